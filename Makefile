@@ -1,0 +1,49 @@
+# Every target needs Python 3.11 or newer, git and make, and nothing else.
+SHELL := /bin/bash
+PYTHON ?= python3
+STACK ?= embedded
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format up bench lock
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+install: $(INSTALLED) ## make .venv from the locked, hashed packages
+
+$(INSTALLED): locks/development.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Stenolog needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 2; }
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked packages into $(VENV) (about a minute the first time)"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/development.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(INSTALLED) ## transcribe the spoken sample through the public API, on a bare machine
+	@$(VENV)/bin/stenolog demo
+
+up: $(INSTALLED) ## run the whole system on this machine until Ctrl-C
+	@$(VENV)/bin/stenolog up
+
+test: $(INSTALLED) ## run every test; STACK=containers takes PostgreSQL and Kafka from Docker
+	@STACK=$(STACK) $(VENV)/bin/python -m pytest $(TESTS)
+
+check: $(INSTALLED) ## lint, types, import contracts, shape, Compose file
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+format: $(INSTALLED) ## format the code
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+bench: $(INSTALLED) ## measure, with peers and limits in the same run
+	@$(VENV)/bin/python -m benchmarks
+
+lock: $(INSTALLED) ## resolve the dependencies anew
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --upgrade pyproject.toml -o locks/development.txt
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade pyproject.toml -o locks/production.txt

@@ -1,0 +1,1 @@
+"""The HTTP face: routes, authentication, errors and uploads."""

@@ -1,0 +1,1 @@
+"""The rules: events, states and decisions, with no input, output, clock or event loop."""

@@ -1,0 +1,183 @@
+"""Why a command is refused: one class per reason, each with a stable code and a message that says what to do.
+
+Rejection
+├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField
+├── EmailTaken, InvalidCredentials
+├── NotFound ── FileNotFound, TranscriptionNotFound
+├── NotOwner
+├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia
+├── QuotaExceeded
+├── TranscriptionExists, TranscriptionNotCompleted, TranscriptionNotCancellable
+└── StaleAttempt
+"""
+
+from typing import ClassVar
+from uuid import UUID
+
+
+class Rejection(Exception):
+    """A command that was understood and refused. Nothing was changed."""
+
+    code: ClassVar[str] = "rejected"
+
+
+class InvalidInput(Rejection):
+    """A field is missing or has a value nobody could mean."""
+
+    code = "invalid_input"
+
+
+class InvalidField(InvalidInput):
+    code = "invalid_field"
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}")
+        self.field = field
+
+
+class InvalidEmail(InvalidInput):
+    code = "invalid_email"
+
+    def __init__(self) -> None:
+        super().__init__("Invalid email format: send an address like name@example.com")
+
+
+class WeakPassword(InvalidInput):
+    code = "weak_password"
+
+    def __init__(self, length_min: int, length_max: int) -> None:
+        super().__init__(f"The password needs {length_min} to {length_max} characters")
+
+
+class EmailTaken(Rejection):
+    code = "email_taken"
+
+    def __init__(self) -> None:
+        super().__init__("User with this email already exists: log in, or register another address")
+
+
+class InvalidCredentials(Rejection):
+    """Says nothing about which half was wrong, so that addresses cannot be guessed."""
+
+    code = "invalid_credentials"
+
+    def __init__(self) -> None:
+        super().__init__("Invalid credentials: check the email and the password")
+
+
+class NotFound(Rejection):
+    code = "not_found"
+
+
+class FileNotFound(NotFound):
+    code = "file_not_found"
+
+    def __init__(self, file_id: UUID) -> None:
+        super().__init__(f"No file {file_id}: GET /v1/files lists yours")
+        self.file_id = file_id
+
+
+class TranscriptionNotFound(NotFound):
+    code = "transcription_not_found"
+
+    def __init__(self, transcription_id: UUID) -> None:
+        super().__init__(f"No transcription {transcription_id}: GET /v1/transcriptions lists yours")
+        self.transcription_id = transcription_id
+
+
+class NotOwner(Rejection):
+    code = "not_owner"
+
+    def __init__(self) -> None:
+        super().__init__("This belongs to another user")
+
+
+class UnreadableMedia(Rejection):
+    """The bytes are not a recording that can be transcribed."""
+
+    code = "media_unreadable"
+
+
+class EmptyFile(UnreadableMedia):
+    code = "file_empty"
+
+    def __init__(self) -> None:
+        super().__init__("The file is empty: send the recording's bytes")
+
+
+class NotMedia(UnreadableMedia):
+    code = "media_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The file is no audio or video that can be read: "
+            "send WAV, MP3, M4A, MP4, FLAC, OGG, WebM, MKV or AAC"
+        )
+
+
+class NoAudio(UnreadableMedia):
+    code = "media_without_audio"
+
+    def __init__(self) -> None:
+        super().__init__("The file has no sound to transcribe: send a recording with an audio track")
+
+
+class TruncatedMedia(UnreadableMedia):
+    code = "media_truncated"
+
+    def __init__(self, expected_seconds: float, readable_seconds: float) -> None:
+        super().__init__(
+            f"The file says it lasts {expected_seconds:.1f} s but only {readable_seconds:.1f} s "
+            "can be read: upload it again in full"
+        )
+        self.expected_seconds = expected_seconds
+        self.readable_seconds = readable_seconds
+
+
+class QuotaExceeded(Rejection):
+    code = "insufficient_quota"
+
+    def __init__(self, minutes_required: int, minutes_available: int) -> None:
+        super().__init__(
+            f"Insufficient quota: this recording needs {minutes_required} minutes "
+            f"and {minutes_available} are left"
+        )
+        self.minutes_required = minutes_required
+        self.minutes_available = minutes_available
+
+
+class TranscriptionExists(Rejection):
+    code = "transcription_exists"
+
+    def __init__(self, transcription_id: UUID) -> None:
+        super().__init__(
+            f"Transcription already initiated for this file: follow /v1/transcriptions/{transcription_id}"
+        )
+        self.transcription_id = transcription_id
+
+
+class TranscriptionNotCompleted(Rejection):
+    code = "transcription_not_completed"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"This needs a completed transcription; it is {status}: wait for it to complete")
+        self.status = status
+
+
+class TranscriptionNotCancellable(Rejection):
+    code = "transcription_not_cancellable"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"Only a queued or processing transcription can be cancelled; it is {status}")
+        self.status = status
+
+
+class StaleAttempt(Rejection):
+    """A report or an assignment for an attempt that is no longer the current one (the fencing token)."""
+
+    code = "stale_attempt"
+
+    def __init__(self, attempt: int, current: int, status: str) -> None:
+        super().__init__(f"Attempt {attempt} is stale: the current one is {current}, {status}")
+        self.attempt = attempt
+        self.current = current

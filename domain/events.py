@@ -1,0 +1,10 @@
+"""Every event there is, as one type."""
+
+from typing import TypeAlias
+
+from domain.media_file import FileEvent
+from domain.quota import QuotaEvent
+from domain.transcription import TranscriptionEvent
+from domain.user import UserEvent
+
+Event: TypeAlias = UserEvent | QuotaEvent | FileEvent | TranscriptionEvent

@@ -1,0 +1,190 @@
+"""What the rules and handlers need from the world, as protocols; the adapters are in `infrastructure`."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.events import Event
+from domain.log import Address, LogRecord, Provenance, StreamAppend
+from domain.transcript import Segment
+
+
+@runtime_checkable
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        ...
+
+
+@runtime_checkable
+class EventStore(Protocol):
+    """The write side's view of the log."""
+
+    async def read_stream(self, stream_id: str) -> Sequence[Event]:
+        """All events of a stream in order; the stream's version is their count."""
+        ...
+
+    async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
+        """Appends to all streams or to none, and returns the address of the last event.
+
+        All streams of one call have the same owner, and each is named once. Raises VersionConflict.
+        """
+        ...
+
+
+@runtime_checkable
+class EventLog(Protocol):
+    """The readers' view of the log: partitions of gap-free sequences."""
+
+    @property
+    def partition_count(self) -> int: ...
+
+    async def read(self, partition: int, after_seq: int, limit: int) -> Sequence[LogRecord]:
+        """The records that follow `after_seq`, in order and without a gap; empty at the end."""
+        ...
+
+    async def head(self, partition: int) -> int:
+        """The last `seq` of a partition, 0 when it is empty."""
+        ...
+
+    async def wait_for_append(self, timeout_seconds: float) -> None:
+        """Returns when something was appended since the last call, or at the timeout. May return early."""
+        ...
+
+
+class FeedRecord(Struct, frozen=True, kw_only=True):
+    """A log record as Kafka delivered it; `offset` is only a hint for where to resume."""
+
+    record: LogRecord
+    offset: int
+
+
+class FeedPosition(Struct, frozen=True, kw_only=True):
+    """Where a consumer is: the last `seq` it has dealt with, and the offset to look at next if it knows."""
+
+    seq: int = 0
+    next_offset: int | None = None
+
+
+@runtime_checkable
+class EventFeed(Protocol):
+    """The consumers' view of the events topic: what the log holds, in order, each event once."""
+
+    async def follow(self, positions: Mapping[int, FeedPosition]) -> None:
+        """Follows exactly these partitions from now on; partitions already followed keep their place."""
+        ...
+
+    async def next_batch(
+        self, timeout_seconds: float, records_max: int
+    ) -> Mapping[int, Sequence[FeedRecord]]:
+        """The next records by partition, contiguous from the position; empty at the timeout."""
+        ...
+
+    def rewind(self, partition: int, position: FeedPosition) -> None:
+        """Makes the next batch of `partition` start after `position` again."""
+        ...
+
+
+@runtime_checkable
+class Leases(Protocol):
+    """Slots of one role (its partitions, say) shared out evenly among any number of processes."""
+
+    async def renew(self) -> Collection[int]:
+        """Announces this process, drops its surplus, claims its share; returns the slots it now holds.
+
+        Call it every `renew_seconds`. A holder that could not renew for a whole lease has lost every slot.
+        """
+        ...
+
+    async def release(self) -> None:
+        """Gives all slots up at once, so that others need not wait for the lease to run out."""
+        ...
+
+
+class StoredCredentials(Struct, frozen=True, kw_only=True):
+    user_id: UUID
+    password_hash: bytes
+
+
+@runtime_checkable
+class Credentials(Protocol):
+    """Password hashes, outside the log; the e-mail address is unique here."""
+
+    async def register(
+        self,
+        email: str,
+        credentials: StoredCredentials,
+        appends: Sequence[StreamAppend],
+        provenance: Provenance,
+    ) -> Address:
+        """Stores the credentials and appends, both or neither. Raises EmailTaken."""
+        ...
+
+    async def find(self, email: str) -> StoredCredentials | None: ...
+
+
+class ObjectMissing(Exception):
+    """No object has this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no object {key}")
+        self.key = key
+
+
+@runtime_checkable
+class ObjectStore(Protocol):
+    """Objects by key: media in, transcripts out. An object appears whole or not at all."""
+
+    async def put(self, key: str, content: bytes) -> None: ...
+
+    async def put_file(self, key: str, path: Path) -> None: ...
+
+    async def get(self, key: str) -> bytes:
+        """Raises ObjectMissing."""
+        ...
+
+    def stream(self, key: str, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
+        """Raises ObjectMissing at the first chunk."""
+        ...
+
+    async def fetch(self, key: str, path: Path) -> None:
+        """Writes the object to a new file at `path`. Raises ObjectMissing."""
+        ...
+
+    async def exists(self, key: str) -> bool: ...
+
+    async def delete(self, key: str) -> None:
+        """Deleting what is not there is fine."""
+        ...
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """A stretch of sound to transcribe alone: 16 kHz mono signed 16-bit little-endian PCM."""
+
+    index: int
+    start_ms: int
+    end_ms: int
+    pcm: bytes
+
+
+class Recognised(Struct, frozen=True, kw_only=True):
+    """What an engine heard in one window; times count from the start of the recording."""
+
+    segments: Sequence[Segment]
+    language: str
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Speech in, timed words out. Runs in a process of its own, which may be killed at any moment."""
+
+    @property
+    def name(self) -> str:
+        """Engine, model and settings: two engines with one name give the same words."""
+        ...
+
+    def transcribe(self, window: Window, language: str | None) -> Recognised: ...

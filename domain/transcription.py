@@ -1,0 +1,399 @@
+"""Transcriptions: requested, attempted at most three times, then completed, failed or cancelled; edited after."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, TypeAlias, assert_never
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.decider import Decider
+from domain.errors import (
+    NotOwner,
+    StaleAttempt,
+    TranscriptionExists,
+    TranscriptionNotCancellable,
+    TranscriptionNotCompleted,
+    TranscriptionNotFound,
+)
+
+ATTEMPTS_MAX: Final = 3
+"""Attempts per request; the attempt number itself keeps counting over repeated requests."""
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """What a worker needs to know to do the work."""
+
+    file_id: UUID
+    media_key: str
+    media_sha256: str
+    duration_seconds: float
+    language: str | None = None
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """Where the transcript lies in the object store, and the facts about it."""
+
+    transcript_key: str
+    transcript_sha256: str
+    word_count: int
+    language: str
+    engine: str
+    processing_seconds: float
+
+
+class TranscriptionRequested(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    user_id: UUID
+    job: Job
+    minutes: int
+    requested_at: datetime
+
+
+class TranscriptionStarted(Struct, frozen=True, kw_only=True):
+    """The assignment of one attempt to one worker."""
+
+    transcription_id: UUID
+    user_id: UUID
+    attempt: int
+    worker_id: UUID
+    job: Job
+    started_at: datetime
+
+
+class TranscriptionAttemptFailed(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    user_id: UUID
+    attempt: int
+    reason: str
+    failed_at: datetime
+
+
+class TranscriptionCompleted(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    user_id: UUID
+    attempt: int
+    result: Result
+    completed_at: datetime
+
+
+class TranscriptionFailed(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    user_id: UUID
+    attempt: int
+    reason: str
+    failed_at: datetime
+
+
+class TranscriptionCancelled(Struct, frozen=True, kw_only=True):
+    """`worker_id` is the worker to stop, None when no attempt was running."""
+
+    transcription_id: UUID
+    user_id: UUID
+    attempt: int
+    worker_id: UUID | None
+    cancelled_at: datetime
+
+
+class TranscriptEdited(Struct, frozen=True, kw_only=True):
+    """The engine's transcript is revision 1; each edit makes the next one."""
+
+    transcription_id: UUID
+    user_id: UUID
+    revision: int
+    transcript_key: str
+    transcript_sha256: str
+    word_count: int
+    edited_at: datetime
+
+
+TranscriptionEvent: TypeAlias = (
+    TranscriptionRequested
+    | TranscriptionStarted
+    | TranscriptionAttemptFailed
+    | TranscriptionCompleted
+    | TranscriptionFailed
+    | TranscriptionCancelled
+    | TranscriptEdited
+)
+
+
+class RequestTranscription(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    user_id: UUID
+    job: Job
+    minutes: int
+    requested_at: datetime
+
+
+class StartTranscription(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    attempt: int
+    worker_id: UUID
+    started_at: datetime
+
+
+class CompleteTranscription(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    attempt: int
+    result: Result
+    completed_at: datetime
+
+
+class FailAttempt(Struct, frozen=True, kw_only=True):
+    """`permanent` faults (unreadable media) are not tried again."""
+
+    transcription_id: UUID
+    attempt: int
+    reason: str
+    permanent: bool
+    failed_at: datetime
+
+
+class CancelTranscription(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    user_id: UUID
+    cancelled_at: datetime
+
+
+class EditTranscript(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    user_id: UUID
+    transcript_key: str
+    transcript_sha256: str
+    word_count: int
+    edited_at: datetime
+
+
+TranscriptionCommand: TypeAlias = (
+    RequestTranscription
+    | StartTranscription
+    | CompleteTranscription
+    | FailAttempt
+    | CancelTranscription
+    | EditTranscript
+)
+
+
+class Status(StrEnum):
+    """What a client sees; `ABSENT` is the state before the first request."""
+
+    ABSENT = "absent"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ACTIVE: Final = frozenset({Status.QUEUED, Status.PROCESSING})
+REPEATABLE: Final = frozenset({Status.ABSENT, Status.FAILED, Status.CANCELLED})
+
+
+class Transcription(Struct, frozen=True, kw_only=True):
+    """`attempt` is the last one started (the fencing token); `failures` counts since the last request."""
+
+    status: Status = Status.ABSENT
+    user_id: UUID | None = None
+    job: Job | None = None
+    attempt: int = 0
+    failures: int = 0
+    worker_id: UUID | None = None
+    revision: int = 0
+    transcript_key: str = ""
+    transcript_sha256: str = ""
+
+
+def transcription_id_of(file_id: UUID) -> UUID:
+    """One transcription per file: a second request for the file meets the same stream."""
+    return uuid5(file_id, "transcription")
+
+
+def decide(command: TranscriptionCommand, state: Transcription) -> list[TranscriptionEvent]:
+    match command:
+        case RequestTranscription():
+            return _request(command, state)
+        case StartTranscription():
+            return _start(command, state)
+        case CompleteTranscription():
+            return _complete(command, state)
+        case FailAttempt():
+            return _fail_attempt(command, state)
+        case CancelTranscription():
+            return _cancel(command, state)
+        case EditTranscript():
+            return _edit(command, state)
+        case _:
+            assert_never(command)
+
+
+def _request(command: RequestTranscription, state: Transcription) -> list[TranscriptionEvent]:
+    if state.status not in REPEATABLE:
+        raise TranscriptionExists(command.transcription_id)
+    return [
+        TranscriptionRequested(
+            transcription_id=command.transcription_id,
+            user_id=command.user_id,
+            job=command.job,
+            minutes=command.minutes,
+            requested_at=command.requested_at,
+        )
+    ]
+
+
+def _start(command: StartTranscription, state: Transcription) -> list[TranscriptionEvent]:
+    if _is_running(state, command.attempt) and state.worker_id == command.worker_id:
+        return []
+    if state.status is not Status.QUEUED or command.attempt != state.attempt + 1:
+        raise StaleAttempt(command.attempt, state.attempt, state.status)
+    assert state.job is not None
+    assert state.user_id is not None
+    return [
+        TranscriptionStarted(
+            transcription_id=command.transcription_id,
+            user_id=state.user_id,
+            attempt=command.attempt,
+            worker_id=command.worker_id,
+            job=state.job,
+            started_at=command.started_at,
+        )
+    ]
+
+
+def _complete(command: CompleteTranscription, state: Transcription) -> list[TranscriptionEvent]:
+    if state.status is Status.COMPLETED and state.attempt == command.attempt:
+        return []
+    _require_running(state, command.attempt)
+    assert state.user_id is not None
+    return [
+        TranscriptionCompleted(
+            transcription_id=command.transcription_id,
+            user_id=state.user_id,
+            attempt=command.attempt,
+            result=command.result,
+            completed_at=command.completed_at,
+        )
+    ]
+
+
+def _fail_attempt(command: FailAttempt, state: Transcription) -> list[TranscriptionEvent]:
+    if state.status in (Status.QUEUED, Status.FAILED) and state.attempt == command.attempt:
+        return []
+    _require_running(state, command.attempt)
+    assert state.user_id is not None
+    attempt_failed = TranscriptionAttemptFailed(
+        transcription_id=command.transcription_id,
+        user_id=state.user_id,
+        attempt=command.attempt,
+        reason=command.reason,
+        failed_at=command.failed_at,
+    )
+    if not command.permanent and state.failures + 1 < ATTEMPTS_MAX:
+        return [attempt_failed]
+    return [
+        attempt_failed,
+        TranscriptionFailed(
+            transcription_id=command.transcription_id,
+            user_id=state.user_id,
+            attempt=command.attempt,
+            reason=command.reason,
+            failed_at=command.failed_at,
+        ),
+    ]
+
+
+def _cancel(command: CancelTranscription, state: Transcription) -> list[TranscriptionEvent]:
+    _require_owned(state, command.transcription_id, command.user_id)
+    if state.status is Status.CANCELLED:
+        return []
+    if state.status not in ACTIVE:
+        raise TranscriptionNotCancellable(state.status)
+    return [
+        TranscriptionCancelled(
+            transcription_id=command.transcription_id,
+            user_id=command.user_id,
+            attempt=state.attempt,
+            worker_id=state.worker_id,
+            cancelled_at=command.cancelled_at,
+        )
+    ]
+
+
+def _edit(command: EditTranscript, state: Transcription) -> list[TranscriptionEvent]:
+    require_completed(state, command.transcription_id, command.user_id)
+    if state.transcript_sha256 == command.transcript_sha256:
+        return []
+    return [
+        TranscriptEdited(
+            transcription_id=command.transcription_id,
+            user_id=command.user_id,
+            revision=state.revision + 1,
+            transcript_key=command.transcript_key,
+            transcript_sha256=command.transcript_sha256,
+            word_count=command.word_count,
+            edited_at=command.edited_at,
+        )
+    ]
+
+
+def require_completed(state: Transcription, transcription_id: UUID, user_id: UUID) -> None:
+    """Raises unless this user's transcription has a transcript to read, edit or export."""
+    _require_owned(state, transcription_id, user_id)
+    if state.status is not Status.COMPLETED:
+        raise TranscriptionNotCompleted(state.status)
+
+
+def _require_owned(state: Transcription, transcription_id: UUID, user_id: UUID) -> None:
+    if state.status is Status.ABSENT:
+        raise TranscriptionNotFound(transcription_id)
+    if state.user_id != user_id:
+        raise NotOwner
+
+
+def _require_running(state: Transcription, attempt: int) -> None:
+    if not _is_running(state, attempt):
+        raise StaleAttempt(attempt, state.attempt, state.status)
+
+
+def _is_running(state: Transcription, attempt: int) -> bool:
+    return state.status is Status.PROCESSING and state.attempt == attempt
+
+
+def evolve(state: Transcription, event: TranscriptionEvent) -> Transcription:
+    match event:
+        case TranscriptionRequested():
+            return replace(state, status=Status.QUEUED, user_id=event.user_id, job=event.job, failures=0)
+        case TranscriptionStarted():
+            return replace(
+                state, status=Status.PROCESSING, attempt=event.attempt, worker_id=event.worker_id
+            )
+        case TranscriptionAttemptFailed():
+            return replace(state, status=Status.QUEUED, failures=state.failures + 1, worker_id=None)
+        case TranscriptionCompleted():
+            return replace(
+                state,
+                status=Status.COMPLETED,
+                worker_id=None,
+                revision=1,
+                transcript_key=event.result.transcript_key,
+                transcript_sha256=event.result.transcript_sha256,
+            )
+        case TranscriptionFailed():
+            return replace(state, status=Status.FAILED, worker_id=None)
+        case TranscriptionCancelled():
+            return replace(state, status=Status.CANCELLED, worker_id=None)
+        case TranscriptEdited():
+            return replace(
+                state,
+                revision=event.revision,
+                transcript_key=event.transcript_key,
+                transcript_sha256=event.transcript_sha256,
+            )
+        case _:
+            assert_never(event)
+
+
+TRANSCRIPTION: Decider[TranscriptionCommand, Transcription, TranscriptionEvent] = Decider(
+    "transcription", Transcription(), decide, evolve
+)

@@ -1,0 +1,1 @@
+"""The worker: jobs from Kafka in, transcripts to the object store, reports to Kafka out."""

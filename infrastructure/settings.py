@@ -1,0 +1,85 @@
+"""Settings: one frozen struct read from `STENOLOG_*` variables and validated once, at start."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX: Final = "STENOLOG_"
+
+PositiveInt = Annotated[int, Meta(gt=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+
+
+class InvalidSetting(Exception):
+    """A variable is missing or has a value nobody could mean; the message names it."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where everything is and how much of it is allowed. The variable of `database_url` is STENOLOG_DATABASE_URL."""
+
+    database_url: str = "postgresql://stenolog@127.0.0.1:5432/stenolog"
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    object_store: str = "file:///var/lib/stenolog/objects"
+    jwt_secret: str = ""
+    """Signs the tokens; every API process needs the same one, of at least 32 characters."""
+    token_lifetime_seconds: PositiveInt = 24 * 3600
+    engine: Literal["faster-whisper", "scripted"] = "faster-whisper"
+    model: str = ""
+    """A folder with a CTranslate2 Whisper model; empty takes the packaged tiny.en."""
+    topic_prefix: Annotated[str, Meta(pattern=r"^[a-z0-9._-]{1,100}$")] = "stenolog"
+    """Topics are called `<prefix>.events.v1` and so on; deployments that share a Kafka differ in it."""
+    partitions: Annotated[int, Meta(ge=1, le=256)] = 8
+    free_minutes: Annotated[int, Meta(ge=0)] = 60
+    upload_max_bytes: PositiveInt = 2 * 1024**3
+    media_seconds_max: PositiveFloat = 10 * 3600.0
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    worker_slots: Annotated[int, Meta(ge=1, le=64)] = 1
+    lease_seconds: PositiveFloat = 3.0
+    """How long a process may be silent before others take its partitions."""
+    attempt_lease_seconds: PositiveFloat = 30.0
+    """How long an attempt may go without a report before it counts as failed."""
+    ready_interval_seconds: PositiveFloat = 2.0
+    """How often a worker says that it is there."""
+    consistency_wait_seconds: Annotated[float, Meta(ge=0)] = 2.0
+    login_attempts_per_minute: PositiveInt = 10
+    window_seconds: Annotated[float, Meta(ge=5, le=900)] = 120.0
+    """About how much sound is transcribed between two checkpoints of a job."""
+    scripted_speed: PositiveFloat = 1000.0
+    """Seconds of sound that the scripted engine gets through in a second."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+_NAMES: Final = {PREFIX + field.encode_name.upper(): field for field in msgspec.structs.fields(Settings)}
+_ELSEWHERE: Final = frozenset({"STENOLOG_BROKER", "STENOLOG_CACHE"})
+"""Read by `stenolog up` alone, which decides what the settings of the other processes are."""
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Raises InvalidSetting, naming the variable."""
+    values: dict[str, object] = {}
+    for name, text in environment.items():
+        if name.startswith(PREFIX) and name not in _ELSEWHERE:
+            field = _NAMES.get(name)
+            if field is None:
+                raise InvalidSetting(f"{name} is no setting; there are {', '.join(sorted(_NAMES))}")
+            values[field.name] = _convert(name, text, field.type)
+    return Settings(**values)  # type: ignore[arg-type]  # each value was converted to its field's type
+
+
+def _convert(name: str, text: str, kind: object) -> object:
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as problem:
+        raise InvalidSetting(f"{name}: {problem}") from problem
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make `read_settings` return these settings in a child process."""
+    return {
+        PREFIX + field.name.upper(): str(getattr(settings, field.name))
+        for field in msgspec.structs.fields(Settings)
+    }

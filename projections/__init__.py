@@ -1,0 +1,1 @@
+"""The read side: tables folded from the log, and the queries over them."""

@@ -1,0 +1,1 @@
+"""What others see: stored events, Kafka messages, object keys and HTTP bodies."""

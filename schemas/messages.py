@@ -1,0 +1,69 @@
+"""What workers report: the messages on the reports topic."""
+
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from domain.transcription import Result
+
+
+class WorkerReady(Struct, frozen=True, kw_only=True, tag="WorkerReady"):
+    """Sent at start, every few seconds and at each change; `slots` is how many jobs fit, busy ones included.
+
+    `running` names the attempts in hand, so that a lease is renewed also between two progress reports.
+    """
+
+    worker_id: UUID
+    engine: str
+    slots: int
+    running: tuple[tuple[UUID, int], ...] = ()
+
+
+class WorkerLeaving(Struct, frozen=True, kw_only=True, tag="WorkerLeaving"):
+    """The worker is shutting down and takes no more jobs."""
+
+    worker_id: UUID
+
+
+class ProgressReported(Struct, frozen=True, kw_only=True, tag="ProgressReported"):
+    """Seconds of the recording that are done; renews the lease of the attempt."""
+
+    worker_id: UUID
+    transcription_id: UUID
+    attempt: int
+    done_seconds: float
+    total_seconds: float
+
+
+class AttemptSucceeded(Struct, frozen=True, kw_only=True, tag="AttemptSucceeded"):
+    worker_id: UUID
+    transcription_id: UUID
+    attempt: int
+    result: Result
+
+
+class AttemptFaulted(Struct, frozen=True, kw_only=True, tag="AttemptFaulted"):
+    """`permanent` when another attempt could not do better (unreadable media)."""
+
+    worker_id: UUID
+    transcription_id: UUID
+    attempt: int
+    reason: str
+    permanent: bool
+
+
+Report: TypeAlias = WorkerReady | WorkerLeaving | ProgressReported | AttemptSucceeded | AttemptFaulted
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final[msgspec.json.Decoder[Report]] = msgspec.json.Decoder(Report)
+
+
+def encode_report(report: Report) -> bytes:
+    return _ENCODER.encode(report)
+
+
+def decode_report(data: bytes) -> Report:
+    """Raises msgspec.DecodeError when the data is no report."""
+    return _DECODER.decode(data)

@@ -1,0 +1,36 @@
+"""Where objects lie in the object store, and what a transcript object holds."""
+
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from domain.transcript import Transcript
+
+_DECODER: Final = msgspec.json.Decoder(Transcript)
+
+
+def media_key(user_id: UUID, media_sha256: str) -> str:
+    """One object per user and content: the same recording uploaded twice is stored once."""
+    return f"media/{user_id}/{media_sha256}"
+
+
+def transcript_key(user_id: UUID, transcription_id: UUID, transcript_sha256: str) -> str:
+    return f"transcripts/{user_id}/{transcription_id}/{transcript_sha256}.json"
+
+
+def window_key(user_id: UUID, transcription_id: UUID, fingerprint: str, index: int) -> str:
+    """A finished window, kept until its transcription is; `fingerprint` names media, engine and options."""
+    return f"windows/{user_id}/{transcription_id}/{fingerprint}/{index}.json"
+
+
+def encode_transcript(transcript: Transcript) -> tuple[bytes, str]:
+    """The transcript as JSON, and the SHA-256 of that in hex."""
+    content = msgspec.json.encode(transcript)
+    return content, sha256(content).hexdigest()
+
+
+def decode_transcript(content: bytes) -> Transcript:
+    """Raises msgspec.DecodeError when the content is no transcript."""
+    return _DECODER.decode(content)

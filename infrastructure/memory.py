@@ -1,0 +1,106 @@
+"""The event store and the credentials in memory: what the unit tests run on, held to the same contracts."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from domain.errors import EmailTaken
+from domain.events import Event
+from domain.log import Address, LogRecord, Provenance, StreamAppend, VersionConflict
+from domain.ports import Clock, StoredCredentials
+from infrastructure.clock import SystemClock
+from infrastructure.new_records import new_event_id, require_appendable
+from infrastructure.wake_up import WakeUp
+from schemas.events import decode, encode, type_of
+from schemas.partitions import partition_of
+
+
+class InMemoryEventStore:
+    """An EventStore and an EventLog in one process; events go through the codec as they would on disk."""
+
+    def __init__(self, partition_count: int, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._partitions: list[list[LogRecord]] = [[] for _ in range(partition_count)]
+        self._streams: dict[str, list[LogRecord]] = defaultdict(list)
+        self._wake_up = WakeUp()
+
+    @property
+    def partition_count(self) -> int:
+        return len(self._partitions)
+
+    async def read_stream(self, stream_id: str) -> Sequence[Event]:
+        stream = self._streams.get(stream_id, [])
+        return [decode(record.type, record.schema_version, record.data) for record in stream]
+
+    async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
+        owner_id = require_appendable(appends)
+        for append in appends:
+            if len(self._streams.get(append.stream_id, [])) != append.expected_version:
+                raise VersionConflict(append.stream_id, append.expected_version)
+        # Nothing below awaits or fails, so the append is atomic.
+        partition = partition_of(owner_id, self.partition_count)
+        for append in appends:
+            for version, event in enumerate(append.events, append.expected_version + 1):
+                self._store(self._record(partition, append, version, event, provenance))
+        self._wake_up.ring()
+        return Address(partition, len(self._partitions[partition]))
+
+    def _store(self, record: LogRecord) -> None:
+        self._partitions[record.partition].append(record)
+        self._streams[record.stream_id].append(record)
+
+    def _record(
+        self, partition: int, append: StreamAppend, version: int, event: Event, provenance: Provenance
+    ) -> LogRecord:
+        stored_type = type_of(event)
+        return LogRecord(
+            partition=partition,
+            seq=len(self._partitions[partition]) + 1,
+            stream_id=append.stream_id,
+            version=version,
+            owner_id=append.owner_id,
+            type=stored_type.name,
+            schema_version=stored_type.schema_version,
+            data=encode(event),
+            event_id=new_event_id(),
+            recorded_at=self._clock.now(),
+            actor=provenance.actor,
+            correlation_id=provenance.correlation_id,
+            causation_id=provenance.causation_id,
+            request_id=provenance.request_id,
+            traceparent=provenance.traceparent,
+        )
+
+    async def read(self, partition: int, after_seq: int, limit: int) -> Sequence[LogRecord]:
+        return self._partitions[partition][after_seq : after_seq + limit]
+
+    async def head(self, partition: int) -> int:
+        return len(self._partitions[partition])
+
+    async def wait_for_append(self, timeout_seconds: float) -> None:
+        await self._wake_up.wait(timeout_seconds)
+
+    def __iter__(self) -> Iterator[LogRecord]:
+        """Every record, partition by partition: for tests to look at."""
+        return (record for partition in self._partitions for record in partition)
+
+
+class InMemoryCredentials:
+    def __init__(self, store: InMemoryEventStore) -> None:
+        self._store = store
+        self._credentials: dict[str, StoredCredentials] = {}
+
+    async def register(
+        self,
+        email: str,
+        credentials: StoredCredentials,
+        appends: Sequence[StreamAppend],
+        provenance: Provenance,
+    ) -> Address:
+        if email.lower() in self._credentials:
+            raise EmailTaken
+        address = await self._store.append(appends, provenance)
+        self._credentials[email.lower()] = credentials
+        return address
+
+    async def find(self, email: str) -> StoredCredentials | None:
+        return self._credentials.get(email.lower())

@@ -1,0 +1,27 @@
+"""What every event store does before it stores: checks the appends and gives each event its identity."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.log import StreamAppend
+
+
+def require_appendable(appends: Sequence[StreamAppend]) -> UUID:
+    """The one owner of all appends. Raises ValueError when the caller broke the contract of EventStore."""
+    owners = {append.owner_id for append in appends}
+    if len(owners) != 1:
+        raise ValueError(f"one append has one owner, not {len(owners)}")
+    if len({append.stream_id for append in appends}) != len(appends):
+        raise ValueError("one append names each stream once")
+    if not all(append.events for append in appends):
+        raise ValueError("an append without events")
+    return owners.pop()
+
+
+def new_event_id() -> UUID:
+    """A UUID version 7 (RFC 9562): milliseconds, then random bits, so that ids sort by time."""
+    milliseconds = time.time_ns() // 1_000_000
+    random_a, random_b = secrets.randbits(12), secrets.randbits(62)
+    return UUID(int=(milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | random_a << 64 | 2 << 62 | random_b)

@@ -72,6 +72,8 @@ def transcript_of(segments: Sequence[Segment], *, language: str, duration_ms: in
 
 def edit(transcript: Transcript, text: str) -> Transcript:
     """The transcript with `text` as its text; words that stayed keep their times."""
+    if text == transcript.text:
+        return transcript
     placed = list(_align(transcript, _TOKEN.findall(text)))
     segments = tuple(
         Segment(words=tuple(each.word for each in group))

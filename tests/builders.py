@@ -1,0 +1,182 @@
+"""Commands and events with defaults, so that a test names only what matters to it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid5
+
+from domain import media_file, quota, transcription, user
+
+NAMESPACE: Final = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
+NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER: Final = NOON + timedelta(minutes=5)
+
+
+def identity(name: str) -> UUID:
+    """The same id for the same name."""
+    return uuid5(NAMESPACE, name)
+
+
+ANNA: Final = identity("anna")
+BERT: Final = identity("bert")
+FILE: Final = identity("file")
+TRANSCRIPTION: Final = transcription.transcription_id_of(FILE)
+WORKER: Final = identity("worker")
+OTHER_WORKER: Final = identity("other worker")
+
+
+def registered(*, user_id: UUID = ANNA, email: str = "anna@example.com") -> user.UserRegistered:
+    return user.UserRegistered(user_id=user_id, email=email, registered_at=NOON)
+
+
+def granted(minutes: int, *, user_id: UUID = ANNA, grant: str = "free minutes") -> quota.QuotaGranted:
+    return quota.QuotaGranted(user_id=user_id, grant_id=identity(grant), minutes=minutes, granted_at=NOON)
+
+
+def reserved(
+    minutes: int, *, user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION
+) -> quota.QuotaReserved:
+    return quota.QuotaReserved(
+        user_id=user_id, transcription_id=transcription_id, minutes=minutes, reserved_at=NOON
+    )
+
+
+def debited(
+    minutes: int, *, user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION
+) -> quota.QuotaDebited:
+    return quota.QuotaDebited(
+        user_id=user_id, transcription_id=transcription_id, minutes=minutes, debited_at=NOON
+    )
+
+
+def released(
+    minutes: int, *, user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION
+) -> quota.QuotaReleased:
+    return quota.QuotaReleased(
+        user_id=user_id, transcription_id=transcription_id, minutes=minutes, released_at=NOON
+    )
+
+
+def uploaded(
+    *, user_id: UUID = ANNA, file_id: UUID = FILE, duration_seconds: float = 90.0
+) -> media_file.FileUploaded:
+    return media_file.FileUploaded(
+        file_id=file_id,
+        user_id=user_id,
+        filename="talk.mp3",
+        media_key=f"media/{user_id}/{'ab' * 32}",
+        media_sha256="ab" * 32,
+        size_bytes=1_000,
+        duration_seconds=duration_seconds,
+        uploaded_at=NOON,
+    )
+
+
+def job(*, file_id: UUID = FILE, duration_seconds: float = 90.0) -> transcription.Job:
+    return transcription.Job(
+        file_id=file_id,
+        media_key=f"media/{ANNA}/{'ab' * 32}",
+        media_sha256="ab" * 32,
+        duration_seconds=duration_seconds,
+    )
+
+
+def result(*, name: str = "first") -> transcription.Result:
+    return transcription.Result(
+        transcript_key=f"transcripts/{name}",
+        transcript_sha256=name,
+        word_count=12,
+        language="en",
+        engine="scripted",
+        processing_seconds=3.0,
+    )
+
+
+def requested(
+    *, user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION, minutes: int = 2
+) -> transcription.TranscriptionRequested:
+    return transcription.TranscriptionRequested(
+        transcription_id=transcription_id,
+        user_id=user_id,
+        job=job(),
+        minutes=minutes,
+        requested_at=NOON,
+    )
+
+
+def started(
+    attempt: int = 1,
+    *,
+    user_id: UUID = ANNA,
+    transcription_id: UUID = TRANSCRIPTION,
+    worker_id: UUID = WORKER,
+) -> transcription.TranscriptionStarted:
+    return transcription.TranscriptionStarted(
+        transcription_id=transcription_id,
+        user_id=user_id,
+        attempt=attempt,
+        worker_id=worker_id,
+        job=job(),
+        started_at=NOON,
+    )
+
+
+def attempt_failed(
+    attempt: int = 1, *, user_id: UUID = ANNA, reason: str = "lease_expired"
+) -> transcription.TranscriptionAttemptFailed:
+    return transcription.TranscriptionAttemptFailed(
+        transcription_id=TRANSCRIPTION,
+        user_id=user_id,
+        attempt=attempt,
+        reason=reason,
+        failed_at=NOON,
+    )
+
+
+def completed(
+    attempt: int = 1, *, user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION
+) -> transcription.TranscriptionCompleted:
+    return transcription.TranscriptionCompleted(
+        transcription_id=transcription_id,
+        user_id=user_id,
+        attempt=attempt,
+        result=result(),
+        completed_at=NOON,
+    )
+
+
+def failed(
+    attempt: int = 1, *, user_id: UUID = ANNA, reason: str = "lease_expired"
+) -> transcription.TranscriptionFailed:
+    return transcription.TranscriptionFailed(
+        transcription_id=TRANSCRIPTION,
+        user_id=user_id,
+        attempt=attempt,
+        reason=reason,
+        failed_at=NOON,
+    )
+
+
+def cancelled(
+    attempt: int = 0, *, user_id: UUID = ANNA, worker_id: UUID | None = None
+) -> transcription.TranscriptionCancelled:
+    return transcription.TranscriptionCancelled(
+        transcription_id=TRANSCRIPTION,
+        user_id=user_id,
+        attempt=attempt,
+        worker_id=worker_id,
+        cancelled_at=NOON,
+    )
+
+
+def edited(
+    revision: int = 2, *, user_id: UUID = ANNA, name: str = "second"
+) -> transcription.TranscriptEdited:
+    return transcription.TranscriptEdited(
+        transcription_id=TRANSCRIPTION,
+        user_id=user_id,
+        revision=revision,
+        transcript_key=f"transcripts/{name}",
+        transcript_sha256=name,
+        word_count=11,
+        edited_at=NOON,
+    )

@@ -1,0 +1,223 @@
+"""Transcriptions: one at a time per file, three attempts, and a fencing token that stale reports fail on."""
+
+from uuid import UUID
+
+import pytest
+
+from domain.errors import (
+    NotOwner,
+    StaleAttempt,
+    TranscriptionExists,
+    TranscriptionNotCancellable,
+    TranscriptionNotCompleted,
+    TranscriptionNotFound,
+)
+from domain.transcription import (
+    TRANSCRIPTION as DECIDER,
+)
+from domain.transcription import (
+    CancelTranscription,
+    CompleteTranscription,
+    EditTranscript,
+    FailAttempt,
+    RequestTranscription,
+    StartTranscription,
+    TranscriptionEvent,
+    transcription_id_of,
+)
+from tests.builders import (
+    ANNA,
+    BERT,
+    FILE,
+    LATER,
+    NOON,
+    OTHER_WORKER,
+    TRANSCRIPTION,
+    WORKER,
+    attempt_failed,
+    cancelled,
+    completed,
+    edited,
+    failed,
+    identity,
+    job,
+    requested,
+    result,
+    started,
+)
+from tests.domain.spec import given
+
+RUNNING = (requested(), started(1))
+TWICE_FAILED = (requested(), started(1), attempt_failed(1), started(2), attempt_failed(2))
+COMPLETED = (*RUNNING, completed(1))
+FAILED = (*TWICE_FAILED, started(3), attempt_failed(3), failed(3))
+
+
+def request() -> RequestTranscription:
+    return RequestTranscription(
+        transcription_id=TRANSCRIPTION, user_id=ANNA, job=job(), minutes=2, requested_at=NOON
+    )
+
+
+def start(attempt: int, worker_id: UUID = WORKER) -> StartTranscription:
+    return StartTranscription(
+        transcription_id=TRANSCRIPTION, attempt=attempt, worker_id=worker_id, started_at=NOON
+    )
+
+
+def complete(attempt: int) -> CompleteTranscription:
+    return CompleteTranscription(
+        transcription_id=TRANSCRIPTION, attempt=attempt, result=result(), completed_at=NOON
+    )
+
+
+def fail(attempt: int, *, permanent: bool = False, reason: str = "lease_expired") -> FailAttempt:
+    return FailAttempt(
+        transcription_id=TRANSCRIPTION,
+        attempt=attempt,
+        reason=reason,
+        permanent=permanent,
+        failed_at=NOON,
+    )
+
+
+def cancel(user_id: UUID = ANNA) -> CancelTranscription:
+    return CancelTranscription(transcription_id=TRANSCRIPTION, user_id=user_id, cancelled_at=NOON)
+
+
+def edit(name: str = "second", user_id: UUID = ANNA) -> EditTranscript:
+    return EditTranscript(
+        transcription_id=TRANSCRIPTION,
+        user_id=user_id,
+        transcript_key=f"transcripts/{name}",
+        transcript_sha256=name,
+        word_count=11,
+        edited_at=NOON,
+    )
+
+
+def test_a_file_has_one_transcription_id_for_ever() -> None:
+    assert transcription_id_of(FILE) == transcription_id_of(FILE)
+    assert transcription_id_of(FILE) != transcription_id_of(identity("other file"))
+
+
+def test_a_request_queues_the_transcription() -> None:
+    given(DECIDER).when(request()).then_once(requested())
+
+
+@pytest.mark.parametrize("history", [(requested(),), RUNNING, COMPLETED])
+def test_a_second_request_is_refused_while_there_is_one(
+    history: tuple[TranscriptionEvent, ...],
+) -> None:
+    given(DECIDER, *history).when(request()).then_rejected(TranscriptionExists)
+
+
+@pytest.mark.parametrize("history", [FAILED, (requested(), cancelled())])
+def test_a_failed_or_cancelled_transcription_can_be_requested_again(
+    history: tuple[TranscriptionEvent, ...],
+) -> None:
+    given(DECIDER, *history).when(request()).then_once(requested())
+
+
+def test_a_queued_transcription_is_assigned_to_a_worker() -> None:
+    given(DECIDER, requested()).when(start(1)).then(started(1))
+
+
+def test_an_attempt_is_assigned_to_one_worker_only() -> None:
+    given(DECIDER, *RUNNING).when(start(1, OTHER_WORKER)).then_rejected(StaleAttempt)
+
+
+def test_an_attempt_number_is_never_used_twice() -> None:
+    history = (requested(), started(1), attempt_failed(1))
+    given(DECIDER, *history).when(start(1, OTHER_WORKER)).then_rejected(StaleAttempt)
+
+
+def test_attempts_keep_counting_after_a_repeated_request() -> None:
+    given(DECIDER, *FAILED, requested()).when(start(4)).then(started(4))
+
+
+def test_a_finished_attempt_completes_the_transcription() -> None:
+    given(DECIDER, *RUNNING).when(complete(1)).then(completed(1))
+
+
+def test_a_result_from_an_overtaken_attempt_is_refused() -> None:
+    history = (requested(), started(1), attempt_failed(1), started(2))
+    given(DECIDER, *history).when(complete(1)).then_rejected(StaleAttempt)
+
+
+def test_a_result_for_a_cancelled_transcription_is_refused() -> None:
+    given(DECIDER, *RUNNING, cancelled(1)).when(complete(1)).then_rejected(StaleAttempt)
+
+
+def test_a_failed_attempt_leads_to_another() -> None:
+    given(DECIDER, *RUNNING).when(fail(1)).then(attempt_failed(1))
+
+
+def test_the_third_failed_attempt_fails_the_transcription() -> None:
+    given(DECIDER, *TWICE_FAILED, started(3)).when(fail(3)).then(attempt_failed(3), failed(3))
+
+
+def test_a_permanent_fault_fails_the_transcription_at_once() -> None:
+    reason = "media_unreadable"
+    given(DECIDER, *RUNNING).when(fail(1, permanent=True, reason=reason)).then(
+        attempt_failed(1, reason=reason), failed(1, reason=reason)
+    )
+
+
+def test_a_repeated_request_has_three_attempts_again() -> None:
+    history = (*FAILED, requested(), started(4))
+    given(DECIDER, *history).when(fail(4)).then(attempt_failed(4))
+
+
+def test_a_fault_of_an_overtaken_attempt_is_refused() -> None:
+    history = (requested(), started(1), attempt_failed(1), started(2))
+    given(DECIDER, *history).when(fail(1)).then_rejected(StaleAttempt)
+
+
+def test_a_queued_transcription_can_be_cancelled() -> None:
+    given(DECIDER, requested()).when(cancel()).then(cancelled())
+
+
+def test_a_running_transcription_is_cancelled_at_its_worker() -> None:
+    given(DECIDER, *RUNNING).when(cancel()).then(cancelled(1, worker_id=WORKER))
+
+
+@pytest.mark.parametrize("history", [COMPLETED, FAILED])
+def test_what_has_ended_cannot_be_cancelled(history: tuple[TranscriptionEvent, ...]) -> None:
+    given(DECIDER, *history).when(cancel()).then_rejected(TranscriptionNotCancellable)
+
+
+def test_an_unknown_transcription_cannot_be_cancelled() -> None:
+    given(DECIDER).when(cancel()).then_rejected(TranscriptionNotFound)
+
+
+def test_nobody_cancels_the_transcription_of_another_user() -> None:
+    given(DECIDER, *RUNNING).when(cancel(BERT)).then_rejected(NotOwner)
+
+
+def test_an_edit_makes_the_next_revision() -> None:
+    given(DECIDER, *COMPLETED).when(edit()).then(edited(2))
+
+
+def test_the_same_text_again_is_no_edit() -> None:
+    given(DECIDER, *COMPLETED, edited(2)).when(edit()).then_nothing()
+
+
+def test_a_return_to_an_older_text_is_an_edit() -> None:
+    given(DECIDER, *COMPLETED, edited(2)).when(edit("first")).then(edited(3, name="first"))
+
+
+@pytest.mark.parametrize("history", [(requested(),), RUNNING, FAILED])
+def test_only_a_completed_transcription_can_be_edited(
+    history: tuple[TranscriptionEvent, ...],
+) -> None:
+    given(DECIDER, *history).when(edit()).then_rejected(TranscriptionNotCompleted)
+
+
+def test_nobody_edits_the_transcript_of_another_user() -> None:
+    given(DECIDER, *COMPLETED).when(edit(user_id=BERT)).then_rejected(NotOwner)
+
+
+def test_decisions_do_not_depend_on_when_they_are_made() -> None:
+    late = StartTranscription(transcription_id=TRANSCRIPTION, attempt=1, worker_id=WORKER, started_at=LATER)
+    given(DECIDER, *RUNNING).when(late).then_nothing()

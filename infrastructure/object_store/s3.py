@@ -1,0 +1,122 @@
+"""Objects in a bucket behind the S3 protocol."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from math import ceil
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from domain.ports import ObjectMissing
+from infrastructure.object_store.keys import require_valid_key
+
+PART_BYTES: Final = 8 << 20
+"""Files above this go up in parts; S3 takes parts of at least 5 MiB."""
+PARTS_MAX: Final = 10_000
+PARTS_AT_ONCE: Final = 4
+_MISSING: Final = frozenset({"NoSuchKey", "NotFound", "404"})
+
+
+class S3ObjectStore:
+    """`client` is an open aiobotocore S3 client; its owner closes it."""
+
+    def __init__(self, client: Any, bucket: str, part_bytes: int = PART_BYTES) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._part_bytes = part_bytes
+
+    async def put(self, key: str, content: bytes) -> None:
+        await self._client.put_object(**self._named(key), Body=content)
+
+    async def put_file(self, key: str, path: Path) -> None:
+        size_bytes = (await asyncio.to_thread(path.stat)).st_size
+        if size_bytes <= self._part_bytes:
+            await self.put(key, await asyncio.to_thread(path.read_bytes))
+        else:
+            await self._put_parts(key, path, size_bytes)
+
+    async def get(self, key: str) -> bytes:
+        with _missing(key):
+            answer = await self._client.get_object(**self._named(key))
+        async with answer["Body"] as body:
+            content: bytes = await body.read()
+        return content
+
+    async def stream(self, key: str, chunk_bytes: int = 1 << 20) -> AsyncGenerator[bytes, None]:
+        with _missing(key):
+            answer = await self._client.get_object(**self._named(key))
+        async with answer["Body"] as body:
+            while chunk := await body.read(chunk_bytes):
+                yield chunk
+
+    async def fetch(self, key: str, path: Path) -> None:
+        async with aclosing(self.stream(key)) as chunks:
+            first = await anext(chunks, b"")  # A missing object must not leave an empty file.
+            with await asyncio.to_thread(path.open, "xb") as file:
+                try:
+                    await asyncio.to_thread(file.write, first)
+                    async for chunk in chunks:
+                        await asyncio.to_thread(file.write, chunk)
+                except BaseException:
+                    await asyncio.shield(asyncio.to_thread(path.unlink))
+                    raise
+
+    async def exists(self, key: str) -> bool:
+        try:
+            with _missing(key):
+                await self._client.head_object(**self._named(key))
+        except ObjectMissing:
+            return False
+        return True
+
+    async def delete(self, key: str) -> None:
+        await self._client.delete_object(**self._named(key))
+
+    def _named(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": require_valid_key(key)}
+
+    async def _put_parts(self, key: str, path: Path, size_bytes: int) -> None:
+        named = self._named(key)
+        started = await self._client.create_multipart_upload(**named)
+        named["UploadId"] = started["UploadId"]
+        try:
+            parts = await self._send_parts(named, path, size_bytes)
+            await self._client.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
+        except BaseException:
+            # Parts of an unfinished upload are invisible and cost money until somebody aborts it.
+            await asyncio.shield(self._client.abort_multipart_upload(**named))
+            raise
+
+    async def _send_parts(
+        self, named: dict[str, str], path: Path, size_bytes: int
+    ) -> list[dict[str, object]]:
+        part_bytes = max(self._part_bytes, ceil(size_bytes / PARTS_MAX))
+        permits = asyncio.Semaphore(PARTS_AT_ONCE)
+
+        async def send(number: int) -> dict[str, object]:
+            async with permits:
+                content = await asyncio.to_thread(_read_part, path, (number - 1) * part_bytes, part_bytes)
+                sent = await self._client.upload_part(**named, PartNumber=number, Body=content)
+            return {"ETag": sent["ETag"], "PartNumber": number}
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(send(n)) for n in range(1, ceil(size_bytes / part_bytes) + 1)]
+        return [task.result() for task in tasks]
+
+
+def _read_part(path: Path, offset: int, length: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(length)
+
+
+@contextmanager
+def _missing(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as problem:
+        if problem.response["Error"]["Code"] in _MISSING:
+            raise ObjectMissing(key) from problem
+        raise

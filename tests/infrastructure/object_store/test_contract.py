@@ -1,0 +1,89 @@
+"""What every object store promises."""
+
+from pathlib import Path
+
+import pytest
+
+from domain.ports import ObjectMissing, ObjectStore
+
+KEY = "media/anna/0a1b"
+NINE_MEBIBYTES = bytes(range(256)) * 4096 * 9
+"""More than one part of a multipart upload."""
+BAD_KEYS = [
+    "",
+    "/etc/passwd",
+    "../secret",
+    "media/../../secret",
+    "media//x",
+    "media/",
+    ".incoming/x",
+    "a\n",
+]
+
+
+async def test_what_was_put_is_got_back(store: ObjectStore) -> None:
+    await store.put(KEY, b"some sound")
+    assert await store.get(KEY) == b"some sound"
+
+
+async def test_a_file_is_stored_whole_however_long_it_is(store: ObjectStore, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for content in (b"", b"short", NINE_MEBIBYTES):
+        source.write_bytes(content)
+        await store.put_file(KEY, source)
+        assert await store.get(KEY) == content
+
+
+async def test_an_object_streams_in_chunks(store: ObjectStore) -> None:
+    await store.put(KEY, NINE_MEBIBYTES)
+    chunks = [chunk async for chunk in store.stream(KEY, chunk_bytes=1 << 20)]
+    assert b"".join(chunks) == NINE_MEBIBYTES
+    assert all(len(chunk) <= 1 << 20 for chunk in chunks)
+
+
+async def test_an_object_is_fetched_to_a_file(store: ObjectStore, tmp_path: Path) -> None:
+    for name, content in (("empty", b""), ("long", NINE_MEBIBYTES)):
+        await store.put(KEY, content)
+        await store.fetch(KEY, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == content
+
+
+async def test_a_fetch_never_overwrites_a_file(store: ObjectStore, tmp_path: Path) -> None:
+    await store.put(KEY, b"new")
+    (tmp_path / "there").write_bytes(b"old")
+    with pytest.raises(FileExistsError):
+        await store.fetch(KEY, tmp_path / "there")
+    assert (tmp_path / "there").read_bytes() == b"old"
+
+
+async def test_a_later_put_replaces_the_object(store: ObjectStore) -> None:
+    await store.put(KEY, b"first")
+    await store.put(KEY, b"second")
+    assert await store.get(KEY) == b"second"
+
+
+async def test_a_missing_object_is_reported_by_its_key(store: ObjectStore, tmp_path: Path) -> None:
+    assert not await store.exists(KEY)
+    with pytest.raises(ObjectMissing, match=KEY):
+        await store.get(KEY)
+    with pytest.raises(ObjectMissing, match=KEY):
+        await anext(aiter(store.stream(KEY)))
+    with pytest.raises(ObjectMissing, match=KEY):
+        await store.fetch(KEY, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+async def test_a_deleted_object_is_gone_and_may_be_deleted_again(store: ObjectStore) -> None:
+    await store.put(KEY, b"x")
+    assert await store.exists(KEY)
+    await store.delete(KEY)
+    await store.delete(KEY)
+    assert not await store.exists(KEY)
+
+
+@pytest.mark.parametrize("key", [*BAD_KEYS, "a" * 513])
+async def test_a_key_cannot_lead_out_of_the_store(store: ObjectStore, key: str) -> None:
+    with pytest.raises(ValueError, match="is no object key"):
+        await store.put(key, b"x")
+    with pytest.raises(ValueError, match="is no object key"):
+        await store.get(key)

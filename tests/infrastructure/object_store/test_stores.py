@@ -1,0 +1,69 @@
+"""What is particular to folders, to buckets and to the URLs that name them."""
+
+import os
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from infrastructure.object_store import open_object_store
+from infrastructure.object_store.folder import INCOMING, LEFTOVER_SECONDS, FolderObjectStore
+from infrastructure.object_store.s3 import S3ObjectStore
+from infrastructure.settings import InvalidSetting
+
+BAD_URLS = [
+    "",
+    "objects",
+    "ftp://host/x",
+    "file://objects",
+    "file:relative",
+    "s3://",
+    "s3://bucket/prefix",
+    "s3://bucket?color=red",
+]
+
+
+async def test_a_failed_write_leaves_nothing_in_the_folder(tmp_path: Path) -> None:
+    store = FolderObjectStore(tmp_path / "objects")
+    await store.prepare()
+    with pytest.raises(FileNotFoundError):
+        await store.put_file("media/x", tmp_path / "absent")
+    assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+
+async def test_opening_a_folder_clears_only_what_was_left_long_ago(tmp_path: Path) -> None:
+    incoming = tmp_path / INCOMING
+    incoming.mkdir()
+    for name in ("old", "new"):
+        (incoming / name).write_bytes(b"half")
+    long_ago = (incoming / "old").stat().st_mtime - LEFTOVER_SECONDS - 1
+    os.utime(incoming / "old", (long_ago, long_ago))
+    async with open_object_store(tmp_path.as_uri()):
+        assert [path.name for path in incoming.iterdir()] == ["new"]
+
+
+async def test_a_bucket_that_exists_is_opened_again(s3_url: str) -> None:
+    async with open_object_store(s3_url) as store:
+        await store.put("media/x", b"x")
+    async with open_object_store(s3_url) as store:
+        assert await store.get("media/x") == b"x"
+
+
+async def test_a_failed_multipart_upload_is_aborted(s3_client: Any, tmp_path: Path) -> None:
+    bucket = f"stenolog-{uuid4().hex}"
+    await s3_client.create_bucket(Bucket=bucket)
+    # S3 refuses to complete an upload whose parts are smaller than 5 MiB.
+    store = S3ObjectStore(s3_client, bucket, part_bytes=1024)
+    (tmp_path / "file").write_bytes(bytes(3000))
+    with pytest.raises(Exception, match="EntityTooSmall"):
+        await store.put_file("media/x", tmp_path / "file")
+    assert "Uploads" not in await s3_client.list_multipart_uploads(Bucket=bucket)
+    assert not await store.exists("media/x")
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+async def test_a_url_that_names_no_store_is_refused_by_the_variables_name(url: str) -> None:
+    with pytest.raises(InvalidSetting, match="STENOLOG_OBJECT_STORE"):
+        async with open_object_store(url):
+            pass

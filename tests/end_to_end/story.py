@@ -1,0 +1,122 @@
+"""The oracle: whether the log, the Kafka topic and the read models tell the same story."""
+
+from collections import defaultdict
+from functools import reduce
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from domain.log import LogRecord
+from domain.quota import QUOTA, Quota, QuotaEvent
+from infrastructure.settings import Settings
+from projections.files import FILES
+from projections.projection import Projection
+from projections.quota import QUOTA as QUOTA_READ_MODEL
+from projections.transcriptions import TRANSCRIPTIONS
+from projections.users import USERS
+from schemas.events import decode
+from schemas.topics import Topics, record_of
+
+PROJECTIONS: list[Projection[Any]] = [USERS, QUOTA_READ_MODEL, FILES, TRANSCRIPTIONS]
+
+Log = dict[int, list[LogRecord]]
+
+
+async def read_log(connection: asyncpg.Connection[Any]) -> Log:
+    """Every event there is, by partition, read without any code of ours."""
+    log: Log = defaultdict(list)
+    for row in await connection.fetch("select * from events order by partition, seq"):
+        log[row["partition"]].append(LogRecord(**row))
+    return dict(log)
+
+
+async def read_topic(settings: Settings) -> Log:
+    """Every committed event in Kafka, by partition, as any analytics consumer would read it."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        return await _read_to_end(consumer, Topics(settings.topic_prefix).events, settings.partitions)
+    finally:
+        await consumer.stop()
+
+
+async def _read_to_end(consumer: AIOKafkaConsumer, topic: str, partition_count: int) -> Log:
+    partitions = [TopicPartition(topic, number) for number in range(partition_count)]
+    consumer.assign(partitions)
+    await consumer.seek_to_beginning(*partitions)
+    ends = await consumer.end_offsets(partitions)
+    log: Log = defaultdict(list)
+    while any([await consumer.position(each) < ends[each] for each in partitions]):
+        for partition, messages in (await consumer.getmany(timeout_ms=200)).items():
+            log[partition.partition] += [record_of(each.key, each.value, each.headers) for each in messages]
+    return dict(log)
+
+
+def assert_gap_free(log: Log) -> None:
+    """Guarantee 2: per partition no gap and no duplicate; per stream no gap and no inversion."""
+    for partition, records in log.items():
+        assert [record.seq for record in records] == list(range(1, len(records) + 1)), (
+            f"partition {partition}"
+        )
+    versions: dict[str, int] = defaultdict(int)
+    for records in log.values():
+        for record in records:
+            versions[record.stream_id] += 1
+            assert record.version == versions[record.stream_id], record.stream_id
+
+
+async def assert_read_models_equal(connection: asyncpg.Connection[Any], log: Log) -> None:
+    """Guarantee 4: each read model holds exactly what folding the log from nothing gives."""
+    events = [
+        decode(record.type, record.schema_version, record.data)
+        for records in log.values()
+        for record in records
+    ]
+    for projection in PROJECTIONS:
+        expected: dict[UUID, Any] = {}
+        for event in events:
+            if key_of := projection.keys.get(type(event)):
+                key = key_of(event)
+                expected[key] = projection.project(expected.get(key), event)
+        keys = await connection.fetch(
+            f"select {projection.row.__struct_fields__[0]} from read.{projection.name}"
+        )
+        await connection.execute("set search_path to read, public")
+        rows = await connection.fetch(projection.queries["load"], [each[0] for each in keys])
+        live = {row[0]: projection.row(*row) for row in rows}
+        assert live == {key: row for key, row in expected.items() if row is not None}, projection.name
+
+
+def assert_quota_adds_up(log: Log) -> None:
+    """Guarantee 6: per user, what was debited is the sum over the completed transcriptions, each once."""
+    histories: dict[UUID, list[QuotaEvent]] = defaultdict(list)
+    minutes: dict[UUID, int] = {}
+    completed: dict[UUID, int] = defaultdict(int)
+    for record in (record for records in log.values() for record in records):
+        event: Any = decode(record.type, record.schema_version, record.data)
+        if record.type.startswith("Quota"):
+            histories[record.owner_id].append(event)
+        elif record.type == "TranscriptionRequested":
+            minutes[event.transcription_id] = event.minutes
+        elif record.type == "TranscriptionCompleted":
+            completed[event.user_id] += minutes[event.transcription_id]
+    for user_id, history in histories.items():
+        quota: Quota = reduce(QUOTA.evolve, history, QUOTA.initial)
+        assert quota.minutes_available >= 0
+        assert quota.minutes_debited == completed[user_id], user_id
+
+
+async def assert_one_story(connection: asyncpg.Connection[Any], settings: Settings) -> Log:
+    """All of the above at a moment when nothing is under way; returns the log."""
+    log = await read_log(connection)
+    assert_gap_free(log)
+    assert await read_topic(settings) == log
+    await assert_read_models_equal(connection, log)
+    assert_quota_adds_up(log)
+    return log

@@ -1,0 +1,1 @@
+"""Real servers from wheels, and the supervisor that runs the whole system on one machine."""

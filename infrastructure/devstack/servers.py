@@ -1,0 +1,81 @@
+"""What the launchers of all servers have in common: a start with a deadline, a clean stop, a sudden end."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from infrastructure.devstack.processes import Child, Command, last_lines
+from infrastructure.devstack.processes import start as start_child
+
+
+class StartFailed(Exception):
+    """A server ended while starting, or was not ready in time; the message has the end of its log."""
+
+    def __init__(self, name: str, why: str, log: Path) -> None:
+        super().__init__(f"{name} {why}; the end of {log}:\n{last_lines(log)}")
+
+
+class Server(ABC):
+    """A program that can be started again and again on the same folder and ports."""
+
+    name: str
+    ready_seconds: float = 60.0
+    """How long it may take until it answers."""
+
+    def __init__(self) -> None:
+        self._child: Child | None = None
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """What has to be there before the program runs; repeats are harmless."""
+
+    @abstractmethod
+    def command(self) -> Command: ...
+
+    @abstractmethod
+    async def answers(self) -> bool:
+        """Whether the running program is ready for its clients."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process; None while there is none."""
+        return self._child.pid if self._child and not self._child.ended else None
+
+    async def start(self) -> None:
+        """Returns when the program answers. Raises StartFailed."""
+        assert self.pid is None, f"{self.name} is running"
+        await self.prepare()
+        self._child = await start_child(self.command())
+        try:
+            await self._wait_until_ready(self._child)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def wait(self) -> int:
+        """Waits for the end of the running process and returns its exit code."""
+        assert self._child is not None, f"{self.name} was never started"
+        return await self._child.wait()
+
+    async def stop(self) -> None:
+        """Ends it cleanly; stopping what does not run is fine."""
+        if self._child is not None:
+            await self._child.stop()
+
+    def kill(self) -> None:
+        """Ends it as an accident would."""
+        if self._child is not None:
+            self._child.kill()
+
+    async def _wait_until_ready(self, child: Child) -> None:
+        log = self.command().log
+        try:
+            async with asyncio.timeout(self.ready_seconds):
+                while not await self.answers():
+                    if child.ended:
+                        raise StartFailed(
+                            self.name, f"ended with code {await child.wait()} while starting", log
+                        )
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise StartFailed(self.name, f"was not ready after {self.ready_seconds:.0f} s", log) from None

@@ -1,0 +1,1 @@
+"""PostgreSQL and Kafka for the tests: embedded, or in containers."""

@@ -5,7 +5,7 @@ Rejection
 ├── EmailTaken, InvalidCredentials
 ├── NotFound ── FileNotFound, TranscriptionNotFound
 ├── NotOwner
-├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia
+├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong
 ├── QuotaExceeded
 ├── TranscriptionExists, TranscriptionNotCompleted, TranscriptionNotCancellable
 └── StaleAttempt
@@ -132,6 +132,16 @@ class TruncatedMedia(UnreadableMedia):
         )
         self.expected_seconds = expected_seconds
         self.readable_seconds = readable_seconds
+
+
+class MediaTooLong(UnreadableMedia):
+    code = "media_too_long"
+
+    def __init__(self, seconds_max: float) -> None:
+        super().__init__(
+            f"The recording lasts longer than the {seconds_max:.0f} s that are allowed: send it in parts"
+        )
+        self.seconds_max = seconds_max
 
 
 class QuotaExceeded(Rejection):

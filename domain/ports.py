@@ -1,9 +1,9 @@
 """What the rules and handlers need from the world, as protocols; the adapters are in `infrastructure`."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 from uuid import UUID
 
 from msgspec import Struct
@@ -171,6 +171,18 @@ class Window(Struct, frozen=True, kw_only=True):
     pcm: bytes
 
 
+UNDETERMINED: Final = "und"
+"""The language of a window in which nobody speaks (ISO 639-2)."""
+
+
+class LanguageUnsupported(Exception):
+    """The engine's model does not know this language."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__(f"the model does not know the language {language}")
+        self.language = language
+
+
 class Recognised(Struct, frozen=True, kw_only=True):
     """What an engine heard in one window; times count from the start of the recording."""
 
@@ -187,4 +199,9 @@ class Engine(Protocol):
         """Engine, model and settings: two engines with one name give the same words."""
         ...
 
-    def transcribe(self, window: Window, language: str | None) -> Recognised: ...
+    def transcribe(self, window: Window, language: str | None, heard: Callable[[int], None]) -> Recognised:
+        """Calls `heard` with how far it has come, in ms from the start of the recording; language None detects.
+
+        Every word lies within the window, in order and without overlap. Raises LanguageUnsupported.
+        """
+        ...

@@ -1,0 +1,63 @@
+"""Edits a transcript: first the new object, then the event that names it."""
+
+import asyncio
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from commands.execution import append, load, retried_on_conflict
+from domain.errors import InvalidField
+from domain.log import Address, Provenance
+from domain.ports import EventStore, ObjectStore
+from domain.transcript import edit
+from domain.transcription import TRANSCRIPTION, EditTranscript, require_completed
+from schemas.objects import decode_transcript, encode_transcript, transcript_key
+
+TEXT_CHARACTERS_MAX: Final = 1_000_000
+"""Twice what is said in ten hours; aligning a text takes time that grows with the square of its length."""
+
+
+class ChangeText(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    user_id: UUID
+    text: str
+    changed_at: datetime
+
+
+@retried_on_conflict
+async def edit_transcript(
+    change: ChangeText, store: EventStore, objects: ObjectStore, provenance: Provenance
+) -> Address | None:
+    """None when the text is the same.
+
+    Raises InvalidField, TranscriptionNotFound, NotOwner or TranscriptionNotCompleted.
+    """
+    if len(change.text) > TEXT_CHARACTERS_MAX:
+        raise InvalidField("transcript_text", f"may have at most {TEXT_CHARACTERS_MAX} characters")
+    transcription = await load(store, TRANSCRIPTION, change.transcription_id)
+    require_completed(transcription.state, change.transcription_id, change.user_id)
+    old = await objects.get(transcription.state.transcript_key)
+    content, command = await asyncio.to_thread(_edited, old, change)
+    edited = transcription.decide(command, change.user_id)
+    if edited.events:
+        # An edit that loses a race leaves its object unnamed: better than to delete what another may name.
+        await objects.put(command.transcript_key, content)
+    return await append(store, provenance, edited)
+
+
+def _edited(old: bytes, change: ChangeText) -> tuple[bytes, EditTranscript]:
+    """The new transcript as an object, and the command that makes it the current one."""
+    before = decode_transcript(old)
+    # A text that was sent back as it was read must not count as an edit.
+    transcript = before if before.text == change.text else edit(before, change.text)
+    content, sha256 = encode_transcript(transcript)
+    return content, EditTranscript(
+        transcription_id=change.transcription_id,
+        user_id=change.user_id,
+        transcript_key=transcript_key(change.user_id, change.transcription_id, sha256),
+        transcript_sha256=sha256,
+        word_count=transcript.word_count,
+        edited_at=change.changed_at,
+    )

@@ -1,0 +1,111 @@
+"""Requesting and cancelling a transcription: its event and its minutes, both or neither."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from commands.cancel_transcription import cancel_transcription
+from commands.request_transcription import request_transcription
+from domain.errors import FileNotFound, NotOwner, QuotaExceeded, TranscriptionExists, TranscriptionNotFound
+from domain.media_file import MEDIA_FILE
+from domain.transcription import TRANSCRIPTION, CancelTranscription, TranscriptionRequested
+from infrastructure.memory import InMemoryEventStore
+from tests.builders import ANNA, BERT, FILE, LATER, NOON, identity, uploaded
+from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
+from tests.commands.conftest import PROVENANCE
+from tests.commands.stories import file_uploaded, happened, quota_of, transcription_queued, types_of
+
+STREAM = TRANSCRIPTION.stream_id(TRANSCRIPTION_ID)
+
+
+def cancel(user_id: UUID = ANNA) -> CancelTranscription:
+    return CancelTranscription(transcription_id=TRANSCRIPTION_ID, user_id=user_id, cancelled_at=LATER)
+
+
+async def test_a_request_reserves_the_minutes_of_its_recording(store: InMemoryEventStore) -> None:
+    await file_uploaded(store)
+    address = await request_transcription(FILE, ANNA, NOON, store, PROVENANCE, language="de")
+    [event] = await store.read_stream(STREAM)
+    assert isinstance(event, TranscriptionRequested)
+    assert (event.minutes, event.job.language) == (2, "de")
+    assert await quota_of(store) == (58, 2, 0)
+    assert address is not None
+    assert address.seq == await store.head(address.partition)
+
+
+async def test_a_request_above_the_quota_leaves_no_transcription(store: InMemoryEventStore) -> None:
+    await file_uploaded(store, minutes=1)
+    with pytest.raises(QuotaExceeded):
+        await request_transcription(FILE, ANNA, NOON, store, PROVENANCE)
+    assert await store.read_stream(STREAM) == []
+    assert await quota_of(store) == (1, 0, 0)
+
+
+async def test_a_second_request_for_a_file_reserves_nothing(store: InMemoryEventStore) -> None:
+    await file_uploaded(store)
+    await request_transcription(FILE, ANNA, NOON, store, PROVENANCE)
+    with pytest.raises(TranscriptionExists):
+        await request_transcription(FILE, ANNA, NOON, store, PROVENANCE)
+    assert await quota_of(store) == (58, 2, 0)
+
+
+async def test_of_simultaneous_requests_for_one_file_one_wins(store: InMemoryEventStore) -> None:
+    await file_uploaded(store)
+    answers = await asyncio.gather(
+        *(request_transcription(FILE, ANNA, NOON, store, PROVENANCE) for _ in range(5)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(answer, TranscriptionExists) for answer in answers) == 4
+    assert await quota_of(store) == (58, 2, 0)
+
+
+async def test_simultaneous_requests_never_overspend_the_quota(store: InMemoryEventStore) -> None:
+    await file_uploaded(store, minutes=5)
+    files = [identity(f"file {number}") for number in range(4)]
+    for file_id in files:
+        await happened(store, MEDIA_FILE.stream_id(file_id), uploaded(file_id=file_id))
+    answers = await asyncio.gather(
+        *(request_transcription(file_id, ANNA, NOON, store, PROVENANCE) for file_id in files),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(answer, QuotaExceeded) for answer in answers) == 2
+    assert await quota_of(store) == (1, 4, 0)
+
+
+async def test_only_the_owner_may_request(store: InMemoryEventStore) -> None:
+    await file_uploaded(store)
+    with pytest.raises(NotOwner):
+        await request_transcription(FILE, BERT, NOON, store, PROVENANCE)
+    with pytest.raises(FileNotFound):
+        await request_transcription(identity("no file"), ANNA, NOON, store, PROVENANCE)
+
+
+async def test_a_cancelled_transcription_releases_its_minutes(store: InMemoryEventStore) -> None:
+    await transcription_queued(store)
+    await cancel_transcription(cancel(), store, PROVENANCE)
+    assert types_of(await store.read_stream(STREAM)) == ["TranscriptionRequested", "TranscriptionCancelled"]
+    assert await quota_of(store) == (60, 0, 0)
+
+
+async def test_cancelling_twice_changes_nothing(store: InMemoryEventStore) -> None:
+    await transcription_queued(store)
+    await cancel_transcription(cancel(), store, PROVENANCE)
+    assert await cancel_transcription(cancel(), store, PROVENANCE) is None
+    assert await quota_of(store) == (60, 0, 0)
+
+
+async def test_a_cancelled_transcription_may_be_requested_again(store: InMemoryEventStore) -> None:
+    await transcription_queued(store)
+    await cancel_transcription(cancel(), store, PROVENANCE)
+    await request_transcription(FILE, ANNA, LATER, store, PROVENANCE)
+    assert await quota_of(store) == (58, 2, 0)
+
+
+async def test_only_the_owner_may_cancel(store: InMemoryEventStore) -> None:
+    with pytest.raises(TranscriptionNotFound):
+        await cancel_transcription(cancel(), store, PROVENANCE)
+    await transcription_queued(store)
+    with pytest.raises(NotOwner):
+        await cancel_transcription(cancel(BERT), store, PROVENANCE)
+    assert await quota_of(store) == (58, 2, 0)

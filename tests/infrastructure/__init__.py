@@ -1,0 +1,1 @@
+"""Adapters, on what they adapt to."""

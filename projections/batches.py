@@ -1,0 +1,98 @@
+"""One batch of events into the tables, with the checkpoints, in one transaction."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+from msgspec import Struct
+
+from domain.events import Event
+from domain.log import LogRecord
+from projections import checkpoints
+from projections.checkpoints import Place, Places
+from projections.outages import is_outage
+from projections.projection import Database, Projection, fold_into
+from schemas.events import REGISTRY, EventType, UnknownEventType, decode
+
+EVERY_PROJECTION: Final = "all"
+"""Named for an event nobody can read."""
+
+
+class PartitionBatch(Struct, frozen=True):
+    """Consecutive records of one partition; `next_offset` is where Kafka goes on after them, if known."""
+
+    records: Sequence[LogRecord]
+    next_offset: int | None = None
+
+    @property
+    def last_seq(self) -> int:
+        return self.records[-1].seq
+
+
+Batch = Mapping[int, PartitionBatch]
+"""By partition."""
+
+
+class ProjectionFailed(Exception):
+    """An event in the batch could not be read or folded; the message holds nothing personal."""
+
+    def __init__(self, projection: str, problem: BaseException) -> None:
+        super().__init__(describe(problem))
+        self.projection = projection
+
+
+def describe(problem: BaseException) -> str:
+    """What went wrong, without the values it went wrong with: they may be somebody's."""
+    name = type(problem).__name__
+    if isinstance(problem, UnknownEventType):
+        return f"{name}: {problem}"
+    if isinstance(problem, asyncpg.PostgresError):
+        return f"{name} {problem.sqlstate} {getattr(problem, 'constraint_name', None) or ''}".rstrip()
+    return name
+
+
+async def apply_batch(
+    connection: Database, projections: Sequence[Projection[Any]], places: Places, batch: Batch
+) -> dict[int, Place]:
+    """Folds the batch in the open transaction; each projection skips what it has already folded.
+
+    Raises CheckpointMoved, or ProjectionFailed; nothing of the batch may be committed then.
+    """
+    after = {
+        partition: places[partition].advanced(part.last_seq, part.next_offset)
+        for partition, part in batch.items()
+    }
+    # Checkpoints first: a zombie fails before it touches a row, and a rebuild that holds them is waited for
+    # without holding the tables it wants to replace.
+    await checkpoints.advance(connection, places, after)
+    events = _read(batch, _ignored(projections))
+    for projection in projections:
+        try:
+            await fold_into(connection, projection, _unseen(events, projection.name, places))
+        except Exception as problem:
+            if is_outage(problem):
+                raise
+            raise ProjectionFailed(projection.name, problem) from problem
+    return after
+
+
+def _ignored(projections: Iterable[Projection[Any]]) -> frozenset[EventType]:
+    wanted = {kind for projection in projections for kind in projection.keys}
+    return frozenset(name for name, kind in REGISTRY.items() if kind not in wanted)
+
+
+def _read(batch: Batch, ignored: Collection[EventType]) -> list[tuple[LogRecord, Event]]:
+    try:
+        return [
+            (record, decode(record.type, record.schema_version, record.data))
+            for part in batch.values()
+            for record in part.records
+            if EventType(record.type, record.schema_version) not in ignored
+        ]
+    except Exception as problem:
+        raise ProjectionFailed(EVERY_PROJECTION, problem) from problem
+
+
+def _unseen(events: Iterable[tuple[LogRecord, Event]], projection: str, places: Places) -> Iterator[Event]:
+    seen = {partition: place.seqs[projection] for partition, place in places.items()}
+    return (event for record, event in events if record.seq > seen[record.partition])

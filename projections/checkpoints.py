@@ -1,0 +1,113 @@
+"""How far each projection has come in each partition, and which partitions stand still at an event."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from domain.log import Address
+from domain.ports import FeedPosition
+from projections.projection import Database
+from schemas.queries import load_queries
+
+SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class Place(Struct, frozen=True):
+    """The last `seq` each projection has folded of one partition; a rebuild may put one ahead of the others."""
+
+    seqs: Mapping[str, int]
+    next_offset: int | None = None
+
+    @property
+    def position(self) -> FeedPosition:
+        return FeedPosition(seq=min(self.seqs.values()), next_offset=self.next_offset)
+
+    def advanced(self, seq: int, next_offset: int | None) -> "Place":
+        return Place({name: max(seq, before) for name, before in self.seqs.items()}, next_offset)
+
+
+Places = Mapping[int, Place]
+"""By partition."""
+
+
+class CheckpointMoved(Exception):
+    """Somebody else has folded these events: another owner of the partition, or a rebuild."""
+
+
+class Failure(Struct, frozen=True):
+    """An event that could not be folded; its partition stands still in front of it. Holds nothing personal."""
+
+    projection: str
+    partition: int
+    seq: int
+    type: str
+    error: str
+    since: datetime
+    tries: int
+
+
+async def read_places(
+    connection: Database, projections: Sequence[str], partitions: Collection[int]
+) -> dict[int, Place]:
+    """Where these projections are, starting those that were never there at 0."""
+    await connection.execute(SQL["begin"], projections, list(partitions))
+    rows = await connection.fetch(SQL["read"], projections, list(partitions))
+    seqs: dict[int, dict[str, int]] = {partition: {} for partition in partitions}
+    offsets: dict[int, int | None] = {}
+    for projection, partition, seq, next_offset in sorted(rows, key=lambda row: row["seq"], reverse=True):
+        seqs[partition][projection] = seq
+        offsets[partition] = next_offset  # That of the projection furthest behind stays.
+    return {partition: Place(seqs[partition], offsets[partition]) for partition in partitions}
+
+
+async def advance(connection: Database, before: Places, after: Places) -> None:
+    """Moves the checkpoints in the open transaction, all or none. Raises CheckpointMoved."""
+    moves = [
+        (projection, partition, before[partition].seqs[projection], seq, place.next_offset)
+        for partition, place in sorted(after.items())
+        for projection, seq in place.seqs.items()
+        if seq != before[partition].seqs[projection]
+    ]
+    if moves and await connection.fetchval(SQL["advance"], *zip(*moves, strict=True)) != len(moves):
+        raise CheckpointMoved
+
+
+async def reached(connection: Database, projections: Sequence[str]) -> dict[int, int]:
+    """By partition, the `seq` up to which every one of these projections has folded; nothing where none began."""
+    return dict(await connection.fetch(SQL["reached"], projections))
+
+
+async def notify(connection: Database, channel: str, addresses: Sequence[Address]) -> None:
+    """Wakes those who wait for these addresses, once the open transaction is committed."""
+    await connection.execute(SQL["notify"], channel, [str(address) for address in addresses])
+
+
+async def record_failure(
+    connection: Database, projection: str, address: Address, event_type: str, error: str
+) -> int:
+    """Notes that the partition stands still; returns how often this event was tried."""
+    tries = await connection.fetchval(
+        SQL["record_failure"], projection, address.partition, address.seq, event_type, error
+    )
+    assert isinstance(tries, int)
+    return tries
+
+
+async def failed_partitions(
+    connection: Database, projections: Sequence[str], partitions: Collection[int]
+) -> set[int]:
+    rows = await connection.fetch(SQL["failed_partitions"], projections, list(partitions))
+    return {partition for (partition,) in rows}
+
+
+async def clear_failures(
+    connection: Database, projections: Sequence[str], partitions: Collection[int]
+) -> None:
+    await connection.execute(SQL["clear_failures"], projections, list(partitions))
+
+
+async def failures(connection: Database) -> list[Failure]:
+    return [Failure(*record) for record in await connection.fetch(SQL["failures"])]

@@ -1,0 +1,67 @@
+-- name: create
+create table if not exists projection_checkpoints (
+    projection  text    not null,
+    partition   integer not null,
+    seq         bigint  not null,
+    next_offset bigint,
+    primary key (projection, partition)
+) with (fillfactor = 50);
+create table if not exists projection_failures (
+    projection text        not null,
+    partition  integer     not null,
+    seq        bigint      not null,
+    type       text        not null,
+    error      text        not null,
+    since      timestamptz not null,
+    tries      integer     not null,
+    primary key (projection, partition)
+);
+
+-- name: begin
+insert into projection_checkpoints (projection, partition, seq)
+select projection, partition, 0
+from unnest($1::text[]) projection cross join unnest($2::integer[]) partition
+on conflict do nothing;
+
+-- name: read
+select projection, partition, seq, next_offset from projection_checkpoints
+where projection = any($1::text[]) and partition = any($2::integer[]);
+
+-- name: reached
+select partition, min(seq) from projection_checkpoints where projection = any($1::text[]) group by partition;
+
+-- name: advance
+-- Answers how many moved: a row somebody else has moved stays where it is.
+with moved as (
+    update projection_checkpoints c set seq = m.seq, next_offset = m.next_offset
+    from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])
+        m (projection, partition, previous_seq, seq, next_offset)
+    where c.projection = m.projection and c.partition = m.partition and c.seq = m.previous_seq
+    returning 1
+)
+select count(*) from moved;
+
+-- name: notify
+select pg_notify($1, address) from unnest($2::text[]) address;
+
+-- name: failed_partitions
+select distinct partition from projection_failures
+where projection = any($1::text[]) and partition = any($2::integer[]);
+
+-- name: record_failure
+insert into projection_failures (projection, partition, seq, type, error, since, tries)
+values ($1, $2, $3, $4, $5, now(), 1)
+on conflict (projection, partition) do update set
+    since = case when projection_failures.seq = excluded.seq then projection_failures.since else now() end,
+    tries = case when projection_failures.seq = excluded.seq then projection_failures.tries + 1 else 1 end,
+    seq = excluded.seq,
+    type = excluded.type,
+    error = excluded.error
+returning tries;
+
+-- name: clear_failures
+delete from projection_failures where projection = any($1::text[]) and partition = any($2::integer[]);
+
+-- name: failures
+select projection, partition, seq, type, error, since, tries from projection_failures
+order by partition, projection;

@@ -1,0 +1,83 @@
+"""Uploaded files as their owner sees them, each with the state of its transcription."""
+
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.events import Event
+from domain.media_file import FileUploaded
+from domain.personal import PersonalText
+from projections.paging import Cursor
+from projections.projection import Database, Projection
+from schemas.queries import load_queries
+
+SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class FileRow(Struct, frozen=True):
+    """`storage_url` is the key in the object store, and `stored_filename` the last part of it."""
+
+    id: UUID
+    user_id: UUID
+    original_filename: PersonalText
+    stored_filename: str
+    storage_url: str
+    file_size: int
+    duration_seconds: float
+    upload_status: str
+    created_at: datetime
+
+
+class FileView(FileRow, frozen=True):
+    """A file with what became of it; `transcription_status` is "not_initiated" before the first request."""
+
+    transcription_id: UUID | None
+    transcription_status: str
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self.created_at, self.id)
+
+
+def project(row: FileRow | None, event: Event) -> FileRow | None:
+    match event:
+        case FileUploaded():
+            return FileRow(
+                id=event.file_id,
+                user_id=event.user_id,
+                original_filename=event.filename,
+                stored_filename=PurePosixPath(event.media_key).name,
+                storage_url=event.media_key,
+                file_size=event.size_bytes,
+                duration_seconds=event.duration_seconds,
+                upload_status="uploaded",
+                created_at=event.uploaded_at,
+            )
+        case _:
+            return row
+
+
+FILES: Final = Projection(
+    name="files",
+    row=FileRow,
+    keys={FileUploaded: lambda event: event.file_id},
+    project=project,
+    queries=SQL,
+)
+
+
+async def find(connection: Database, file_id: UUID) -> FileView | None:
+    record = await connection.fetchrow(SQL["find"], file_id)
+    return None if record is None else FileView(*record)
+
+
+async def list_of_user(
+    connection: Database, user_id: UUID, limit: int, before: Cursor | None = None
+) -> list[FileView]:
+    """At most `limit` files, newest first, older than `before`."""
+    place = (before.created_at, before.id) if before else (None, None)
+    records = await connection.fetch(SQL["list_of_user"], user_id, limit, *place)
+    return [FileView(*record) for record in records]

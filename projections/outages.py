@@ -1,0 +1,17 @@
+"""Telling a database that is away from an event that cannot be folded."""
+
+from typing import Final
+
+import asyncpg
+
+_TRANSIENT_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+"""SQLSTATE classes that pass by themselves: connections, read-only standbys, deadlocks, resources, shutdown."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the same work may succeed later although nothing about it changes."""
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        return True  # A rebuilt table took the place of the old one; asyncpg prepares the statement anew.
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] in _TRANSIENT_CLASSES
+    return isinstance(error, OSError | asyncpg.InterfaceError)

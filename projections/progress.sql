@@ -1,0 +1,10 @@
+-- name: create
+-- Written by the dispatcher from workers' reports, read here beside the transcriptions; no event, so never rebuilt.
+create table if not exists transcription_progress (
+    transcription_id uuid             primary key,
+    attempt          integer          not null,
+    done_seconds     double precision not null,
+    total_seconds    double precision not null,
+    percentage       integer          not null check (percentage between 0 and 100),
+    updated_at       timestamptz      not null
+) with (fillfactor = 70);

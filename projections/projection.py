@@ -1,0 +1,71 @@
+"""What a read model is: one table whose rows are folded, each from the events with its key."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, Generic, TypeAlias, TypeVar
+from uuid import UUID
+
+from asyncpg import Connection
+from asyncpg.pool import PoolConnectionProxy
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from domain.events import Event
+
+Row = TypeVar("Row", bound=Struct)
+
+Database: TypeAlias = "Connection[Any] | PoolConnectionProxy[Any]"
+"""A connection whose search_path begins with the schema of the read models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection(Generic[Row]):
+    """One table, called `name`, and the fold that fills it.
+
+    `keys` names the events that matter and the row each one touches; the first field of `row` is that key.
+    `queries` has the table's SQL: create, load, store and remove, with the fields of `row` in their order.
+    """
+
+    name: str
+    row: type[Row]
+    keys: Mapping[type[Event], Callable[[Any], UUID]]
+    project: Callable[[Row | None, Event], Row | None]
+    queries: Mapping[str, str]
+
+
+async def fold_into(connection: Database, projection: Projection[Row], events: Iterable[Event]) -> None:
+    """Brings the rows these events touch up to date: two statements however many events there are."""
+    touched = _by_key(projection, events)
+    if not touched:
+        return
+    before = await _load(connection, projection, list(touched))
+    after = {key: reduce(projection.project, news, before.get(key)) for key, news in touched.items()}
+    await _store(connection, projection, [row for row in after.values() if row is not None])
+    await _remove(connection, projection, [key for key in before if after[key] is None])
+
+
+def _by_key(projection: Projection[Row], events: Iterable[Event]) -> dict[UUID, list[Event]]:
+    touched: dict[UUID, list[Event]] = defaultdict(list)
+    for event in events:
+        key_of = projection.keys.get(type(event))
+        if key_of is not None:
+            touched[key_of(event)].append(event)
+    return touched
+
+
+async def _load(connection: Database, projection: Projection[Row], keys: Sequence[UUID]) -> dict[UUID, Row]:
+    records = await connection.fetch(projection.queries["load"], keys)
+    return {record[0]: projection.row(*record) for record in records}
+
+
+async def _store(connection: Database, projection: Projection[Row], rows: Sequence[Row]) -> None:
+    if rows:
+        columns = zip(*map(astuple, rows), strict=True)
+        await connection.execute(projection.queries["store"], *map(list, columns))
+
+
+async def _remove(connection: Database, projection: Projection[Row], keys: Sequence[UUID]) -> None:
+    if keys:
+        await connection.execute(projection.queries["remove"], keys)

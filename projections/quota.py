@@ -1,0 +1,76 @@
+"""What each user was granted, holds reserved and has spent, in minutes."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.events import Event
+from domain.quota import QuotaDebited, QuotaGranted, QuotaReleased, QuotaReserved
+from projections.projection import Database, Projection
+from schemas.queries import load_queries
+
+SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class QuotaRow(Struct, frozen=True):
+    user_id: UUID
+    minutes_granted: int
+    minutes_reserved: int
+    minutes_debited: int
+    updated_at: datetime
+
+    @property
+    def minutes_available(self) -> int:
+        return self.minutes_granted - self.minutes_reserved - self.minutes_debited
+
+
+def project(row: QuotaRow | None, event: Event) -> QuotaRow | None:
+    match event:
+        case QuotaGranted():
+            row = row or QuotaRow(event.user_id, 0, 0, 0, event.granted_at)
+            return _changed(row, event.granted_at, granted=event.minutes)
+        case QuotaReserved():
+            return _changed(row, event.reserved_at, reserved=event.minutes)
+        case QuotaDebited():
+            return _changed(row, event.debited_at, reserved=-event.minutes, debited=event.minutes)
+        case QuotaReleased():
+            return _changed(row, event.released_at, reserved=-event.minutes)
+        case _:
+            return row
+
+
+def _changed(
+    row: QuotaRow | None, updated_at: datetime, *, granted: int = 0, reserved: int = 0, debited: int = 0
+) -> QuotaRow | None:
+    if row is None:
+        return None
+    return replace(
+        row,
+        minutes_granted=row.minutes_granted + granted,
+        minutes_reserved=row.minutes_reserved + reserved,
+        minutes_debited=row.minutes_debited + debited,
+        updated_at=updated_at,
+    )
+
+
+QUOTA: Final = Projection(
+    name="quota",
+    row=QuotaRow,
+    keys={
+        QuotaGranted: lambda event: event.user_id,
+        QuotaReserved: lambda event: event.user_id,
+        QuotaDebited: lambda event: event.user_id,
+        QuotaReleased: lambda event: event.user_id,
+    },
+    project=project,
+    queries=SQL,
+)
+
+
+async def find(connection: Database, user_id: UUID) -> QuotaRow | None:
+    record = await connection.fetchrow(SQL["find"], user_id)
+    return None if record is None else QuotaRow(*record)

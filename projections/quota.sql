@@ -1,0 +1,28 @@
+-- name: create
+create table if not exists quota (
+    user_id          uuid        primary key,
+    minutes_granted  integer     not null,
+    minutes_reserved integer     not null,
+    minutes_debited  integer     not null,
+    updated_at       timestamptz not null
+);
+
+-- name: load
+select user_id, minutes_granted, minutes_reserved, minutes_debited, updated_at
+from quota where user_id = any($1::uuid[]);
+
+-- name: store
+insert into quota (user_id, minutes_granted, minutes_reserved, minutes_debited, updated_at)
+select * from unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::timestamptz[])
+on conflict (user_id) do update set
+    minutes_granted = excluded.minutes_granted,
+    minutes_reserved = excluded.minutes_reserved,
+    minutes_debited = excluded.minutes_debited,
+    updated_at = excluded.updated_at;
+
+-- name: remove
+delete from quota where user_id = any($1::uuid[]);
+
+-- name: find
+select user_id, minutes_granted, minutes_reserved, minutes_debited, updated_at
+from quota where user_id = $1;

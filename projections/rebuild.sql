@@ -1,0 +1,25 @@
+-- name: claim
+-- For the session: a rebuild that is killed lets go.
+select pg_try_advisory_lock(hashtext('stenolog rebuild'), hashtext($1));
+
+-- name: unclaim
+select pg_advisory_unlock(hashtext('stenolog rebuild'), hashtext($1));
+
+-- name: hold
+-- Nobody moves a live checkpoint until the end of this transaction; reading tables and checkpoints goes on.
+-- The whole table is locked: projectors and we would take its rows in different orders.
+set local lock_timeout = '2s';
+set local synchronous_commit = on;
+lock table {live}.projection_checkpoints in exclusive mode;
+
+-- name: exchange
+-- The offset stays: it is a hint, and that of the live projector is close.
+update {live}.projection_checkpoints live set seq = built.seq
+from {built}.projection_checkpoints built
+where live.projection = built.projection and live.partition = built.partition;
+insert into {live}.projection_checkpoints (projection, partition, seq)
+select projection, partition, seq from {built}.projection_checkpoints
+on conflict do nothing;
+delete from {live}.projection_failures where projection = '{table}';
+drop table if exists {live}.{table};
+alter table {built}.{table} set schema {live};

@@ -1,0 +1,259 @@
+"""The live projector: follows the events topic and keeps the tables up to date, effect-once."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+from msgspec import Struct
+
+from domain.log import Address
+from domain.ports import EventFeed, FeedRecord, Leases
+from projections import checkpoints
+from projections.batches import EVERY_PROJECTION, Batch, PartitionBatch, ProjectionFailed, apply_batch
+from projections.checkpoints import CheckpointMoved, Place
+from projections.outages import is_outage
+from projections.projection import Projection
+
+log: Final = logging.getLogger(__name__)
+
+PROJECTED_CHANNEL: Final = "stenolog_projected"
+"""PostgreSQL channel; each payload is an address `<partition>:<seq>` that every read model has reached."""
+OUTAGE_PAUSE_SECONDS_MAX: Final = 5.0
+RELEASE_SECONDS_MAX: Final = 2.0
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How much at once, how often, and how long to wait after trouble."""
+
+    records_max: int = 2_000
+    renew_seconds: float = 1.0
+    retry_seconds_min: float = 1.0
+    retry_seconds_max: float = 60.0
+
+    def retry_seconds(self, tries: int) -> float:
+        return min(self.retry_seconds_max, self.retry_seconds_min * 2.0 ** min(tries - 1, 16))
+
+
+class Runner:
+    """Folds the partitions that its lease gives it.
+
+    An event that cannot be folded stops its partition alone, and is tried again with a growing back-off.
+    `on_applied` is called after each batch, for whoever waits in the same process.
+    """
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[Any]",
+        feed: EventFeed,
+        leases: Leases,
+        projections: Sequence[Projection[Any]],
+        *,
+        channel: str | None = None,
+        pace: Pace | None = None,
+        on_applied: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._pool = pool
+        self._feed = feed
+        self._leases = leases
+        self._projections = projections
+        self._names = [projection.name for projection in projections]
+        self._channel = channel
+        self._pace = pace or Pace()
+        self._on_applied = on_applied
+        self._places: dict[int, Place] = {}
+        self._failed: set[int] = set()  # Partitions with a row in projection_failures.
+        self._retry_at: dict[int, float] = {}  # Partitions that stand still, by monotonic clock.
+        self._renew_at = 0.0
+        self._settled = False  # Whether the feed follows what is in _places.
+        self._outages = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until `stop`; gives its partitions up at the end."""
+        try:
+            while not stop.is_set():
+                try:
+                    await self._turn()
+                    self._outages = 0
+                except Exception as problem:
+                    if not is_outage(problem):
+                        raise
+                    await self._sit_out(problem, stop)
+        finally:
+            await self._release()
+
+    async def _turn(self) -> None:
+        await self._share()
+        await self._resume_due()
+        arrived = await self._feed.next_batch(self._patience_seconds(), self._pace.records_max)
+        batch = {partition: part for partition in arrived if (part := self._fitting(partition, arrived))}
+        if batch:
+            await self._apply(batch)
+
+    def _patience_seconds(self) -> float:
+        until = min([self._renew_at, *self._retry_at.values()])
+        return max(0.0, until - time.monotonic())
+
+    async def _share(self) -> None:
+        """Renews the lease when that is due, and follows what it gives."""
+        if time.monotonic() < self._renew_at:
+            return
+        owned = set(await self._leases.renew())
+        self._renew_at = time.monotonic() + self._pace.renew_seconds
+        if owned != set(self._places) or not self._settled:
+            await self._own(owned)
+
+    async def _own(self, owned: Collection[int]) -> None:
+        for partition in set(self._places) - set(owned):
+            self._forget(partition)
+        new = set(owned) - set(self._places)
+        await self._take_up(new)
+        await self._follow()
+        self._rewind(new)
+        self._settled = True
+        log.info("projecting partitions %s", sorted(self._places))
+
+    def _forget(self, partition: int) -> None:
+        del self._places[partition]
+        self._failed.discard(partition)
+        self._retry_at.pop(partition, None)
+
+    async def _take_up(self, partitions: Collection[int]) -> None:
+        if partitions:
+            async with self._pool.acquire() as connection:
+                places = await checkpoints.read_places(connection, self._names, partitions)
+                self._failed |= await checkpoints.failed_partitions(
+                    connection, self._failure_names(), partitions
+                )
+            self._places |= places
+
+    async def _follow(self) -> None:
+        await self._feed.follow(
+            {
+                partition: place.position
+                for partition, place in self._places.items()
+                if partition not in self._retry_at
+            }
+        )
+
+    async def _resume_due(self) -> None:
+        now = time.monotonic()
+        due = [partition for partition, at in self._retry_at.items() if at <= now]
+        for partition in due:
+            del self._retry_at[partition]
+        if due:
+            await self._follow()
+
+    def _fitting(
+        self, partition: int, arrived: Mapping[int, Sequence[FeedRecord]]
+    ) -> PartitionBatch | None:
+        """What follows our position; a feed that left something out is sent back to it."""
+        if partition not in self._places or partition in self._retry_at:
+            return None
+        position = self._places[partition].position
+        news = [each for each in arrived[partition] if each.record.seq > position.seq]
+        if not news:
+            return None
+        if news[0].record.seq != position.seq + 1:
+            log.warning(
+                "partition %s: expected %s, got %s", partition, position.seq + 1, news[0].record.seq
+            )
+            self._feed.rewind(partition, position)
+            return None
+        return PartitionBatch([each.record for each in news], news[-1].offset + 1)
+
+    async def _apply(self, batch: Batch) -> bool:
+        """Commits the batch, or as much of each partition as can be; whether all of it was."""
+        try:
+            await self._commit(batch)
+        except CheckpointMoved:
+            await self._catch_up_with_others(batch)
+            return False
+        except ProjectionFailed as failure:
+            return await self._narrow(batch, failure)
+        return True
+
+    async def _commit(self, batch: Batch) -> None:
+        mended = self._failed.intersection(batch)
+        async with self._pool.acquire() as connection, connection.transaction():
+            after = await apply_batch(connection, self._projections, self._places, batch)
+            if mended:
+                await checkpoints.clear_failures(connection, self._failure_names(), mended)
+            if self._channel:
+                await checkpoints.notify(connection, self._channel, _addresses(after))
+        self._places |= after
+        self._failed -= mended
+        self._on_applied()
+
+    async def _catch_up_with_others(self, partitions: Collection[int]) -> None:
+        log.info("partitions %s were moved by somebody else", sorted(partitions))
+        await self._take_up(partitions)
+        self._rewind(partitions)
+
+    def _rewind(self, partitions: Collection[int]) -> None:
+        for partition in partitions:
+            self._feed.rewind(partition, self._places[partition].position)
+
+    async def _narrow(self, batch: Batch, failure: ProjectionFailed) -> bool:
+        """Halves the batch until the failing event is alone, so that everything before it is committed."""
+        if len(batch) > 1:
+            return all([await self._apply({partition: part}) for partition, part in batch.items()])
+        ((partition, part),) = batch.items()
+        if len(part.records) == 1:
+            await self._halt(partition, part, failure)
+            return False
+        middle = len(part.records) // 2
+        first = PartitionBatch(part.records[:middle], self._places[partition].next_offset)
+        rest = PartitionBatch(part.records[middle:], part.next_offset)
+        return await self._apply({partition: first}) and await self._apply({partition: rest})
+
+    async def _halt(self, partition: int, part: PartitionBatch, failure: ProjectionFailed) -> None:
+        record = part.records[0]
+        async with self._pool.acquire() as connection:
+            tries = await checkpoints.record_failure(
+                connection, failure.projection, record.address, record.type, str(failure)
+            )
+        pause = self._pace.retry_seconds(tries)
+        self._failed.add(partition)
+        self._retry_at[partition] = time.monotonic() + pause
+        log.error(
+            "%s cannot fold event %s (%s): %s; tried %s times, again in %.0f s",
+            *(failure.projection, record.address, record.type, failure, tries, pause),
+        )
+        await self._follow()
+
+    def _failure_names(self) -> list[str]:
+        return [*self._names, EVERY_PROJECTION]
+
+    async def _sit_out(self, problem: Exception, stop: asyncio.Event) -> None:
+        """After an outage nobody knows what was committed, so everything is taken up anew."""
+        self._outages += 1
+        pause = self._pace.retry_seconds(self._outages)
+        log.warning("%s: projecting again in %.0f s", type(problem).__name__, pause)
+        await wait_or_stop(stop, min(pause, OUTAGE_PAUSE_SECONDS_MAX))
+        for partition in list(self._places):
+            self._forget(partition)
+        self._settled = False
+        self._renew_at = 0.0
+
+    async def _release(self) -> None:
+        try:
+            async with asyncio.timeout(RELEASE_SECONDS_MAX):
+                await self._leases.release()
+        except Exception as problem:
+            if not is_outage(problem):
+                raise
+            log.warning("partitions not given up (%s): their lease runs out", type(problem).__name__)
+
+
+async def wait_or_stop(stop: asyncio.Event, seconds: float) -> None:
+    """Sleeps, but not after `stop`."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+def _addresses(places: Mapping[int, Place]) -> list[Address]:
+    return [Address(partition, place.position.seq) for partition, place in places.items()]

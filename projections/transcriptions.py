@@ -1,0 +1,166 @@
+"""Transcriptions as their owner sees them; their text is in the object store under `transcript_key`."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.events import Event
+from domain.transcription import (
+    Status,
+    TranscriptEdited,
+    TranscriptionAttemptFailed,
+    TranscriptionCancelled,
+    TranscriptionCompleted,
+    TranscriptionFailed,
+    TranscriptionRequested,
+    TranscriptionStarted,
+)
+from projections.paging import Cursor
+from projections.projection import Database, Projection
+from schemas.queries import load_queries
+
+SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+class TranscriptionRow(Struct, frozen=True):
+    """`completed_at` is when it ended, also by failure or cancellation; `revision` is 0 without a transcript."""
+
+    id: UUID
+    file_id: UUID
+    user_id: UUID
+    status: str
+    attempt: int
+    failure_reason: str | None
+    transcript_key: str | None
+    transcript_sha256: str | None
+    revision: int
+    word_count: int | None
+    language: str | None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    processing_time_seconds: int | None
+
+
+class TranscriptionView(TranscriptionRow, frozen=True):
+    """The row, and how far its current attempt has come: 0 to 100."""
+
+    progress_percentage: int
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self.created_at, self.id)
+
+
+def project(row: TranscriptionRow | None, event: Event) -> TranscriptionRow | None:
+    if isinstance(event, TranscriptionRequested):
+        return _requested(row, event)
+    return None if row is None else _went_on(row, event)
+
+
+def _requested(row: TranscriptionRow | None, event: TranscriptionRequested) -> TranscriptionRow:
+    """Requested again after a failure or cancellation, it keeps its place in lists and its attempt number."""
+    return TranscriptionRow(
+        id=event.transcription_id,
+        file_id=event.job.file_id,
+        user_id=event.user_id,
+        status=Status.QUEUED,
+        attempt=row.attempt if row else 0,
+        failure_reason=None,
+        transcript_key=None,
+        transcript_sha256=None,
+        revision=0,
+        word_count=None,
+        language=event.job.language,
+        created_at=row.created_at if row else event.requested_at,
+        updated_at=event.requested_at,
+        completed_at=None,
+        processing_time_seconds=None,
+    )
+
+
+def _went_on(row: TranscriptionRow, event: Event) -> TranscriptionRow:
+    match event:
+        case TranscriptionStarted():
+            return replace(
+                row, status=Status.PROCESSING, attempt=event.attempt, updated_at=event.started_at
+            )
+        case TranscriptionAttemptFailed():
+            return replace(row, status=Status.QUEUED, updated_at=event.failed_at)
+        case TranscriptionCompleted():
+            return _completed(row, event)
+        case TranscriptionFailed():
+            return _ended(row, Status.FAILED, event.failed_at, event.reason)
+        case TranscriptionCancelled():
+            return _ended(row, Status.CANCELLED, event.cancelled_at)
+        case TranscriptEdited():
+            return _edited(row, event)
+        case _:
+            return row
+
+
+def _completed(row: TranscriptionRow, event: TranscriptionCompleted) -> TranscriptionRow:
+    return replace(
+        row,
+        status=Status.COMPLETED,
+        transcript_key=event.result.transcript_key,
+        transcript_sha256=event.result.transcript_sha256,
+        revision=1,
+        word_count=event.result.word_count,
+        language=event.result.language,
+        updated_at=event.completed_at,
+        completed_at=event.completed_at,
+        processing_time_seconds=round(event.result.processing_seconds),
+    )
+
+
+def _ended(
+    row: TranscriptionRow, status: Status, at: datetime, failure_reason: str | None = None
+) -> TranscriptionRow:
+    return replace(row, status=status, failure_reason=failure_reason, updated_at=at, completed_at=at)
+
+
+def _edited(row: TranscriptionRow, event: TranscriptEdited) -> TranscriptionRow:
+    return replace(
+        row,
+        transcript_key=event.transcript_key,
+        transcript_sha256=event.transcript_sha256,
+        revision=event.revision,
+        word_count=event.word_count,
+        updated_at=event.edited_at,
+    )
+
+
+TRANSCRIPTIONS: Final = Projection(
+    name="transcriptions",
+    row=TranscriptionRow,
+    keys={
+        TranscriptionRequested: lambda event: event.transcription_id,
+        TranscriptionStarted: lambda event: event.transcription_id,
+        TranscriptionAttemptFailed: lambda event: event.transcription_id,
+        TranscriptionCompleted: lambda event: event.transcription_id,
+        TranscriptionFailed: lambda event: event.transcription_id,
+        TranscriptionCancelled: lambda event: event.transcription_id,
+        TranscriptEdited: lambda event: event.transcription_id,
+    },
+    project=project,
+    queries=SQL,
+)
+
+
+async def find(connection: Database, transcription_id: UUID) -> TranscriptionView | None:
+    record = await connection.fetchrow(SQL["find"], transcription_id)
+    return None if record is None else TranscriptionView(*record)
+
+
+async def list_of_user(
+    connection: Database, user_id: UUID, limit: int, before: Cursor | None = None
+) -> list[TranscriptionView]:
+    """At most `limit` transcriptions, newest first, older than `before`."""
+    place = (before.created_at, before.id) if before else (None, None)
+    records = await connection.fetch(SQL["list_of_user"], user_id, limit, *place)
+    return [TranscriptionView(*record) for record in records]

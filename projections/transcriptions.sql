@@ -1,0 +1,72 @@
+-- name: create
+-- No foreign keys between read models: each is rebuilt and replaced alone.
+create table if not exists transcriptions (
+    id                      uuid        primary key,
+    file_id                 uuid        not null unique,
+    user_id                 uuid        not null,
+    status                  text        not null,
+    attempt                 integer     not null,
+    failure_reason          text,
+    transcript_key          text,
+    transcript_sha256       text,
+    revision                integer     not null,
+    word_count              integer,
+    language                text,
+    created_at              timestamptz not null,
+    updated_at              timestamptz not null,
+    completed_at            timestamptz,
+    processing_time_seconds integer
+);
+create index if not exists transcriptions_user_id on transcriptions (user_id, created_at desc, id desc);
+create index if not exists transcriptions_status on transcriptions (status);
+
+-- name: load
+select id, file_id, user_id, status, attempt, failure_reason, transcript_key, transcript_sha256, revision,
+    word_count, language, created_at, updated_at, completed_at, processing_time_seconds
+from transcriptions where id = any($1::uuid[]);
+
+-- name: store
+insert into transcriptions (id, file_id, user_id, status, attempt, failure_reason, transcript_key,
+    transcript_sha256, revision, word_count, language, created_at, updated_at, completed_at,
+    processing_time_seconds)
+select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::text[], $7::text[],
+    $8::text[], $9::integer[], $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[],
+    $14::timestamptz[], $15::integer[])
+on conflict (id) do update set
+    status = excluded.status,
+    attempt = excluded.attempt,
+    failure_reason = excluded.failure_reason,
+    transcript_key = excluded.transcript_key,
+    transcript_sha256 = excluded.transcript_sha256,
+    revision = excluded.revision,
+    word_count = excluded.word_count,
+    language = excluded.language,
+    updated_at = excluded.updated_at,
+    completed_at = excluded.completed_at,
+    processing_time_seconds = excluded.processing_time_seconds;
+
+-- name: remove
+delete from transcriptions where id = any($1::uuid[]);
+
+-- name: find
+select t.id, t.file_id, t.user_id, t.status, t.attempt, t.failure_reason, t.transcript_key,
+    t.transcript_sha256, t.revision, t.word_count, t.language, t.created_at, t.updated_at, t.completed_at,
+    t.processing_time_seconds,
+    case t.status when 'completed' then 100 when 'queued' then 0 else coalesce(p.percentage, 0) end
+from transcriptions t
+left join transcription_progress p on p.transcription_id = t.id and p.attempt = t.attempt
+where t.id = $1;
+
+-- name: list_of_user
+-- The bounds stand in for "no cursor": with `$3 is null or ...` the index could not be used for later pages.
+select t.id, t.file_id, t.user_id, t.status, t.attempt, t.failure_reason, t.transcript_key,
+    t.transcript_sha256, t.revision, t.word_count, t.language, t.created_at, t.updated_at, t.completed_at,
+    t.processing_time_seconds,
+    case t.status when 'completed' then 100 when 'queued' then 0 else coalesce(p.percentage, 0) end
+from transcriptions t
+left join transcription_progress p on p.transcription_id = t.id and p.attempt = t.attempt
+where t.user_id = $1
+    and (t.created_at, t.id) < (coalesce($3::timestamptz, 'infinity'),
+        coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+order by t.created_at desc, t.id desc
+limit $2;

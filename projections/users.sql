@@ -1,0 +1,27 @@
+-- name: create
+-- The e-mail is unique among the credentials. It cannot be so here: an erased user and the next one with
+-- the same address may lie in two partitions, which are folded in no order between them.
+create table if not exists users (
+    id            uuid        primary key,
+    email         text        not null,
+    created_at    timestamptz not null,
+    updated_at    timestamptz not null,
+    quota_minutes integer     not null default 0
+);
+
+-- name: load
+select id, email, created_at, updated_at, quota_minutes from users where id = any($1::uuid[]);
+
+-- name: store
+insert into users (id, email, created_at, updated_at, quota_minutes)
+select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::integer[])
+on conflict (id) do update set
+    email = excluded.email,
+    updated_at = excluded.updated_at,
+    quota_minutes = excluded.quota_minutes;
+
+-- name: remove
+delete from users where id = any($1::uuid[]);
+
+-- name: find
+select id, email, created_at, updated_at, quota_minutes from users where id = $1;

@@ -12,6 +12,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from infrastructure.devstack.problem import Problem
+
 _LIST: Final = Path(__file__).with_name("kafka-jars.txt")
 _THREADS: Final = 8
 _DEADLINE_SECONDS: Final = 600.0
@@ -29,11 +31,11 @@ class Jar(Struct, frozen=True):
         return f"{self.artifact}-{self.version}.jar"
 
 
-class JarsUnreachable(Exception):
+class JarsUnreachable(Problem):
     """A jar is neither in the cache nor to be had."""
 
 
-class WrongJar(Exception):
+class WrongJar(Problem):
     """What came is not what was pinned; nothing of it is kept."""
 
     def __init__(self, jar: Jar, sha256: str) -> None:
@@ -142,4 +144,4 @@ def fetch_with_jgo(jar: Jar, folder: Path) -> Path:
     from jgo.maven import MavenContext  # noqa: PLC0415  # takes 0.1 s, and is needed once per machine
 
     context = MavenContext(repo_cache=folder, local_repos=[], timeout=20)
-    return context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
+    return Path(context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve())

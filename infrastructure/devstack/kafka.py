@@ -1,6 +1,5 @@
 """Apache Kafka itself on one machine: Java from a wheel, the pinned jars, one node that is broker and controller."""
 
-import asyncio
 import base64
 import uuid
 from collections.abc import Mapping
@@ -8,11 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from infrastructure.devstack import processes
 from infrastructure.devstack.broker_probe import broker_answers
 from infrastructure.devstack.ports import LOOPBACK, free_port
 from infrastructure.devstack.processes import Command
-from infrastructure.devstack.servers import Server, StartFailed
+from infrastructure.devstack.servers import Server, run_once
 
 _LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 _JVM: Final = (
@@ -108,13 +106,7 @@ class ApacheKafka(Server):
         """Once per folder; the identity of the cluster is made here."""
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties))
-        child = await processes.start(self._java(*tool))
-        try:
-            async with asyncio.timeout(self.ready_seconds):
-                if code := await child.wait():
-                    raise StartFailed("formatting Kafka's folder", f"ended with code {code}", self._log)
-        finally:
-            await child.stop()
+        await run_once("formatting Kafka's folder", self._java(*tool), self.ready_seconds)
 
 
 def _as_properties(settings: Mapping[str, str]) -> str:

@@ -1,35 +1,66 @@
 """Runs as a script before a child's own program: has it end with its parent, drops root, then becomes the program.
 
 It stands alone (no import of ours) because it starts in a bare interpreter, in 10 ms, for every child.
-Arguments: the parent's pid, the signal for its death, uid and gid (or -1), then the command.
+Arguments: the parent's pid, the signal for its death, uid and gid (or -1), "pass" or "-", then the command.
+With "pass" the account may walk through closed folders, /root for example, as root could (Linux).
 """
 
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_KEEPCAPS = 8
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
+_CAPABILITY_VERSION_3 = 0x20080522
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
 
-def drop_root(uid: int, gid: int) -> None:
-    if uid >= 0:
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
+def become(uid: int, gid: int, *, passing: bool) -> None:
+    """Nothing may be imported after it: the interpreter itself may lie in a closed folder."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    capability = _passing_capability() if passing else None
+    if passing:
+        libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+    if capability is not None:
+        _keep(libc, capability)
+
+
+def _passing_capability() -> int:
+    """The weaker one where we have it; containers often have the stronger one only."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    permitted = int(status.partition("CapPrm:")[2].split(None, 1)[0], 16)
+    return _CAP_DAC_READ_SEARCH if permitted >> _CAP_DAC_READ_SEARCH & 1 else _CAP_DAC_OVERRIDE
+
+
+def _keep(libc: ctypes.CDLL, capability: int) -> None:
+    """Of all that root could do, this alone, also after exec."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    mask = 1 << capability
+    sets = (ctypes.c_uint32 * 6)(
+        mask, mask, mask, 0, 0, 0
+    )  # effective, permitted, inheritable; then their high halves
+    if libc.capset(header, sets) or libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0):
+        sys.exit(f"cannot keep capability {capability}: {os.strerror(ctypes.get_errno())}")
 
 
 def end_with(parent_pid: int, death_signal: int) -> None:
-    """Must follow drop_root: changing the user takes the arrangement back."""
+    """Must come after `become`: changing the user takes the arrangement back."""
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, death_signal)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, death_signal)
     if os.getppid() != parent_pid:  # it died before we asked to be told
         sys.exit(1)
 
 
 def main(arguments: list[str]) -> None:
     parent_pid, death_signal, uid, gid = map(int, arguments[:4])
-    command = arguments[4:]
-    drop_root(uid, gid)
+    passing, *command = arguments[4:]
+    if uid >= 0:
+        become(uid, gid, passing=passing == "pass")
     end_with(parent_pid, death_signal)
     try:
         os.execv(command[0], command)  # noqa: S606  # the one purpose of this file

@@ -4,12 +4,14 @@ import random
 import socket
 from typing import Final
 
+from infrastructure.devstack.problem import Problem
+
 LOOPBACK: Final = "127.0.0.1"
 _FIRST, _LAST = 15_000, 32_000
 """Below the range from which systems pick the ports of outgoing connections, so that none of those takes ours."""
 
 
-class PortTaken(Exception):
+class PortTaken(Problem):
     """Another program listens where we want to."""
 
     def __init__(self, port: int) -> None:

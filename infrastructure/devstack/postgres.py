@@ -12,12 +12,11 @@ from urllib.parse import quote
 
 import asyncpg
 
-from infrastructure.devstack import processes
-from infrastructure.devstack.accounts import give, require_reachable, unprivileged_account
+from infrastructure.devstack.accounts import Account, give, server_account
 from infrastructure.devstack.leftovers import end_leftover
 from infrastructure.devstack.ports import LOOPBACK, free_port
 from infrastructure.devstack.processes import Command
-from infrastructure.devstack.servers import Server, StartFailed
+from infrastructure.devstack.servers import Server, run_once
 
 USER: Final = "stenolog"
 _ENVIRONMENT: Final = {"LC_ALL": "C", "TZ": "UTC"}
@@ -45,7 +44,7 @@ class Postgres(Server):
         self._folder = folder.resolve()
         self._log = log
         self._port = port or free_port()
-        self._account = unprivileged_account()
+        self._account: Account | None = None
 
     def url(self, database: str = USER) -> str:
         """Valid once the server has been started. Contains the password."""
@@ -71,10 +70,9 @@ class Postgres(Server):
             await connection.close()
 
     async def prepare(self) -> None:
-        require_reachable(programs_folder() / "postgres", self._account)
-        require_reachable(self._cluster, None)
-        self._make_private(self._folder)
-        require_reachable(self._cluster, self._account)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._account = server_account([programs_folder() / "postgres", self._folder])
+        self._make_private()
         if not self._cluster.exists():
             await self._make_cluster()
         await self._end_predecessor()
@@ -108,10 +106,9 @@ class Postgres(Server):
     def _password_file(self) -> Path:
         return self._folder / "password"
 
-    def _make_private(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        give(folder, self._account)
-        folder.chmod(0o700)
+    def _make_private(self) -> None:
+        give(self._folder, self._account)
+        self._folder.chmod(0o700)
 
     def _as_account(self, arguments: Sequence[str]) -> Command:
         program, *rest = arguments
@@ -132,13 +129,7 @@ class Postgres(Server):
         initdb = ["initdb", "-D", str(unfinished), "-U", USER, "--pwfile", str(self._password_file)]
         # A password of 256 random bits gains nothing from slow hashing, and each connection would pay for it.
         initdb += ["-A", "scram-sha-256", "--set", "scram_iterations=1", "-E", "UTF8", "--locale=C.UTF-8"]
-        child = await processes.start(self._as_account(initdb))
-        try:
-            async with asyncio.timeout(self.ready_seconds):
-                if code := await child.wait():
-                    raise StartFailed("initdb", f"ended with code {code}", self._log)
-        finally:
-            await child.stop()
+        await run_once("initdb", self._as_account(initdb), self.ready_seconds)
         unfinished.rename(self._cluster)
 
     def _write_password(self) -> None:

@@ -73,21 +73,10 @@ class Child:
 
 async def start(command: Command) -> Child:
     """Starts the command on its leash; returns at once, ready or not."""
-    uid, gid = (command.account.uid, command.account.gid) if command.account else (-1, -1)
-    leash = [
-        sys.executable,
-        "-I",
-        "-S",
-        _LEASH,
-        str(os.getpid()),
-        str(int(command.death_signal)),
-        str(uid),
-        str(gid),
-    ]
     command.log.parent.mkdir(parents=True, exist_ok=True)
     with command.log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *leash,
+            *_leash(command),
             *command.arguments,
             env=dict(command.environment),
             stdin=asyncio.subprocess.DEVNULL,
@@ -96,6 +85,24 @@ async def start(command: Command) -> Child:
             start_new_session=True,
         )
     return Child(command, process)
+
+
+def _leash(command: Command) -> Sequence[str]:
+    account = command.account
+    identity = (account.uid, account.gid) if account else (-1, -1)
+    passing = "pass" if account and account.passes_closed_folders else "-"
+    numbers = (os.getpid(), int(command.death_signal), *identity)
+    return [sys.executable, "-I", "-S", _LEASH, *map(str, numbers), passing]
+
+
+async def run(command: Command, deadline_seconds: float) -> int:
+    """Runs the command to its end and returns its exit code. Raises TimeoutError, with the command ended."""
+    child = await start(command)
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            return await child.wait()
+    finally:
+        await child.stop()
 
 
 def last_lines(log: Path, count: int = 5) -> str:

@@ -4,15 +4,26 @@ import asyncio
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from infrastructure.devstack.processes import Child, Command, last_lines
+from infrastructure.devstack.problem import Problem
+from infrastructure.devstack.processes import Child, Command, last_lines, run
 from infrastructure.devstack.processes import start as start_child
 
 
-class StartFailed(Exception):
+class StartFailed(Problem):
     """A server ended while starting, or was not ready in time; the message has the end of its log."""
 
     def __init__(self, name: str, why: str, log: Path) -> None:
         super().__init__(f"{name} {why}; the end of {log}:\n{last_lines(log)}")
+
+
+async def run_once(name: str, command: Command, deadline_seconds: float) -> None:
+    """Runs a command that has to end well. Raises StartFailed."""
+    try:
+        code = await run(command, deadline_seconds)
+    except TimeoutError:
+        raise StartFailed(name, f"had not ended after {deadline_seconds:.0f} s", command.log) from None
+    if code:
+        raise StartFailed(name, f"ended with code {code}", command.log)
 
 
 class Server(ABC):
@@ -21,6 +32,8 @@ class Server(ABC):
     name: str
     ready_seconds: float = 60.0
     """How long it may take until it answers."""
+    misconfigured_code: int | None = None
+    """The exit code that says its settings cannot work, so that another start would not help."""
 
     def __init__(self) -> None:
         self._child: Child | None = None

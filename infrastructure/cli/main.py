@@ -1,0 +1,21 @@
+"""The console command `stenolog` and its list of commands."""
+
+import click
+
+from infrastructure.cli.processes import migrate, process_commands, rebuild
+from infrastructure.cli.up import up
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(context_settings=_CONTEXT)
+@click.version_option(package_name="stenolog")
+def main() -> None:
+    """Recordings to text: an event-sourced transcription backend.
+
+    `stenolog up` runs everything on this machine; `stenolog transcribe` sends a recording to a running system.
+    """
+
+
+for command in (up, *process_commands, migrate, rebuild):
+    main.add_command(command)

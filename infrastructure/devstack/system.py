@@ -1,0 +1,98 @@
+"""The whole of Stenolog on one machine, as one context: everything runs inside it, nothing after it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+
+from infrastructure.devstack.brokers import VARIABLE as BROKER_VARIABLE
+from infrastructure.devstack.brokers import broker_choice, embedded_broker, retention_ms
+from infrastructure.devstack.data_folder import Addresses, DataFolder
+from infrastructure.devstack.leftovers import ProcessRecord
+from infrastructure.devstack.log_files import keep_small
+from infrastructure.devstack.ports import LOOPBACK, require_free
+from infrastructure.devstack.postgres import Postgres
+from infrastructure.devstack.product import MIGRATIONS, PROCESSES, Process, module_command
+from infrastructure.devstack.readiness import wait_until_ready
+from infrastructure.devstack.servers import run_once
+from infrastructure.devstack.supervisor import Say, Supervisor, supervised
+from infrastructure.kafka.topics import create_topics
+from infrastructure.settings import Settings, read_settings
+from schemas.topics import Topics
+
+DATABASE: Final = "stenolog"
+_MIGRATION_SECONDS: Final = 120.0
+
+
+@asynccontextmanager
+async def running_system(folder: DataFolder, port: int, say: Say) -> AsyncIterator[Addresses]:
+    """Starts everything, yields when it is ready, and stops it all in the end. Port 0 takes any free one.
+
+    Raises InvalidSetting, FolderInUse or PortTaken before anything starts; later an exception group of Problems.
+    """
+    settings = read_settings()
+    broker_choice()
+    with folder.locked():
+        record = ProcessRecord(folder.processes)
+        for name in await record.end_leftovers():
+            say(f"ended {name}, which an earlier run left behind")
+        settings = msgspec.structs.replace(settings, host=LOOPBACK, port=require_free(port))
+        async with supervised(record, say) as supervisor:
+            supervisor.keep_doing(keep_small(folder.logs))
+            settings = await _start_servers(supervisor, folder, settings, say)
+            addresses = _addresses(settings)
+            await _start_product(supervisor, folder, settings)
+            await wait_until_ready(addresses.api_url, folder.logs, say)
+            with folder.announced(addresses):
+                yield addresses
+
+
+async def _start_servers(
+    supervisor: Supervisor, folder: DataFolder, settings: Settings, say: Say
+) -> Settings:
+    """PostgreSQL, Kafka and an object store, with the schema and the topics in them; returns where they are."""
+    say("starting PostgreSQL and Kafka")
+    database = Postgres(folder.postgres, folder.log("postgres"))
+    await supervisor.start(database)
+    bootstrap, kept_ms = await _start_broker(supervisor, folder, settings, say)
+    folder.objects.mkdir(exist_ok=True)
+    settings = msgspec.structs.replace(
+        settings,
+        database_url=await database.create_database(DATABASE),
+        kafka_bootstrap=bootstrap,
+        object_store=folder.objects.as_uri(),
+        jwt_secret=settings.jwt_secret or folder.jwt_secret(),
+    )
+    await create_topics(bootstrap, Topics(settings.topic_prefix), settings.partitions, kept_ms)
+    return settings
+
+
+async def _start_broker(
+    supervisor: Supervisor, folder: DataFolder, settings: Settings, say: Say
+) -> tuple[str, int]:
+    """Returns the bootstrap address and how long topics keep messages there."""
+    choice = broker_choice()
+    if choice == "external":
+        say(f"{BROKER_VARIABLE}=external: using the Kafka at {settings.kafka_bootstrap}")
+        return settings.kafka_bootstrap, -1
+    broker = await embedded_broker(choice, folder.kafka, folder.log("kafka"), say)
+    await supervisor.start(broker)
+    return broker.bootstrap, retention_ms(broker)
+
+
+async def _start_product(supervisor: Supervisor, folder: DataFolder, settings: Settings) -> None:
+    for module in MIGRATIONS:
+        migration = module_command(module, settings, folder.log("migrate"))
+        await run_once(f"python -m {' '.join(module)}", migration, _MIGRATION_SECONDS)
+    for name in PROCESSES:
+        await supervisor.start(Process(name, settings, folder.log(name)))
+
+
+def _addresses(settings: Settings) -> Addresses:
+    return Addresses(
+        api_url=f"http://{LOOPBACK}:{settings.port}",
+        database_url=settings.database_url,
+        kafka_bootstrap=settings.kafka_bootstrap,
+        object_store=settings.object_store,
+    )

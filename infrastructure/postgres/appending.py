@@ -1,0 +1,135 @@
+"""What is sent to the log: commands' events as rows, appended by one call of one SQL function."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from eventsourcing.persistence import StoredEvent
+from msgspec import Struct
+
+from domain.log import Address, Provenance, StreamAppend, VersionConflict
+from infrastructure.new_records import new_event_id, require_appendable
+from infrastructure.postgres.mapper import MAPPER, StreamEvent, type_named
+from infrastructure.postgres.pool import Connection
+from schemas.partitions import partition_of
+from schemas.queries import load_queries
+
+_SQL: Final = load_queries(Path(__file__).parent / "log.sql")
+
+
+class NewEvent(NamedTuple):
+    """One row to append, its fields in the order of the SQL function's arrays.
+
+    `expected` is the version the stream must be at, given with a command's first event for it.
+    """
+
+    partition: int
+    stream_id: str
+    version: int
+    expected: int | None
+    owner_id: UUID
+    type: str
+    schema_version: int
+    data: bytes
+    event_id: UUID
+    actor: str
+    correlation_id: UUID
+    causation_id: UUID | None
+    request_id: str | None
+    traceparent: str | None
+
+
+class NewEvents(Struct, frozen=True):
+    """What one command appends: all of it or nothing. The event ids are chosen here, once, so sending it again is safe."""
+
+    partition: int
+    events: Sequence[NewEvent]
+
+    @property
+    def stream_ids(self) -> set[str]:
+        return {event.stream_id for event in self.events}
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(event.data) for event in self.events)
+
+
+def new_event(
+    stored: StoredEvent, partition: int, owner_id: UUID, provenance: Provenance, expected: int | None = None
+) -> NewEvent:
+    stored_type = type_named(stored.topic)
+    return NewEvent(
+        partition,
+        str(stored.originator_id),
+        stored.originator_version,
+        expected,
+        owner_id,
+        stored_type.name,
+        stored_type.schema_version,
+        stored.state,
+        new_event_id(),
+        provenance.actor,
+        provenance.correlation_id,
+        provenance.causation_id,
+        provenance.request_id,
+        provenance.traceparent,
+    )
+
+
+def new_events(appends: Sequence[StreamAppend], provenance: Provenance, partition_count: int) -> NewEvents:
+    """Raises ValueError when the caller broke the contract of EventStore."""
+    owner_id = require_appendable(appends)
+    partition = partition_of(owner_id, partition_count)
+    rows = [
+        new_event(
+            MAPPER.to_stored_event(StreamEvent(append.stream_id, append.expected_version + place, event)),
+            partition,
+            owner_id,
+            provenance,
+            append.expected_version if place == 1 else None,
+        )
+        for append in appends
+        for place, event in enumerate(append.events, 1)
+    ]
+    return NewEvents(partition, rows)
+
+
+async def append_group(
+    connection: Connection, commands: Sequence[NewEvents]
+) -> list[Address | VersionConflict]:
+    """One round trip, and one transaction unless the connection is in one; an answer for each command.
+
+    No two commands may touch the same stream. The heads of all partitions touched stay locked until the
+    transaction ends. Sending the same commands again is safe: what is stored already answers as it did.
+    """
+    rows = await connection.fetch(_SQL["append"], *_arrays(commands))
+    answers = {row["command"]: row for row in rows}
+    return [_answer(command, answers[number]) for number, command in enumerate(commands)]
+
+
+def _arrays(commands: Sequence[NewEvents]) -> Iterator[Sequence[Any]]:
+    yield [number for number, command in enumerate(commands) for _ in command.events]
+    yield from zip(*(event for command in commands for event in command.events), strict=True)
+
+
+def _answer(command: NewEvents, row: Any) -> Address | VersionConflict:
+    stream_id = row["conflicting_stream"]
+    if stream_id is None:
+        return Address(command.partition, row["last_seq"])
+    expected = [event.expected for event in command.events if event.stream_id == stream_id]
+    return VersionConflict(stream_id, expected[0] or 0)
+
+
+async def append_within(
+    connection: Connection, appends: Sequence[StreamAppend], provenance: Provenance, partition_count: int
+) -> Address:
+    """Appends as part of the caller's transaction, which must then end soon: it keeps writers of the partition waiting.
+
+    Call it once per transaction and last, or two transactions may wait for each other. Raises
+    VersionConflict, after which the caller's transaction must be rolled back.
+    """
+    [answer] = await append_group(connection, [new_events(appends, provenance, partition_count)])
+    if isinstance(answer, VersionConflict):
+        raise answer
+    return answer

@@ -1,0 +1,55 @@
+"""What can be wrong with the database, as opposed to with a command.
+
+DatabaseProblem
+├── DatabaseUnavailable        try again later
+├── DatabaseNotMigrated        run the migrations
+├── MigrationChanged           an applied file was edited
+└── PartitionCountMismatch     the log was started with another number of partitions
+"""
+
+from typing import Final
+
+import asyncpg
+from eventsourcing.persistence import InterfaceError, OperationalError
+
+
+class DatabaseProblem(Exception):
+    """Not the caller's fault."""
+
+
+class DatabaseUnavailable(DatabaseProblem):
+    """No answer in time. Whether what was being written is stored is not known."""
+
+
+class DatabaseNotMigrated(DatabaseProblem):
+    def __init__(self) -> None:
+        super().__init__("the database has no event log yet: run `stenolog migrate`")
+
+
+class MigrationChanged(DatabaseProblem):
+    def __init__(self, component: str, name: str) -> None:
+        super().__init__(f"{component}: {name} was applied and then edited: undo the edit, add a new file")
+
+
+class PartitionCountMismatch(DatabaseProblem):
+    def __init__(self, stored: int, asked: int) -> None:
+        super().__init__(
+            f"this log was started with {stored} partitions and cannot be used with {asked}: "
+            f"set STENOLOG_PARTITIONS={stored}"
+        )
+        self.stored = stored
+        self.asked = asked
+
+
+TRANSIENT: Final = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    InterfaceError,
+    OperationalError,
+)
+"""Errors that say nothing about the statement: the same one may succeed a moment later. OSError holds TimeoutError."""

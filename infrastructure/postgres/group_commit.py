@@ -1,0 +1,166 @@
+"""Group commit: appends that wait at the same time share one round trip and one commit."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from msgspec import Struct
+
+from domain.log import Address, VersionConflict
+from infrastructure.postgres.appending import NewEvents, append_group
+from infrastructure.postgres.errors import DatabaseUnavailable
+from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.retry import retried
+
+_logger = logging.getLogger(__name__)
+
+
+class GroupLimits(Struct, frozen=True, kw_only=True):
+    """`overtaken_max` bounds how far into the line a group looks past commands whose stream is taken."""
+
+    commands_max: int = 256
+    bytes_max: int = 1 << 20
+    overtaken_max: int = 256
+    waiting_max: int = 10_000
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """A command in line, and where its caller waits for the answer."""
+
+    command: NewEvents
+    answer: asyncio.Future[Address]
+
+
+def take_group(line: deque[Waiting], limits: GroupLimits) -> list[Waiting]:
+    """Removes the next group from the line: no two of a stream, and each stream's commands in their order."""
+    group: list[Waiting] = []
+    overtaken: list[Waiting] = []
+    streams: set[str] = set()
+    size_bytes = 0
+    while line and len(group) < limits.commands_max and len(overtaken) < limits.overtaken_max:
+        waiting = line.popleft()
+        if waiting.answer.done():
+            continue  # Its caller has given up.
+        touched = waiting.command.stream_ids
+        size_bytes += waiting.command.size_bytes
+        if not streams.isdisjoint(touched) or (group and size_bytes > limits.bytes_max):
+            overtaken.append(waiting)
+            size_bytes -= waiting.command.size_bytes
+        else:
+            group.append(waiting)
+        streams |= touched
+    line.extendleft(reversed(overtaken))
+    return group
+
+
+class GroupWriter:
+    """One task that appends for all callers. Run it in a task whose owner awaits it: when it ends, so do all waits."""
+
+    def __init__(self, pool: Pool, limits: GroupLimits, deadline_seconds: float) -> None:
+        self._pool = pool
+        self._limits = limits
+        self._deadline_seconds = deadline_seconds
+        self._line: deque[Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._connection: PoolConnectionProxy[asyncpg.Record] | None = None
+        self._closing = False
+
+    async def append(self, command: NewEvents) -> Address:
+        """Raises VersionConflict, or DatabaseUnavailable when there is no answer by the deadline."""
+        if self._closing or len(self._line) >= self._limits.waiting_max:
+            raise DatabaseUnavailable("the event log takes no more commands now")
+        answer: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+        self._line.append(Waiting(command, answer))
+        self._arrived.set()
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await answer
+        except TimeoutError:
+            raise DatabaseUnavailable(
+                f"no answer from the event log in {self._deadline_seconds:g} s"
+            ) from None
+
+    def close(self) -> None:
+        """Takes no more commands; `run` ends when those in line are written."""
+        self._closing = True
+        self._arrived.set()
+
+    async def run(self) -> None:
+        try:
+            while self._line or not self._closing:
+                await self._write_next()
+        finally:
+            self._closing = True
+            _answer_all(self._line, DatabaseUnavailable("the event log's writer has ended"))
+            await self._disconnect()
+
+    async def _write_next(self) -> None:
+        if not self._line:
+            self._arrived.clear()
+            await self._arrived.wait()
+        group = take_group(self._line, self._limits)
+        if not group:
+            return
+        try:
+            await self._write(group)
+        finally:
+            _answer_all(group, DatabaseUnavailable("the event log's writer was stopped"))
+        # Lets the callers that were just answered join the next group.
+        await asyncio.sleep(0)
+
+    async def _write(self, group: Sequence[Waiting]) -> None:
+        """Answers everybody in the group."""
+        try:
+            answers = await self._append([waiting.command for waiting in group])
+        except DatabaseUnavailable as problem:
+            _answer_all(group, problem)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the callers get it and the writer goes on
+            if len(group) == 1:
+                # Only the kind of the error: its text may quote an event.
+                _logger.error("the log refused the events of a command: %s", type(problem).__name__)  # noqa: TRY400
+                _answer_all(group, problem)
+                return
+            # One command holds something the database does not take: alone, it fails alone.
+            for waiting in group:
+                await self._write([waiting])
+        else:
+            for waiting, answer in zip(group, answers, strict=True):
+                _answer(waiting, answer)
+
+    async def _append(self, commands: Sequence[NewEvents]) -> list[Address | VersionConflict]:
+        return await retried(lambda: self._send(commands), self._deadline_seconds)
+
+    async def _send(self, commands: Sequence[NewEvents]) -> list[Address | VersionConflict]:
+        if self._connection is None:
+            self._connection = await self._pool.acquire()
+        try:
+            return await append_group(self._connection, commands)
+        except BaseException:
+            # Whatever state the connection is in, a new one is in a known one.
+            await self._disconnect()
+            raise
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+            await self._pool.release(connection)
+
+
+def _answer_all(line: Iterable[Waiting], problem: Exception) -> None:
+    for waiting in line:
+        _answer(waiting, problem)
+
+
+def _answer(waiting: Waiting, answer: Address | Exception) -> None:
+    if waiting.answer.done():
+        return
+    if isinstance(answer, Exception):
+        waiting.answer.set_exception(answer)
+    else:
+        waiting.answer.set_result(answer)

@@ -1,0 +1,8 @@
+-- name: renew
+select renew_leases_v1($1, $2, $3, $4);
+
+-- name: release
+with left_slots as (
+    delete from leases where role = $1 and owner_id = $2
+)
+delete from lease_members where role = $1 and owner_id = $2;

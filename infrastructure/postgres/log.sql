@@ -1,0 +1,29 @@
+-- name: append
+select command, last_seq, conflicting_stream
+from append_events_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+
+-- name: read
+-- The first record comes whatever its size, so that a reader always gets on.
+select
+    partition, seq, stream_id, version, owner_id, type, schema_version, data, event_id, recorded_at,
+    actor, correlation_id, causation_id, request_id, traceparent
+from (
+    select *, sum(octet_length(data)) over (order by seq) as size_bytes
+    from (
+        select * from events where partition = $1 and seq > $2 order by seq limit $3
+    ) as following
+) as measured
+where size_bytes <= $4 or seq = $2 + 1
+order by seq;
+
+-- name: head
+select seq from log_heads where partition = $1;
+
+-- name: write_down_partition_count
+insert into log_settings (partition_count) values ($1) on conflict do nothing;
+
+-- name: select_partition_count
+select partition_count from log_settings;
+
+-- name: create_heads
+insert into log_heads (partition) select generate_series(0, $1::integer - 1) on conflict do nothing;

@@ -1,0 +1,66 @@
+"""Bringing the schema up to date: each SQL file of a folder is applied once, in the order of its number."""
+
+import logging
+import re
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from infrastructure.postgres.errors import MigrationChanged
+from infrastructure.postgres.pool import Connection, Pool
+from schemas.queries import load_queries
+
+LOG_COMPONENT: Final = "log"
+LOG_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+_NAME: Final = re.compile(r"\d{3}_\w+\.sql")
+_SQL: Final = load_queries(Path(__file__).parent / "migrate.sql")
+_logger = logging.getLogger(__name__)
+
+
+async def migrate(database: Pool | Connection, component: str, folder: Path) -> list[str]:
+    """Applies the new files `NNN_words.sql` of `folder`, all or none; returns their names.
+
+    Files run with `public` as their only schema. Any number of processes may call this at once. Raises
+    MigrationChanged when an applied file was edited, ValueError for a file name that has no number.
+    """
+    if isinstance(database, asyncpg.Pool):
+        async with database.acquire() as connection:
+            return await _migrate(connection, component, folder)
+    return await _migrate(database, component, folder)
+
+
+async def _migrate(connection: Connection, component: str, folder: Path) -> list[str]:
+    files = _read_files(folder)
+    async with connection.transaction():
+        await connection.execute(_SQL["take_turns"])
+        await connection.execute(_SQL["create_table"])
+        applied = await connection.fetch(_SQL["select_applied"], component)
+        digests: dict[str, str] = {row["name"]: row["sha256"] for row in applied}
+        new = [name for name in files if name not in digests]
+        _require_unchanged(component, files, digests)
+        for name in new:
+            await connection.execute(files[name])
+            await connection.execute(_SQL["record"], component, name, _digest(files[name]))
+            _logger.info("applied migration %s of %s", name, component)
+    return new
+
+
+def _read_files(folder: Path) -> dict[str, str]:
+    files = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}
+    for name in files:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{folder / name} is not called NNN_words.sql")
+    return files
+
+
+def _require_unchanged(component: str, files: dict[str, str], digests: dict[str, str]) -> None:
+    for name, text in files.items():
+        if digests.get(name, _digest(text)) != _digest(text):
+            raise MigrationChanged(component, name)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

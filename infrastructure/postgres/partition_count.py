@@ -1,0 +1,29 @@
+"""The number of partitions, written down at the first start and the same for ever."""
+
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from infrastructure.postgres.errors import DatabaseNotMigrated, PartitionCountMismatch
+from infrastructure.postgres.pool import Connection, Pool
+from schemas.queries import load_queries
+
+_SQL: Final = load_queries(Path(__file__).parent / "log.sql")
+
+
+async def claim_partition_count(pool: Pool, partition_count: int) -> None:
+    """Raises PartitionCountMismatch when the log was started with another one, or DatabaseNotMigrated."""
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await _claim(connection, partition_count)
+    except asyncpg.UndefinedTableError as problem:
+        raise DatabaseNotMigrated from problem
+
+
+async def _claim(connection: Connection, partition_count: int) -> None:
+    await connection.execute(_SQL["write_down_partition_count"], partition_count)
+    stored = await connection.fetchval(_SQL["select_partition_count"])
+    if stored != partition_count:
+        raise PartitionCountMismatch(stored, partition_count)
+    await connection.execute(_SQL["create_heads"], partition_count)

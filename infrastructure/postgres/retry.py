@@ -1,0 +1,32 @@
+"""Doing again what failed only because the database could not be reached, until a deadline."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from infrastructure.postgres.errors import TRANSIENT, DatabaseUnavailable
+
+PAUSE_SECONDS_MIN: Final = 0.02
+PAUSE_SECONDS_MAX: Final = 0.5
+
+Answer = TypeVar("Answer")
+
+
+async def retried(action: Callable[[], Awaitable[Answer]], deadline_seconds: float) -> Answer:
+    """`action` must be safe to run twice, since an answer may be lost on its way. Raises DatabaseUnavailable."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + deadline_seconds
+    pause_seconds = PAUSE_SECONDS_MIN
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await action()
+        except TRANSIENT as problem:
+            if loop.time() + pause_seconds >= deadline:
+                raise DatabaseUnavailable(
+                    f"no answer from the database within {deadline_seconds:g} s: {problem!r}"
+                ) from problem
+        # Jitter, so that all who lost the same server do not come back at once.
+        await asyncio.sleep(pause_seconds * random.uniform(0.5, 1))  # noqa: S311
+        pause_seconds = min(2 * pause_seconds, PAUSE_SECONDS_MAX)

@@ -28,6 +28,10 @@ class Person:
         client.headers["Authorization"] = f"Bearer {login['token']}"
         return person
 
+    def moves_to(self, url: str) -> None:
+        """Talks to a server at another address from now on; the login still holds there."""
+        self.client.base_url = httpx.URL(f"{url}/v1")
+
     async def leaves(self) -> None:
         await self.client.aclose()
 

@@ -1,0 +1,64 @@
+"""After kill -9 of any one process during a transcription, the transcription completes."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.end_to_end.installation import STOP_SECONDS, Installation, eventually, start, stop
+from tests.end_to_end.person import Person
+from tests.end_to_end.quiet import until_quiet
+from tests.end_to_end.story import assert_one_story
+from tests.media import write_tone
+
+PROCESSES = ["api", "relay", "project", "dispatch", "work", "postgres", "kafka"]
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+async def test_a_transcription_completes_although_a_process_is_killed(
+    running: Installation, speech: Path, name: str
+) -> None:
+    person = await Person.arrives(running.url)
+    transcription_id = await person.requests((await person.uploads(speech))["file_id"])
+    await person.waits_until(transcription_id, lambda seen: seen.get("progress_percentage", 0) > 0)
+
+    await running.kill(name)
+
+    done = await person.waits_for(transcription_id, "completed")
+    assert "fishing village" in done["transcript_text"]
+    quota = await person.quota()
+    assert (quota["quota_minutes_remaining"], quota["quota_minutes_used"]) == (58, 2)
+    await person.leaves()
+    await until_quiet(running)
+    async with running.database() as database:
+        await assert_one_story(database, running.settings)
+
+
+async def test_the_next_up_goes_on_where_a_killed_one_stopped(fresh_folder: Path) -> None:
+    settings = {"engine": "scripted", "scripted_speed": 10, "window_seconds": 5, "attempt_lease_seconds": 4}
+    killed = await start(fresh_folder, **settings)
+    person = await Person.arrives(killed.url)
+    recording = write_tone(fresh_folder / "tone.wav", seconds=30)
+    transcription_id = await person.requests((await person.uploads(recording))["file_id"])
+    await person.waits_until(transcription_id, lambda seen: seen["progress_percentage"] > 0)
+    pids = [each.pid for each in killed.processes().values()]
+
+    os.kill(killed.process.pid, signal.SIGKILL)
+    await killed.process.wait()
+    (fresh_folder / "addresses.json").unlink()
+    await eventually(
+        lambda: not any(psutil.pid_exists(pid) for pid in pids), STOP_SECONDS, "every process has ended"
+    )
+
+    again = await start(fresh_folder, **settings)
+    try:
+        person.moves_to(again.url)
+        await person.waits_for(transcription_id, "completed")
+        await person.leaves()
+        await until_quiet(again)
+        async with again.database() as database:
+            await assert_one_story(database, again.settings)
+    finally:
+        await stop(again)

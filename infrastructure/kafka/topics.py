@@ -1,30 +1,130 @@
-"""Creates the five topics."""
+"""Creates the five topics, and refuses topics that do not fit the log."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 
+from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
 from schemas.topics import Topics
+
+DEADLINE_SECONDS: Final = 30.0
+RETRY_SECONDS: Final = 0.1
+DAY_MS: Final = 24 * 3600 * 1000
+MESSAGES_KEPT_MS: Final = 7 * DAY_MS
+"""Jobs and reports older than this interest nobody: leases have long run out."""
+
+_COMPACTED: Final = {
+    "cleanup.policy": "compact",
+    # One live record a partition: small, short segments let the cleaner at the rest soon, so that
+    # the topic stays small enough to be read from its end in one step.
+    "segment.bytes": str(1 << 20),
+    "segment.ms": str(10 * 60 * 1000),
+    "min.cleanable.dirty.ratio": "0.1",
+}
+_BROKERS_DEFAULT: Final = -1
+
+
+class WrongPartitionCount(Exception):
+    """A topic exists with another number of partitions than the log has; its keys would lie elsewhere."""
+
+    def __init__(self, topic: str, found: int, wanted: int) -> None:
+        super().__init__(
+            f"topic {topic} has {found} partitions and the log has {wanted}: "
+            "set STENOLOG_PARTITIONS back, or choose another STENOLOG_TOPIC_PREFIX"
+        )
 
 
 async def create_topics(
     bootstrap: str, topics: Topics, partition_count: int, retention_ms: int = -1
 ) -> None:
-    """Creates those that are missing; `retention_ms` is how long messages are kept, -1 for ever."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
+    """Creates those that are missing, and returns when all five can be used.
+
+    `retention_ms` bounds how long messages are kept, -1 keeps the events for ever.
+    Raises WrongPartitionCount, a KafkaError, or TimeoutError after half a minute.
+    """
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        try:
+            await admin.start()
+            await _create(admin, _wanted(topics, partition_count, retention_ms))
+            await _wait_until_usable(admin, list(_names(topics)), partition_count)
+        finally:
+            await admin.close()
+
+
+async def partitions_of(bootstrap: str, topic: str) -> frozenset[int]:
+    """The partitions of a topic, once it exists. Raises KafkaUnreachable after half a minute."""
     try:
-        answer = await admin.create_topics(_new_topics(topics, partition_count, retention_ms))
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                if found := await _look_up(bootstrap, topic):
+                    return found
+                await asyncio.sleep(RETRY_SECONDS)
+    except TimeoutError:
+        raise KafkaUnreachable(f"there is no topic {topic} at {bootstrap}") from None
+
+
+async def _look_up(bootstrap: str, topic: str) -> frozenset[int]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        [described] = await admin.describe_topics([topic])
+    except KAFKA_FAILURES:
+        return frozenset()
     finally:
         await admin.close()
+    return frozenset(each["partition"] for each in described["partitions"])
+
+
+async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> None:
+    answer = await admin.create_topics(wanted)
     for name, code, *_ in answer.topic_errors:
         error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
+        if error not in (NoError, TopicAlreadyExistsError):
             raise error(name)
 
 
-def _new_topics(topics: Topics, partition_count: int, retention_ms: int) -> list[NewTopic]:
+async def _wait_until_usable(
+    admin: AIOKafkaAdminClient, names: Sequence[str], partition_count: int
+) -> None:
+    """The broker answers before every partition has a leader."""
+    while True:
+        described = await admin.describe_topics(list(names))
+        if all(_is_usable(topic) for topic in described):
+            break
+        await asyncio.sleep(RETRY_SECONDS)
+    for topic in described:
+        if (found := len(topic["partitions"])) != partition_count:
+            raise WrongPartitionCount(topic["topic"], found, partition_count)
+
+
+def _is_usable(topic: Mapping[str, Sequence[Mapping[str, int]]]) -> bool:
+    partitions = topic["partitions"]
+    return bool(partitions) and all(each["leader"] >= 0 for each in partitions)
+
+
+def _names(topics: Topics) -> tuple[str, ...]:
+    return (topics.events, topics.jobs, topics.reports, topics.checkpoints, topics.dead_letters)
+
+
+def _wanted(topics: Topics, partition_count: int, retention_ms: int) -> list[NewTopic]:
     kept = {"retention.ms": str(retention_ms)}
-    names = (topics.events, topics.jobs, topics.reports, topics.dead_letters)
-    created = [NewTopic(name, partition_count, 1, topic_configs=kept) for name in names]
-    compacted = {"cleanup.policy": "compact"}
-    return [*created, NewTopic(topics.checkpoints, partition_count, 1, topic_configs=compacted)]
+    messages = {"retention.ms": str(retention_ms if retention_ms > 0 else MESSAGES_KEPT_MS)}
+    # The broker's clock: readers tell by it what is news when Kafka has gone back in time.
+    reports = messages | {"message.timestamp.type": "LogAppendTime"}
+    settings = {
+        topics.events: kept,
+        topics.jobs: messages,
+        topics.reports: reports,
+        topics.checkpoints: _COMPACTED,
+        topics.dead_letters: kept,
+    }
+    return [_new_topic(name, partition_count, each) for name, each in settings.items()]
+
+
+def _new_topic(name: str, partition_count: int, settings: Mapping[str, str]) -> NewTopic:
+    # The empty assignment lets aiokafka pass on that the brokers choose how many replicas there are.
+    return NewTopic(name, partition_count, _BROKERS_DEFAULT, {}, dict(settings))

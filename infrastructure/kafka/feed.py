@@ -1,0 +1,141 @@
+"""The events topic as a feed: in order, each event once, whatever Kafka lost or shows twice."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from domain.log import LogRecord
+from domain.ports import FeedPosition, FeedRecord
+from infrastructure.kafka.consumer import ConsumedMessage, PartitionReader
+from infrastructure.kafka.dead_letters import DeadLetters
+from schemas.topics import Topics, UnreadableMessage, record_of
+
+logger = logging.getLogger(__name__)
+
+_SEQ: Final = "seq"
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far one partition was handed out, and what was tried to find the rest."""
+
+    seq: int
+    from_beginning: bool
+    """The partition was read from its beginning since the last event: going back again finds nothing."""
+    complained: bool = False
+    buried_offset: int = -1
+    """Dead letters up to here were buried already: going back does not bury them again."""
+
+    def advance(self) -> None:
+        self.seq += 1
+        self.from_beginning = self.complained = False
+
+
+class KafkaEventFeed:
+    """Implements domain.ports.EventFeed. One task at a time may use it.
+
+    The sequence decides, the offset is a hint. What was handed out is skipped. Where the next event is
+    missing the partition is read from its beginning once, and then stands still until the event appears,
+    which the relay sees to when Kafka lost it. A message that is no event becomes a dead letter; should it
+    have been one, its partition stands still, and only that one.
+    """
+
+    def __init__(self, bootstrap: str, topics: Topics) -> None:
+        self._reader = PartitionReader(bootstrap, topics.events)
+        self._dead_letters = DeadLetters(bootstrap, topics, self._reader)
+        self._places: dict[int, _Place] = {}
+
+    async def follow(self, positions: Mapping[int, FeedPosition]) -> None:
+        kept = self._places.keys() & positions.keys()
+        offsets = {partition: self._reader.next_offset(partition) for partition in kept}
+        for partition in positions.keys() - kept:
+            offsets[partition] = positions[partition].next_offset or 0
+        places = {partition: _place(position) for partition, position in positions.items()}
+        self._places = places | {partition: self._places[partition] for partition in kept}
+        self._reader.assign(offsets)
+
+    def rewind(self, partition: int, position: FeedPosition) -> None:
+        self._places[partition] = _place(position)
+        self._reader.seek(partition, position.next_offset or 0)
+
+    async def next_batch(
+        self, timeout_seconds: float, records_max: int
+    ) -> Mapping[int, Sequence[FeedRecord]]:
+        now = asyncio.get_running_loop().time
+        deadline = now() + timeout_seconds
+        while True:
+            fetched = await self._reader.read(max(0.0, deadline - now()), records_max)
+            taken = {each: await self._take(each, messages) for each, messages in fetched.items()}
+            batch = {partition: records for partition, records in taken.items() if records}
+            if batch or now() >= deadline:
+                return batch
+
+    async def close(self) -> None:
+        await self._reader.close()
+        await self._dead_letters.close()
+
+    async def _take(self, partition: int, messages: Sequence[ConsumedMessage]) -> Sequence[FeedRecord]:
+        """The events among these messages that come next."""
+        place = self._places[partition]
+        taken: list[FeedRecord] = []
+        for message in messages:
+            if _is_seen(message, place):
+                continue
+            try:
+                record = _record(message)
+            except UnreadableMessage as problem:
+                if await self._bury(message, place, problem):
+                    continue
+                break
+            if record.seq == place.seq + 1:
+                place.advance()
+                taken.append(FeedRecord(record=record, offset=message.offset))
+            elif not self._stands_still(place, record):
+                break
+        return taken
+
+    def _stands_still(self, place: _Place, record: LogRecord) -> bool:
+        """Whether there is nothing to do about a missing event but to look whether it comes later."""
+        if not place.from_beginning:
+            place.from_beginning = True
+            self._reader.seek(record.partition, 0)
+            return False
+        if not place.complained:
+            place.complained = True
+            logger.error(
+                "events %d to %d of partition %d are not in Kafka: waiting for the relay to send them again",
+                place.seq + 1,
+                record.seq - 1,
+                record.partition,
+            )
+        return True
+
+    async def _bury(self, message: ConsumedMessage, place: _Place, problem: UnreadableMessage) -> bool:
+        """False when it could not be buried now, and is to be read again."""
+        if message.offset <= place.buried_offset:
+            return True
+        if await self._dead_letters.bury(message, problem):
+            place.buried_offset = message.offset
+            return True
+        return False
+
+
+def _place(position: FeedPosition) -> _Place:
+    return _Place(seq=position.seq, from_beginning=not position.next_offset)
+
+
+def _is_seen(message: ConsumedMessage, place: _Place) -> bool:
+    """Looks at one header only: going back means to pass by everything that was handed out."""
+    seq = next((content for name, content in message.headers if name == _SEQ), b"")
+    return seq.isdigit() and int(seq) <= place.seq
+
+
+def _record(message: ConsumedMessage) -> LogRecord:
+    record = record_of(message.key, message.value, message.headers)
+    if record.partition != message.partition:
+        raise UnreadableMessage(
+            f"an event of partition {record.partition} in partition {message.partition}"
+        )
+    return record

@@ -1,0 +1,89 @@
+"""The jobs topic, as one worker sees it: its assignments and cancellations."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from domain.transcription import TranscriptionCancelled, TranscriptionStarted
+from infrastructure.kafka.consumer import ConsumedMessage, PartitionReader
+from infrastructure.kafka.dead_letters import DeadLetters
+from schemas.events import UnknownEventType, decode
+from schemas.partitions import partition_of
+from schemas.topics import Topics, UnreadableMessage, record_of
+
+JOBS_MAX: Final = 100
+WAIT_SECONDS: Final = 5.0
+
+JobEvent: TypeAlias = TranscriptionStarted | TranscriptionCancelled
+
+
+class JobConsumer:
+    """What is assigned to `worker_id` from the moment the context is entered, each once.
+
+    Enter it before the worker says that it is ready: what comes later is not missed then, and what other
+    workers had to do before is not read.
+    """
+
+    def __init__(self, bootstrap: str, topics: Topics, partition_count: int, worker_id: UUID) -> None:
+        self._partition = partition_of(worker_id, partition_count)
+        self._key = str(worker_id).encode()
+        self._reader = PartitionReader(bootstrap, topics.jobs)
+        self._dead_letters = DeadLetters(bootstrap, topics, self._reader)
+        self._seen: dict[int, int] = {}
+        """The last `seq` handed out by log partition: after a loss the relay sends again what Kafka had."""
+
+    async def __aenter__(self) -> "JobConsumer":
+        """Raises KafkaUnreachable."""
+        ends = await self._reader.ends([self._partition])
+        self._reader.assign(ends)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._reader.close()
+        await self._dead_letters.close()
+
+    async def __aiter__(self) -> AsyncIterator[JobEvent]:
+        """Without end; waits for Kafka when that is away."""
+        while True:
+            for event in await self.next_batch(WAIT_SECONDS):
+                yield event
+
+    async def next_batch(self, timeout_seconds: float) -> Sequence[JobEvent]:
+        """The next events for this worker, in order; none at the timeout."""
+        now = asyncio.get_running_loop().time
+        deadline = now() + timeout_seconds
+        while True:
+            fetched = await self._reader.read(max(0.0, deadline - now()), JOBS_MAX)
+            batch = await self._mine(fetched.get(self._partition, ()))
+            if batch or now() >= deadline:
+                return batch
+
+    async def _mine(self, messages: Sequence[ConsumedMessage]) -> Sequence[JobEvent]:
+        mine: list[JobEvent] = []
+        for message in messages:
+            if message.key != self._key:
+                continue
+            try:
+                event = self._event(message)
+            except (UnreadableMessage, UnknownEventType, msgspec.DecodeError) as problem:
+                if await self._dead_letters.bury(message, problem):
+                    continue
+                break
+            if event is not None:
+                mine.append(event)
+        return mine
+
+    def _event(self, message: ConsumedMessage) -> JobEvent | None:
+        """None when this event was handed out before."""
+        # The key is the worker here, so the record's owner is wrong; nobody looks at it.
+        record = record_of(message.key, message.value, message.headers)
+        event = decode(record.type, record.schema_version, record.data)
+        if not isinstance(event, JobEvent):
+            raise UnreadableMessage(f"{record.type} is nothing a worker does")
+        if record.seq <= self._seen.get(record.partition, 0):
+            return None
+        self._seen[record.partition] = record.seq
+        return event

@@ -1,0 +1,235 @@
+"""Producers that are as safe as aiokafka lets them be: every send is awaited, every wait ends, a broken one is thrown away."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+
+import aiokafka.producer.sender
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
+
+from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
+from schemas.topics import Headers
+
+logger = logging.getLogger(__name__)
+
+# After a commit the broker still writes its markers, and refuses the next transaction for about 2 ms.
+# aiokafka then waits 20 ms, ten times as long, which made transactions back to back take 28 ms instead of 5.
+aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002
+
+START_SECONDS: Final = 15.0
+TRANSACTION_SECONDS: Final = 10.0
+TRANSACTION_EXPIRES_MS: Final = 15_000
+"""When the broker ends a transaction whose producer is gone; until then read_committed consumers wait."""
+REQUEST_MS: Final = 10_000
+DISCARD_SECONDS: Final = 1.0
+BATCH_BYTES: Final = 512 * 1024
+"""Half of what a broker takes at once by default; aiokafka's own 16 KiB mean a round trip for fifty events."""
+
+SEND_SECONDS: Final = 30.0
+TRY_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 0.2
+
+Connect = Callable[..., AIOKafkaProducer]
+
+
+class Message(NamedTuple):
+    """A tuple, because the relay makes one for every event there ever was. The key decides where no partition is named."""
+
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class TransactionalProducer:
+    """One transaction at a time, fenced by `transactional_id`. After any exception it is of no more use.
+
+    aiokafka commits a transaction although a batch in it failed, never gives up on a batch, and stays stuck
+    after fatal errors. So each future is awaited, each wait has a deadline, and there is no recovery: leave
+    the context, and enter that of a new producer, which also ends what the old one left open.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        transactional_id: str,
+        *,
+        connect: Connect = AIOKafkaProducer,
+        deadline_seconds: float = TRANSACTION_SECONDS,
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._transactional_id = transactional_id
+        self._connect = connect
+        self._deadline_seconds = deadline_seconds
+        self._producer: AIOKafkaProducer | None = None
+
+    async def __aenter__(self) -> "TransactionalProducer":
+        """Fences all earlier producers of this id. Raises KafkaError or TimeoutError."""
+        producer = self._connect(
+            bootstrap_servers=self._bootstrap,
+            transactional_id=self._transactional_id,
+            transaction_timeout_ms=TRANSACTION_EXPIRES_MS,
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=REQUEST_MS,
+        )
+        await _start(producer)
+        self._producer = producer
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._producer is not None
+        await _discard(self._producer)
+
+    async def transact(
+        self, messages: Iterable[Message], accept: Callable[[Sequence[RecordMetadata]], None]
+    ) -> Sequence[RecordMetadata]:
+        """Sends all messages in one transaction, and returns where each batch of them lies.
+
+        `accept` is asked before the commit, and raises when the messages must not become visible there.
+        Raises ProducerFenced when another producer took the id over, another KafkaError, or TimeoutError.
+        """
+        assert self._producer is not None
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                await self._producer.begin_transaction()
+                sent = await self._send(messages)
+                accept(sent)
+                await self._producer.commit_transaction()
+                return sent
+        except asyncio.CancelledError:
+            await self._abort()
+            raise
+
+    async def _send(self, messages: Iterable[Message]) -> Sequence[RecordMetadata]:
+        """Batches are filled here, not by `send`: one future for hundreds of messages instead of one each."""
+        assert self._producer is not None
+        futures: list[Awaitable[RecordMetadata]] = []
+        for topic, partition, batch in self._fill(messages):
+            future = await self._producer.send_batch(batch, topic, partition=partition)
+            future.add_done_callback(_mark_retrieved)
+            futures.append(future)
+        return await asyncio.gather(*futures)
+
+    def _fill(self, messages: Iterable[Message]) -> list[tuple[str, int | None, Any]]:
+        """Batches in order; a message goes to the last one of its partition, or to a new one when that is full."""
+        assert self._producer is not None
+        filling: dict[tuple[str, int | None], Any] = {}
+        batches: list[tuple[str, int | None, Any]] = []
+        for topic, partition, key, value, headers in messages:
+            batch = filling.get((topic, partition))
+            if batch is None or batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                batch = filling[topic, partition] = self._producer.create_batch()
+                batches.append((topic, partition, batch))
+                batch.append(timestamp=None, key=key, value=value, headers=headers)
+        return batches
+
+    async def _abort(self) -> None:
+        """Cancelled on the way: consumers need not wait until the transaction expires."""
+        assert self._producer is not None
+        # AssertionError is how aiokafka says that there is nothing to abort any more.
+        with contextlib.suppress(KafkaError, TimeoutError, AssertionError):
+            async with asyncio.timeout(DISCARD_SECONDS):
+                await self._producer.abort_transaction()
+
+
+class IdempotentProducer:
+    """Sends messages one by one, each until it arrived; one whose answer was lost may arrive twice."""
+
+    def __init__(
+        self, bootstrap: str, *, deadline_seconds: float = SEND_SECONDS, try_seconds: float = TRY_SECONDS
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._deadline_seconds = deadline_seconds
+        self._try_seconds = try_seconds
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def send(self, message: Message) -> None:
+        """Returns when Kafka has the message. Raises KafkaUnreachable at the deadline."""
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                while True:
+                    if await self._try(message):
+                        return
+                    await asyncio.sleep(RETRY_SECONDS)
+        except TimeoutError:
+            await self.close()
+            raise KafkaUnreachable(
+                f"{message.topic} took nothing for {self._deadline_seconds:.0f} s"
+            ) from None
+
+    async def _try(self, message: Message) -> bool:
+        topic, partition, key, value, headers = message
+        producer = None
+        try:
+            async with asyncio.timeout(self._try_seconds):
+                producer = await self._started()
+                await (await producer.send(topic, value, key, partition, headers=headers))
+        except KAFKA_FAILURES as problem:
+            logger.warning("sending to %s failed, trying again: %r", topic, problem)
+            await self._drop(producer)
+            return False
+        return True
+
+    async def _started(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    enable_idempotence=True,
+                    request_timeout_ms=REQUEST_MS,
+                )
+                await _start(producer)
+                self._producer = producer
+            return self._producer
+
+    async def _drop(self, producer: AIOKafkaProducer | None) -> None:
+        if producer is not None and producer is self._producer:
+            self._producer = None
+            await _discard(producer)
+
+    async def close(self) -> None:
+        await self._drop(self._producer)
+
+
+async def _start(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await producer.start()
+    except BaseException:
+        await _discard(producer)
+        raise
+
+
+async def _discard(producer: AIOKafkaProducer) -> None:
+    """Ends a producer in any state, in bounded time, and without waiting for what it could not send."""
+    # stop() waits for every batch, and no batch of an idempotent producer ever expires.
+    producer._message_accumulator.fail_all(KafkaError("the producer was thrown away"))  # noqa: SLF001
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            await producer.stop()
+    except Exception as problem:  # noqa: BLE001 - its tasks fail in many ways once their batches are gone
+        logger.debug("a producer did not stop cleanly: %r", problem)
+        await _cut_off(producer)
+
+
+async def _cut_off(producer: AIOKafkaProducer) -> None:
+    if (sending := producer._sender.sender_task) is not None:  # noqa: SLF001 - stop() left it running
+        sending.cancel()
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            await producer.client.close()
+
+
+def _mark_retrieved(future: "asyncio.Future[RecordMetadata]") -> None:
+    """When one send fails nobody looks at the others, and asyncio would complain about that."""
+    if not future.cancelled():
+        future.exception()

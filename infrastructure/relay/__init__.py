@@ -1,0 +1,1 @@
+"""The relay: what the log holds, in Kafka, each event once."""

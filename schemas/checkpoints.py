@@ -1,0 +1,26 @@
+"""What the relay writes down about its progress: the messages on the checkpoints topic."""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+
+class RelayCheckpoint(Struct, frozen=True, kw_only=True):
+    """All events of `partition` up to `seq` are in Kafka; written in the same transaction as they are."""
+
+    partition: int
+    seq: int
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(RelayCheckpoint)
+
+
+def encode_checkpoint(checkpoint: RelayCheckpoint) -> bytes:
+    return _ENCODER.encode(checkpoint)
+
+
+def decode_checkpoint(data: bytes) -> RelayCheckpoint:
+    """Raises msgspec.DecodeError when the data is no checkpoint."""
+    return _DECODER.decode(data)

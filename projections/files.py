@@ -11,7 +11,7 @@ from domain.events import Event
 from domain.media_file import FileUploaded
 from domain.personal import PersonalText
 from projections.paging import Cursor
-from projections.projection import Database, Projection
+from projections.projection import Database, Projection, storable
 from schemas.queries import load_queries
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -48,7 +48,7 @@ def project(row: FileRow | None, event: Event) -> FileRow | None:
             return FileRow(
                 id=event.file_id,
                 user_id=event.user_id,
-                original_filename=event.filename,
+                original_filename=storable(event.filename),
                 stored_filename=PurePosixPath(event.media_key).name,
                 storage_url=event.media_key,
                 file_size=event.size_bytes,

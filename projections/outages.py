@@ -14,4 +14,5 @@ def is_outage(error: BaseException) -> bool:
         return True  # A rebuilt table took the place of the old one; asyncpg prepares the statement anew.
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] in _TRANSIENT_CLASSES
-    return isinstance(error, OSError | asyncpg.InterfaceError)
+    # asyncpg calls it an internal error when a connection dies between two of its steps.
+    return isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)

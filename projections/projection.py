@@ -46,6 +46,11 @@ async def fold_into(connection: Database, projection: Projection[Row], events: I
     await _remove(connection, projection, [key for key in before if after[key] is None])
 
 
+def storable(text: str) -> str:
+    """The text without what PostgreSQL cannot hold: one odd name must not stop a partition."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def _by_key(projection: Projection[Row], events: Iterable[Event]) -> dict[UUID, list[Event]]:
     touched: dict[UUID, list[Event]] = defaultdict(list)
     for event in events:

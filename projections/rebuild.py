@@ -22,7 +22,7 @@ log: Final = logging.getLogger(__name__)
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 RECORDS_MAX: Final = 1_000
 """Per partition and transaction."""
-SWITCH_TRIES_MAX: Final = 10
+SWITCH_TRIES_MAX: Final = 60
 SWITCH_PAUSE_SECONDS: Final = 0.5
 
 Progress = Callable[[int, int], None]
@@ -90,15 +90,15 @@ class _Builder:
     places: Mapping[int, Place]
 
     async def catch_up(self, progress: Progress) -> None:
-        """Folds until a whole round found no full batch in any partition."""
-        largest = RECORDS_MAX
-        while largest == RECORDS_MAX:
+        """Folds until all that was there when a round began is folded: what is left came during that round."""
+        behind = True
+        while behind:
             heads = await self._heads()
             batch = await self._read(self.places, heads)
             async with self.connection.transaction():
                 self.places = await self._fold(self.places, batch)
             progress(self._folded(), sum(heads.values()))
-            largest = max((len(part.records) for part in batch.values()), default=0)
+            behind = self._folded() < sum(heads.values())
 
     async def switch(self) -> None:
         """Holds the live checkpoints still, folds what is left, and exchanges the tables: all in one transaction."""

@@ -8,7 +8,8 @@ select pg_advisory_unlock(hashtext('stenolog rebuild'), hashtext($1));
 -- name: hold
 -- Nobody moves a live checkpoint until the end of this transaction; reading tables and checkpoints goes on.
 -- The whole table is locked: projectors and we would take its rows in different orders.
-set local lock_timeout = '2s';
+-- Readers queue behind us while we wait for those who were there before, so we do not wait for long.
+set local lock_timeout = '250ms';
 set local synchronous_commit = on;
 lock table {live}.projection_checkpoints in exclusive mode;
 

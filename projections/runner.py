@@ -42,7 +42,8 @@ class Runner:
     """Folds the partitions that its lease gives it.
 
     An event that cannot be folded stops its partition alone, and is tried again with a growing back-off.
-    `on_applied` is called after each batch, for whoever waits in the same process.
+    `on_applied` is called after each batch, for whoever waits in the same process; `outages` are what the
+    adapters raise when something is away, beside what PostgreSQL's own errors say.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Runner:
         channel: str | None = None,
         pace: Pace | None = None,
         on_applied: Callable[[], None] = lambda: None,
+        outages: tuple[type[Exception], ...] = (),
     ) -> None:
         self._pool = pool
         self._feed = feed
@@ -64,6 +66,7 @@ class Runner:
         self._channel = channel
         self._pace = pace or Pace()
         self._on_applied = on_applied
+        self._known_outages = outages
         self._places: dict[int, Place] = {}
         self._failed: set[int] = set()  # Partitions with a row in projection_failures.
         self._retry_at: dict[int, float] = {}  # Partitions that stand still, by monotonic clock.
@@ -79,7 +82,7 @@ class Runner:
                     await self._turn()
                     self._outages = 0
                 except Exception as problem:
-                    if not is_outage(problem):
+                    if not self._is_outage(problem):
                         raise
                     await self._sit_out(problem, stop)
         finally:
@@ -228,6 +231,9 @@ class Runner:
     def _failure_names(self) -> list[str]:
         return [*self._names, EVERY_PROJECTION]
 
+    def _is_outage(self, problem: Exception) -> bool:
+        return is_outage(problem) or isinstance(problem, self._known_outages)
+
     async def _sit_out(self, problem: Exception, stop: asyncio.Event) -> None:
         """After an outage nobody knows what was committed, so everything is taken up anew."""
         self._outages += 1
@@ -244,7 +250,7 @@ class Runner:
             async with asyncio.timeout(RELEASE_SECONDS_MAX):
                 await self._leases.release()
         except Exception as problem:
-            if not is_outage(problem):
+            if not self._is_outage(problem):
                 raise
             log.warning("partitions not given up (%s): their lease runs out", type(problem).__name__)
 

@@ -20,7 +20,7 @@ from domain.transcription import (
     TranscriptionStarted,
 )
 from projections.paging import Cursor
-from projections.projection import Database, Projection
+from projections.projection import Database, Projection, storable
 from schemas.queries import load_queries
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -94,7 +94,7 @@ def _went_on(row: TranscriptionRow, event: Event) -> TranscriptionRow:
         case TranscriptionCompleted():
             return _completed(row, event)
         case TranscriptionFailed():
-            return _ended(row, Status.FAILED, event.failed_at, event.reason)
+            return _ended(row, Status.FAILED, event.failed_at, storable(event.reason))
         case TranscriptionCancelled():
             return _ended(row, Status.CANCELLED, event.cancelled_at)
         case TranscriptEdited():

@@ -1,0 +1,1 @@
+"""Read models, folded in memory and on a real PostgreSQL."""

@@ -1,0 +1,123 @@
+"""What each event does to each read model, without a database."""
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import TypeVar
+
+from msgspec import Struct
+
+from domain.events import Event
+from projections.files import FILES
+from projections.models import READ_MODELS
+from projections.projection import Projection
+from projections.quota import QUOTA
+from projections.transcriptions import TRANSCRIPTIONS, TranscriptionRow
+from projections.users import USERS
+from schemas.events import REGISTRY
+from tests.builders import (
+    ANNA,
+    FILE,
+    NOON,
+    TRANSCRIPTION,
+    attempt_failed,
+    cancelled,
+    completed,
+    debited,
+    edited,
+    failed,
+    granted,
+    registered,
+    released,
+    requested,
+    reserved,
+    started,
+    uploaded,
+)
+
+Row = TypeVar("Row", bound=Struct)
+
+
+def folded(projection: Projection[Row], *events: Event) -> Row:
+    news: Iterable[Event] = (event for event in events if type(event) in projection.keys)
+    row = reduce(projection.project, news, None)
+    assert row is not None
+    return row
+
+
+def transcription(*events: Event) -> TranscriptionRow:
+    return folded(TRANSCRIPTIONS, requested(), *events)
+
+
+def test_a_user_starts_with_the_minutes_that_were_granted() -> None:
+    user = folded(USERS, registered(), granted(60))
+    assert (user.id, user.email, user.quota_minutes) == (ANNA, "anna@example.com", 60)
+
+
+def test_reserved_minutes_are_off_what_a_user_can_spend_and_stay_off_when_debited() -> None:
+    assert folded(USERS, registered(), granted(60), reserved(2)).quota_minutes == 58
+    assert folded(USERS, registered(), granted(60), reserved(2), debited(2)).quota_minutes == 58
+    assert folded(USERS, registered(), granted(60), reserved(2), released(2)).quota_minutes == 60
+
+
+def test_the_quota_is_granted_less_reserved_less_debited() -> None:
+    quota = folded(QUOTA, granted(60), reserved(5), debited(5), reserved(3))
+    assert (quota.minutes_granted, quota.minutes_reserved, quota.minutes_debited) == (60, 3, 5)
+    assert quota.minutes_available == 52
+
+
+def test_released_minutes_are_available_again() -> None:
+    quota = folded(QUOTA, granted(60), reserved(5), released(5))
+    assert (quota.minutes_available, quota.minutes_reserved) == (60, 0)
+
+
+def test_a_file_is_stored_under_the_name_its_key_ends_with() -> None:
+    file = folded(FILES, uploaded())
+    assert file.storage_url == f"media/{ANNA}/{'ab' * 32}"
+    assert file.stored_filename == "ab" * 32
+    assert (file.id, file.original_filename, file.upload_status) == (FILE, "talk.mp3", "uploaded")
+
+
+def test_a_requested_transcription_is_queued() -> None:
+    row = transcription()
+    assert (row.id, row.file_id, row.user_id) == (TRANSCRIPTION, FILE, ANNA)
+    assert (row.status, row.attempt, row.completed_at) == ("queued", 0, None)
+
+
+def test_a_started_transcription_is_processing_and_queued_again_when_the_attempt_fails() -> None:
+    assert transcription(started()).status == "processing"
+    row = transcription(started(), attempt_failed())
+    assert (row.status, row.attempt) == ("queued", 1)
+
+
+def test_a_completed_transcription_names_its_transcript_and_its_time() -> None:
+    row = transcription(started(), completed())
+    assert (row.status, row.completed_at, row.processing_time_seconds) == ("completed", NOON, 3)
+    assert (row.transcript_key, row.transcript_sha256, row.revision) == ("transcripts/first", "first", 1)
+
+
+def test_a_failed_transcription_says_when_and_why() -> None:
+    row = transcription(started(), attempt_failed(), failed())
+    assert (row.status, row.completed_at, row.failure_reason) == ("failed", NOON, "lease_expired")
+
+
+def test_a_cancelled_transcription_has_ended() -> None:
+    row = transcription(cancelled())
+    assert (row.status, row.completed_at) == ("cancelled", NOON)
+
+
+def test_an_edit_replaces_the_transcript_and_leaves_the_rest() -> None:
+    before = transcription(started(), completed())
+    row = transcription(started(), completed(), edited())
+    assert (row.transcript_key, row.revision, row.word_count) == ("transcripts/second", 2, 11)
+    assert (row.status, row.completed_at) == (before.status, before.completed_at)
+
+
+def test_a_transcription_requested_again_forgets_its_end_and_keeps_its_attempts() -> None:
+    row = transcription(started(), attempt_failed(), failed(), requested())
+    assert (row.status, row.attempt, row.completed_at, row.failure_reason) == ("queued", 1, None, None)
+    assert row.created_at == NOON
+
+
+def test_every_event_reaches_a_read_model() -> None:
+    wanted = {kind for projection in READ_MODELS.values() for kind in projection.keys}
+    assert wanted == set(REGISTRY.values())

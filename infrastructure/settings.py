@@ -54,8 +54,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _NAMES: Final = {PREFIX + field.encode_name.upper(): field for field in msgspec.structs.fields(Settings)}
-_ELSEWHERE: Final = frozenset({"STENOLOG_BROKER", "STENOLOG_CACHE"})
-"""Read by `stenolog up` alone, which decides what the settings of the other processes are."""
+_ELSEWHERE: Final = frozenset(PREFIX + name for name in ("BROKER", "CACHE", "URL", "EMAIL", "PASSWORD"))
+"""Read by `stenolog up`, which decides what the settings of the processes are, and by `stenolog transcribe`."""
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -2,7 +2,10 @@
 
 import click
 
+from infrastructure.cli.demo import demo
+from infrastructure.cli.events import events
 from infrastructure.cli.processes import migrate, process_commands, rebuild
+from infrastructure.cli.transcribe import transcribe
 from infrastructure.cli.up import up
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -17,5 +20,5 @@ def main() -> None:
     """
 
 
-for command in (up, *process_commands, migrate, rebuild):
+for command in (up, *process_commands, migrate, rebuild, events, transcribe, demo):
     main.add_command(command)

@@ -1,0 +1,52 @@
+"""How far something is, on standard error: a live bar in a terminal, a line now and then elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+OnPercent = Callable[[float, str], None]
+"""Told how many of 100 are done, and a word on what goes on."""
+
+_LINE_EVERY_PERCENT: Final = 20
+
+
+@contextmanager
+def percent_bar(title: str) -> Iterator[OnPercent]:
+    if sys.stderr.isatty():
+        with _live(title) as on_percent:
+            yield on_percent
+    else:
+        yield _Lines(title)
+
+
+@contextmanager
+def _live(title: str) -> Iterator[OnPercent]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[state]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(title, total=100, state="")
+        yield lambda percent, state: progress.update(task, completed=percent, state=state)
+
+
+class _Lines:
+    """Prints a line for each new state, and for each further step of progress."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._printed = (-1, "")
+
+    def __call__(self, percent: float, state: str) -> None:
+        step = int(percent // _LINE_EVERY_PERCENT)
+        if (step, state) != self._printed:
+            self._printed = (step, state)
+            click.echo(f"{self._title}: {percent:.0f} % {state}".rstrip(), err=True)

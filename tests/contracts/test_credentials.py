@@ -1,0 +1,68 @@
+"""Credentials: an e-mail address belongs to one user, and a user is registered with credentials or not at all."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+
+from domain.errors import EmailTaken
+from domain.log import Address, VersionConflict
+from domain.ports import Credentials, EventLog, EventStore, StoredCredentials
+from tests.builders import ANNA, BERT, registered
+from tests.contracts.log_entries import append, heads, provenance
+
+
+async def register(credentials: Credentials, user_id: UUID, email: str, *, at: int = 0) -> Address:
+    return await credentials.register(
+        email,
+        StoredCredentials(user_id=user_id, password_hash=b"hash of " + email.encode()),
+        [append(user_id, stream="user", at=at, events=[registered(user_id=user_id, email=email)])],
+        provenance(),
+    )
+
+
+async def test_credentials_are_found_by_the_address(credentials: Credentials) -> None:
+    await register(credentials, ANNA, "anna@example.com")
+    found = await credentials.find("anna@example.com")
+    assert found == StoredCredentials(user_id=ANNA, password_hash=b"hash of anna@example.com")
+
+
+async def test_an_unknown_address_has_no_credentials(credentials: Credentials) -> None:
+    assert await credentials.find("nobody@example.com") is None
+
+
+async def test_registering_appends_the_events(credentials: Credentials, store: EventStore) -> None:
+    address = await register(credentials, ANNA, "anna@example.com")
+    assert address.seq == 1
+    assert list(await store.read_stream(f"user-{ANNA}")) == [registered()]
+
+
+async def test_the_case_of_an_address_does_not_matter(credentials: Credentials) -> None:
+    await register(credentials, ANNA, "Anna@Example.com")
+    assert await credentials.find("anna@EXAMPLE.com") is not None
+    with pytest.raises(EmailTaken):
+        await register(credentials, BERT, "ANNA@example.com")
+
+
+async def test_a_taken_address_leaves_no_events(credentials: Credentials, log: EventLog) -> None:
+    await register(credentials, ANNA, "anna@example.com")
+    before = await heads(log)
+    with pytest.raises(EmailTaken):
+        await register(credentials, BERT, "anna@example.com")
+    assert await heads(log) == before
+
+
+async def test_a_refused_append_leaves_no_credentials(credentials: Credentials) -> None:
+    with pytest.raises(VersionConflict):
+        await register(credentials, ANNA, "anna@example.com", at=1)
+    assert await credentials.find("anna@example.com") is None
+
+
+async def test_of_many_who_want_an_address_exactly_one_gets_it(
+    credentials: Credentials, log: EventLog
+) -> None:
+    wanted = [register(credentials, uuid4(), "anna@example.com") for _ in range(20)]
+    answers = await asyncio.gather(*wanted, return_exceptions=True)
+    assert sum(isinstance(answer, Address) for answer in answers) == 1
+    assert sum(isinstance(answer, EmailTaken) for answer in answers) == 19
+    assert sum(await heads(log)) == 1

@@ -1,0 +1,168 @@
+"""The write side's view of the log: versions are checked, and an append is whole or not at all."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.log import Address, VersionConflict
+from domain.ports import EventLog, EventStore
+from schemas.partitions import partition_of
+from tests.builders import ANNA, BERT, requested, reserved
+from tests.contracts.log_entries import append, grants, heads, provenance
+from tests.infrastructure.postgres.database import PARTITION_COUNT
+
+
+async def test_a_stream_nobody_appended_to_is_empty(store: EventStore) -> None:
+    assert list(await store.read_stream("quota-nobody")) == []
+
+
+async def test_a_stream_gives_back_what_was_appended_in_order(store: EventStore) -> None:
+    await store.append([append(ANNA, 1, 2)], provenance())
+    await store.append([append(ANNA, 3, at=2)], provenance())
+    assert list(await store.read_stream(f"quota-{ANNA}")) == grants(ANNA, 1, 2, 3)
+
+
+async def test_streams_of_one_owner_are_apart(store: EventStore) -> None:
+    await store.append([append(ANNA, 1), append(ANNA, 2, stream="other")], provenance())
+    assert list(await store.read_stream(f"quota-{ANNA}")) == grants(ANNA, 1)
+    assert list(await store.read_stream(f"other-{ANNA}")) == grants(ANNA, 2)
+
+
+async def test_an_append_answers_with_the_address_of_its_last_event(store: EventStore) -> None:
+    partition = partition_of(ANNA, PARTITION_COUNT)
+    assert await store.append([append(ANNA, 1, 2)], provenance()) == Address(partition, 2)
+    assert await store.append([append(ANNA, 3, at=2)], provenance()) == Address(partition, 3)
+
+
+@pytest.mark.parametrize("expected_version", [0, 1, 3, 9])
+async def test_an_append_at_another_version_is_refused(store: EventStore, expected_version: int) -> None:
+    await store.append([append(ANNA, 1, 2)], provenance())
+    with pytest.raises(VersionConflict) as refused:
+        await store.append([append(ANNA, 3, at=expected_version)], provenance())
+    assert refused.value.stream_id == f"quota-{ANNA}"
+    assert refused.value.expected_version == expected_version
+    assert list(await store.read_stream(f"quota-{ANNA}")) == grants(ANNA, 1, 2)
+
+
+async def test_a_stream_that_does_not_exist_is_at_version_0(store: EventStore) -> None:
+    with pytest.raises(VersionConflict):
+        await store.append([append(ANNA, 1, at=1)], provenance())
+
+
+async def test_an_append_to_several_streams_is_whole_or_not_at_all(
+    store: EventStore, log: EventLog
+) -> None:
+    await store.append([append(ANNA, 60)], provenance())
+    before = await heads(log)
+    with pytest.raises(VersionConflict) as refused:
+        await store.append(
+            [
+                append(ANNA, stream="a", events=[requested()]),
+                append(ANNA, events=[reserved(2)], at=0),
+                append(ANNA, stream="z", events=[requested()]),
+            ],
+            provenance(),
+        )
+    assert refused.value.stream_id == f"quota-{ANNA}"
+    assert await heads(log) == before
+    assert list(await store.read_stream(f"a-{ANNA}")) == []
+
+
+async def test_events_of_several_streams_lie_side_by_side(store: EventStore, log: EventLog) -> None:
+    last = await store.append(
+        [
+            append(ANNA, stream="transcription", events=[requested()]),
+            append(ANNA, events=[reserved(2)]),
+        ],
+        provenance(),
+    )
+    records = await log.read(last.partition, last.seq - 2, 10)
+    assert [record.type for record in records] == ["TranscriptionRequested", "QuotaReserved"]
+
+
+async def test_one_append_has_one_owner(store: EventStore) -> None:
+    with pytest.raises(ValueError, match="one owner"):
+        await store.append([append(ANNA, 1), append(BERT, 1)], provenance())
+
+
+async def test_one_append_names_each_stream_once(store: EventStore) -> None:
+    with pytest.raises(ValueError, match="each stream once"):
+        await store.append([append(ANNA, 1), append(ANNA, 2, at=1)], provenance())
+
+
+async def test_an_append_of_nothing_is_a_mistake(store: EventStore) -> None:
+    with pytest.raises(ValueError, match="one owner"):
+        await store.append([], provenance())
+    with pytest.raises(ValueError, match="without events"):
+        await store.append([append(ANNA)], provenance())
+
+
+async def test_of_many_rivals_for_a_version_exactly_one_wins(store: EventStore) -> None:
+    rivals = [store.append([append(ANNA, minutes)], provenance()) for minutes in range(1, 31)]
+    answers = await asyncio.gather(*rivals, return_exceptions=True)
+    assert sum(isinstance(answer, Address) for answer in answers) == 1
+    assert sum(isinstance(answer, VersionConflict) for answer in answers) == 29
+    assert len(await store.read_stream(f"quota-{ANNA}")) == 1
+
+
+async def test_a_conflict_does_not_disturb_those_who_append_at_the_same_time(store: EventStore) -> None:
+    await store.append([append(ANNA, 1)], provenance())
+    others = [uuid4() for _ in range(20)]
+    answers = await asyncio.gather(
+        *(store.append([append(other, 1)], provenance()) for other in others[:10]),
+        store.append([append(ANNA, 2)], provenance()),
+        *(store.append([append(other, 1)], provenance()) for other in others[10:]),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [*[Address] * 10, VersionConflict, *[Address] * 10]
+
+
+async def test_appends_of_one_caller_after_another_never_conflict(store: EventStore) -> None:
+    async def person(owner_id: UUID) -> None:
+        for version in range(20):
+            await store.append([append(owner_id, version + 1, at=version)], provenance())
+
+    people = [uuid4() for _ in range(16)]
+    await asyncio.gather(*(person(owner_id) for owner_id in people))
+    for owner_id in people:
+        assert list(await store.read_stream(f"quota-{owner_id}")) == grants(owner_id, *range(1, 21))
+
+
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["anna", "bert", "carl"]),
+        st.dictionaries(
+            st.sampled_from("abc"), st.tuples(st.integers(0, 4), st.integers(1, 3)), min_size=1
+        ),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moves=MOVES)
+async def test_a_store_does_what_a_dictionary_of_lists_would(
+    store: EventStore, moves: list[tuple[str, dict[str, tuple[int, int]]]]
+) -> None:
+    people = {name: uuid4() for name in ("anna", "bert", "carl")}
+    model: dict[tuple[UUID, str], list[int]] = {}
+    for name, streams in moves:
+        owner_id = people[name]
+        appends = [
+            append(owner_id, *range(1, count + 1), at=at, stream=stream)
+            for stream, (at, count) in streams.items()
+        ]
+        fits = all(len(model.get((owner_id, stream), [])) == at for stream, (at, _) in streams.items())
+        try:
+            await store.append(appends, provenance())
+        except VersionConflict:
+            assert not fits
+        else:
+            assert fits
+            for stream, (_, count) in streams.items():
+                model.setdefault((owner_id, stream), []).extend(range(1, count + 1))
+    for (owner_id, stream), minutes in model.items():
+        assert list(await store.read_stream(f"{stream}-{owner_id}")) == grants(owner_id, *minutes)

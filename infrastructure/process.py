@@ -1,0 +1,63 @@
+"""What every long-running process does: settings, logs on stderr, uvloop, a clean end on SIGTERM and SIGINT."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import uvloop
+
+from infrastructure.postgres.errors import DatabaseProblem
+from infrastructure.settings import InvalidSetting, Settings, read_settings
+
+STOP_SECONDS_MAX: Final = 9.0
+"""For finishing or handing over what is in hand, once told to stop."""
+SETTINGS_EXIT_CODE: Final = 2
+
+Work = Callable[[Settings], Coroutine[Any, Any, None]]
+"""Runs until it is cancelled, or until it has nothing more to do."""
+
+_LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+logger = logging.getLogger(__name__)
+
+
+def run_process(work: Work) -> int:
+    """Returns the exit code. Signals cancel the work, which is a fine way to end.
+
+    About a setting or a database that is wrong a person sees one line; other errors are raised.
+    """
+    try:
+        settings = read_settings()
+        logging.basicConfig(level=settings.log_level.upper(), format=_LOG_FORMAT, stream=sys.stderr)
+        uvloop.run(_until_told(work, settings))
+    except InvalidSetting as problem:
+        return _give_up(problem, SETTINGS_EXIT_CODE)
+    except DatabaseProblem as problem:
+        return _give_up(problem, 1)
+    return 0
+
+
+async def _until_told(work: Work, settings: Settings) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    working = asyncio.create_task(work(settings))
+    waiting = asyncio.create_task(told.wait())
+    await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.wait({working}, timeout=STOP_SECONDS_MAX)
+    if not working.done():
+        logger.error("not everything ended within %.0f s", STOP_SECONDS_MAX)
+    elif not working.cancelled():
+        working.result()
+
+
+def _give_up(problem: Exception, code: int) -> int:
+    print(problem, file=sys.stderr)  # noqa: T201  # the one line a person sees
+    return code

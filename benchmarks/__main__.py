@@ -1,0 +1,27 @@
+"""`python -m benchmarks [NAME…]` runs the named benchmarks, or all."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+
+import uvloop
+
+from benchmarks import append
+
+BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {"append": append.main}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    for name in names or BENCHMARKS:
+        asyncio.run(BENCHMARKS[name]())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

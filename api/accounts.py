@@ -1,0 +1,104 @@
+"""Registering, logging in, and who one is."""
+
+from math import ceil
+from typing import Final
+from uuid import UUID, uuid4
+
+from litestar import Request, get, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from api.consistency import settle
+from api.errors import TooManyTries, problems
+from api.parts import Parts
+from api.requests import AnonymousRequest, Caller, provenance_of
+from commands.execution import load
+from commands.register_user import register_user
+from domain.credentials import email_of, require_strong
+from domain.errors import InvalidCredentials, NotFound
+from domain.quota import QUOTA
+from domain.user import USER, RegisterUser
+from projections import users
+from schemas.bodies import Credentials, LoggedIn, Me, Message, UserBody
+
+WINDOW_SECONDS: Final = 60
+ADDRESS_ALLOWANCE: Final = 10
+"""How many times the allowance of one account a network address has: people share addresses."""
+
+
+class UserNotFound(NotFound):
+    code = "user_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("User not found: register first")
+
+
+@post("/auth/register", responses=problems(400, 409, 429))
+async def register(
+    request: AnonymousRequest, data: JSONBody[Credentials], parts: NamedDependency[Parts]
+) -> Message:
+    """Registers a user with the free minutes."""
+    email = email_of(data.email)
+    require_strong(data.password)
+    await _require_allowance(request, parts, "register", email)
+    command = RegisterUser(user_id=uuid4(), email=email, registered_at=parts.clock.now())
+    address = await register_user(
+        command,
+        await parts.passwords.hash(data.password),
+        parts.settings.free_minutes,
+        parts.credentials,
+        provenance_of(request, command.user_id),
+    )
+    await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
+    return Message(message="User registered successfully")
+
+
+@post("/auth/login", status_code=200, responses=problems(400, 401, 429))
+async def login(
+    request: AnonymousRequest, data: JSONBody[Credentials], parts: NamedDependency[Parts]
+) -> LoggedIn:
+    """Answers a token to send as `Authorization: Bearer <token>`."""
+    email = email_of(data.email)
+    await _require_allowance(request, parts, "login", email)
+    stored = await parts.credentials.find(email)
+    matches = await parts.passwords.verify(data.password, stored.password_hash if stored else None)
+    if stored is None or not matches:
+        raise InvalidCredentials
+    return LoggedIn(token=parts.tokens.issue(stored.user_id), user=await _user(parts, stored.user_id))
+
+
+@get("/auth/me", responses=problems(401, 404))
+async def me(caller: NamedDependency[Caller], parts: NamedDependency[Parts]) -> Me:
+    """Who the token belongs to."""
+    return Me(user=await _user(parts, caller.user_id))
+
+
+async def _user(parts: Parts, user_id: UUID) -> UserBody:
+    async with parts.read_models.acquire() as connection:
+        row = await users.find(connection, user_id)
+    if row is None:
+        return await _user_of_log(parts, user_id)
+    return UserBody(id=row.id, email=row.email, quota_minutes=row.quota_minutes)
+
+
+async def _user_of_log(parts: Parts, user_id: UUID) -> UserBody:
+    """Somebody who has just registered can log in, however late the read models are. Raises UserNotFound."""
+    user = (await load(parts.store, USER, user_id)).state
+    if user.user_id is None:
+        raise UserNotFound
+    minutes = (await load(parts.store, QUOTA, user_id)).state.minutes_available
+    return UserBody(id=user_id, email=user.email, quota_minutes=minutes)
+
+
+async def _require_allowance(
+    request: Request[None, None, State], parts: Parts, action: str, email: str
+) -> None:
+    """Raises TooManyTries."""
+    per_account = parts.settings.login_attempts_per_minute
+    source = request.client.host if request.client else "unknown"
+    allowances = {f"{email} {source}": per_account, source: per_account * ADDRESS_ALLOWANCE}
+    for who, limit in allowances.items():
+        wait_seconds = await parts.rate_limit.allow(f"{action} {who}", limit, WINDOW_SECONDS)
+        if wait_seconds > 0:
+            raise TooManyTries(ceil(wait_seconds))

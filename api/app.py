@@ -1,0 +1,146 @@
+"""The composition root of the API: which routes there are, and what they work with."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+
+from api import accounts, consistency, errors, files, health, openapi, quota, transcriptions, transcripts
+from api.parts import Parts, Probe, provide_parts
+from api.passwords import Passwords
+from api.requests import add_headers, provide_caller
+from api.tokens import SECRET_CHARACTERS_MIN, Tokens, require_token
+from api.transcript_texts import TranscriptTexts
+from api.uploads import clear_leftovers
+from infrastructure.clock import SystemClock
+from infrastructure.media.probe import MediaFacts, ProbeLimits, probe
+from infrastructure.object_store import open_object_store
+from infrastructure.postgres.credentials import PostgresCredentials
+from infrastructure.postgres.pool import create_pool
+from infrastructure.postgres.rate_limits import PostgresRateLimit
+from infrastructure.postgres.store import PostgresEventStore
+from infrastructure.settings import InvalidSetting, Settings
+
+BASE_PATH: Final = "/v1"
+BODY_BYTES_MAX: Final = 64 << 10
+"""Of every request but uploads and edited texts, whose routes have limits of their own."""
+CONNECTIONS_MAX: Final = 16
+PROBES_AT_ONCE: Final = 2
+
+OpenParts = Callable[[Settings], AbstractAsyncContextManager[Parts]]
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """The real ones. Raises InvalidSetting, or DatabaseProblem."""
+    async with (
+        await create_pool(
+            settings.database_url, application_name="stenolog api", size_max=CONNECTIONS_MAX
+        ) as pool,
+        PostgresEventStore(pool, settings.partitions) as store,
+        consistency.ReadModelProgress(pool) as progress,
+        open_object_store(settings.object_store) as objects,
+    ):
+        clock = SystemClock()
+        spool = Path(tempfile.gettempdir())
+        await asyncio.to_thread(clear_leftovers, spool)
+        yield Parts(
+            settings=settings,
+            clock=clock,
+            store=store,
+            credentials=PostgresCredentials(pool, settings.partitions),
+            objects=objects,
+            rate_limit=PostgresRateLimit(pool),
+            read_models=pool,
+            progress=progress,
+            passwords=Passwords(),
+            tokens=Tokens(settings.jwt_secret, settings.token_lifetime_seconds, clock),
+            texts=TranscriptTexts(objects),
+            probe=_probe_of(settings),
+            spool=spool,
+            health=health.Health(pool, objects),
+        )
+
+
+def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litestar:
+    """`open_parts` runs when the server starts. Raises InvalidSetting."""
+    require_secret(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_parts(settings) as parts:
+            app.state.parts = parts
+            yield
+
+    return Litestar(
+        route_handlers=[
+            _open_routes(),
+            _protected_routes(),
+            health.live,
+            health.ready,
+            openapi.get_asset,
+        ],
+        lifespan=[lifespan],
+        dependencies={"parts": Provide(provide_parts, sync_to_thread=False)},
+        exception_handlers=errors.HANDLERS,
+        before_send=[add_headers],
+        openapi_config=openapi.OPENAPI,
+        request_max_body_size=BODY_BYTES_MAX,
+        logging_config=None,
+    )
+
+
+def require_secret(settings: Settings) -> None:
+    """Raises InvalidSetting."""
+    if len(settings.jwt_secret) < SECRET_CHARACTERS_MIN:
+        raise InvalidSetting(
+            f"STENOLOG_JWT_SECRET: needs at least {SECRET_CHARACTERS_MIN} characters, the same in every API "
+            "process; make one with `openssl rand -hex 32`"
+        )
+
+
+def _open_routes() -> Router:
+    return Router(BASE_PATH, route_handlers=[accounts.register, accounts.login], tags=["accounts"])
+
+
+def _protected_routes() -> Router:
+    """Nothing of a request's body is read before its token has been found good."""
+    return Router(
+        BASE_PATH,
+        route_handlers=[
+            accounts.me,
+            # An upload counts its bytes itself, to answer in its own words.
+            Router("/", route_handlers=[files.upload_file], request_max_body_size=None),
+            files.list_files,
+            files.get_file,
+            transcriptions.request,
+            transcriptions.list_transcriptions,
+            transcriptions.get_transcription,
+            transcriptions.cancel,
+            transcripts.get_transcript,
+            transcripts.put_text,
+            transcripts.export,
+            quota.get_quota,
+        ],
+        guards=[require_token],
+        before_request=consistency.wait_for_token,
+        dependencies={"caller": Provide(provide_caller, sync_to_thread=False)},
+        security=[{openapi.BEARER: []}],
+    )
+
+
+def _probe_of(settings: Settings) -> Probe:
+    """The sandboxed probe, for a few files at a time: each takes a process and up to a gigabyte."""
+    limits = ProbeLimits(seconds_max=settings.media_seconds_max)
+    permits = asyncio.Semaphore(PROBES_AT_ONCE)
+
+    async def limited(path: Path) -> MediaFacts:
+        async with permits:
+            return await probe(path, limits)
+
+    return limited

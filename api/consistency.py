@@ -1,0 +1,154 @@
+"""Reading one's own writes: commands answer with an address in the log, and queries can wait for one."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+from litestar import Request
+
+from api.requests import add_header
+from domain.errors import InvalidField
+from domain.log import Address
+from infrastructure.postgres.errors import TRANSIENT
+from infrastructure.postgres.pool import Connection, Pool
+from projections import checkpoints
+from projections.models import READ_MODELS
+from projections.runner import PROJECTED_CHANNEL
+
+_LOGGER = logging.getLogger(__name__)
+
+TOKEN_HEADER: Final = "Consistency-Token"  # noqa: S105  # the name of a header
+STATUS_HEADER: Final = "Consistency-Status"
+BEHIND: Final = "behind"
+"""The read models had not reached the address before the deadline: the answer may be older than the token."""
+POLL_SECONDS: Final = 0.1
+"""How often to look while somebody waits, in case a notification is lost."""
+RELISTEN_SECONDS: Final = 0.5
+LEAVE_SECONDS_MAX: Final = 5.0
+_TOKEN: Final = re.compile(r"(\d{1,6}):(\d{1,18})")
+
+
+class ReadModelProgress:
+    """How far the read models have come. Enter it before use; it takes one connection of the pool for itself."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._seqs: dict[int, int] = {}
+        self._moved = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._waiting = 0
+        self._following: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._following = asyncio.create_task(self._follow(), name="read model progress")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._following is not None
+        self._following.cancel()
+        await asyncio.wait([self._following], timeout=LEAVE_SECONDS_MAX)
+
+    async def wait(self, address: Address, timeout_seconds: float) -> bool:
+        """Whether every read model has folded everything up to `address`, at the latest at the timeout."""
+        assert self._following is not None
+        if self._following.done():
+            self._following.result()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while not self._has(address):
+                    self._wanted.set()
+                    await self._moved.wait()
+        except TimeoutError:
+            return self._has(address)
+        finally:
+            self._waiting -= 1
+        return True
+
+    def _has(self, address: Address) -> bool:
+        return self._seqs.get(address.partition, 0) >= address.seq
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with self._pool.acquire() as connection:
+                    await self._follow_on(connection)
+            except TRANSIENT as problem:
+                _LOGGER.warning("cannot see how far the read models are: %r", problem)
+            await asyncio.sleep(RELISTEN_SECONDS)
+
+    async def _follow_on(self, connection: Connection) -> None:
+        """Returns when the connection is lost."""
+        connection.add_termination_listener(lambda _: self._wanted.set())
+        await connection.add_listener(PROJECTED_CHANNEL, self._hear)
+        try:
+            while not connection.is_closed():
+                self._wanted.clear()
+                self._move(await checkpoints.reached(connection, list(READ_MODELS)))
+                await self._rest()
+        finally:
+            if not connection.is_closed():
+                await connection.remove_listener(PROJECTED_CHANNEL, self._hear)
+
+    async def _rest(self) -> None:
+        """Until somebody wants to know; while somebody waits, not for long."""
+        try:
+            async with asyncio.timeout(POLL_SECONDS if self._waiting else None):
+                await self._wanted.wait()
+        except TimeoutError:
+            pass
+
+    def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        """The payload is an address that every read model has reached."""
+        partition, _, seq = str(payload).partition(":")
+        self._move({int(partition): int(seq)})
+
+    def _move(self, seqs: Mapping[int, int]) -> None:
+        self._seqs |= {partition: max(seq, self._seqs.get(partition, 0)) for partition, seq in seqs.items()}
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+
+async def settle(
+    request: Request[Any, Any, Any],
+    progress: ReadModelProgress,
+    address: Address | None,
+    wait_seconds: float,
+) -> None:
+    """Tells the client where its command stands in the log, and waits so that its next query shows it."""
+    if address is None:
+        return  # Nothing changed, so there is nothing to wait for.
+    add_header(request.scope, TOKEN_HEADER, str(address))
+    if "respond-async" not in request.headers.get("Prefer", "").lower():
+        await _wait(request, progress, address, wait_seconds)
+
+
+async def wait_for_token(request: Request[Any, Any, Any]) -> None:
+    """Runs before every query: one that is given a token waits until the read models have reached it.
+
+    After the deadline it answers what there is, and says so: an old answer serves a client better than none.
+    """
+    token = request.headers.get(TOKEN_HEADER)
+    if token is None or request.method != "GET":
+        return
+    parts = request.app.state.parts
+    await _wait(request, parts.progress, _address_of(token), parts.settings.consistency_wait_seconds)
+
+
+async def _wait(
+    request: Request[Any, Any, Any], progress: ReadModelProgress, address: Address, seconds: float
+) -> None:
+    if not await progress.wait(address, seconds):
+        add_header(request.scope, STATUS_HEADER, BEHIND)
+
+
+def _address_of(token: str) -> Address:
+    match = _TOKEN.fullmatch(token.strip())
+    if match is None:
+        raise InvalidField(TOKEN_HEADER, "is none that a command answered with: send it as it came")
+    return Address(int(match[1]), int(match[2]))

@@ -1,0 +1,193 @@
+"""Every refusal as an RFC 9457 problem; the only place that knows HTTP's numbers for them."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, NotFoundException, ValidationException
+from litestar.openapi import ResponseSpec
+from litestar.types import ExceptionHandlersMap
+
+from api.requests import request_id_of
+from api.tokens import NotAuthenticated
+from domain import errors
+from domain.errors import Rejection
+from schemas.bodies import Problem
+
+_LOGGER = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+_TYPE: Final = "urn:stenolog:problem:"
+
+
+class UploadTooLarge(Rejection):
+    code = "upload_too_large"
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(
+            f"The upload is larger than the {bytes_max} bytes that are allowed: send it in parts"
+        )
+
+
+class MalformedUpload(Rejection):
+    """The body is no upload; every message says what to send."""
+
+    code = "malformed_upload"
+
+
+class UploadStalled(Rejection):
+    code = "upload_stalled"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Nothing came for {seconds:.0f} s: upload the file again")
+
+
+class TooManyTries(Rejection):
+    code = "too_many_tries"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"Too many tries: wait {retry_after_seconds} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
+STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
+    errors.InvalidInput: HTTPStatus.BAD_REQUEST,
+    errors.UnreadableMedia: HTTPStatus.BAD_REQUEST,
+    errors.TranscriptionNotCompleted: HTTPStatus.BAD_REQUEST,
+    MalformedUpload: HTTPStatus.BAD_REQUEST,
+    NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.InvalidCredentials: HTTPStatus.UNAUTHORIZED,
+    errors.QuotaExceeded: HTTPStatus.PAYMENT_REQUIRED,
+    errors.NotOwner: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    UploadStalled: HTTPStatus.REQUEST_TIMEOUT,
+    errors.EmailTaken: HTTPStatus.CONFLICT,
+    errors.TranscriptionExists: HTTPStatus.CONFLICT,
+    errors.TranscriptionNotCancellable: HTTPStatus.CONFLICT,
+    errors.StaleAttempt: HTTPStatus.CONFLICT,
+    UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    TooManyTries: HTTPStatus.TOO_MANY_REQUESTS,
+}
+"""By the nearest class: a subclass has its parent's status unless it stands here itself."""
+
+
+def status_of(rejection: type[Rejection]) -> HTTPStatus:
+    return next(STATUS_OF[cls] for cls in rejection.__mro__ if cls in STATUS_OF)
+
+
+def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> Response[Problem]:
+    members: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    match rejection:
+        case errors.QuotaExceeded():
+            members["quota_minutes_remaining"] = rejection.minutes_available
+            members["quota_minutes_required"] = rejection.minutes_required
+        case errors.TranscriptionExists():
+            members["transcription_id"] = rejection.transcription_id
+        case errors.InvalidField():
+            members["field"] = rejection.field
+        case TooManyTries():
+            headers["Retry-After"] = str(rejection.retry_after_seconds)
+        case NotAuthenticated():
+            headers["WWW-Authenticate"] = "Bearer"
+        case _:
+            pass
+    return _problem(
+        request,
+        status_of(type(rejection)),
+        rejection.code,
+        str(rejection),
+        members=members,
+        headers=headers,
+    )
+
+
+def answer_validation(request: Request[Any, Any, Any], problem: ValidationException) -> Response[Problem]:
+    """Names the first field that is wrong, as the client calls it."""
+    field, text = _explained(problem.extra)
+    members = {"field": field} if field else {}
+    return _problem(request, HTTPStatus.BAD_REQUEST, "invalid_input", text, members=members)
+
+
+def answer_not_found(request: Request[Any, Any, Any], _: NotFoundException) -> Response[Problem]:
+    text = f"Nothing is at {request.url.path}: /schema lists what there is"
+    return _problem(request, HTTPStatus.NOT_FOUND, "no_such_route", text)
+
+
+def answer_http(request: Request[Any, Any, Any], problem: HTTPException) -> Response[Problem]:
+    """What the framework itself refuses: a wrong method, a body that is no JSON or too long."""
+    status = HTTPStatus(problem.status_code)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return answer_unexpected(request, problem)
+    text = _FRAMEWORK_TEXTS.get(status, status.description or status.phrase)
+    return _problem(request, status, status.name.lower(), text, headers=problem.headers or {})
+
+
+def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
+    """Says nothing about what happened inside; the log has it, under the request's id."""
+    _LOGGER.error("request %s failed", request_id_of(request.scope), exc_info=problem)
+    text = "Something went wrong on our side: try again, and quote the request_id if it goes on"
+    return _problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", text)
+
+
+HANDLERS: Final[ExceptionHandlersMap] = {
+    Rejection: answer_rejection,
+    ValidationException: answer_validation,
+    NotFoundException: answer_not_found,
+    HTTPException: answer_http,
+    Exception: answer_unexpected,
+}
+
+_FRAMEWORK_TEXTS: Final = {
+    HTTPStatus.BAD_REQUEST: "The body is no JSON that can be read: send an object as /schema describes",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This method is not allowed here: /schema lists those that are",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too long for this request: send less",
+}
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """What the OpenAPI document says of a route's refusals."""
+    return {
+        status: ResponseSpec(
+            Problem, description=HTTPStatus(status).phrase, media_type=MEDIA_TYPE, generate_examples=False
+        )
+        for status in statuses
+    }
+
+
+_MISSING: Final = re.compile(r"missing required field `(\w+)`")
+
+
+def _explained(extra: Any) -> tuple[str | None, str]:
+    first = extra[0] if isinstance(extra, Sequence) and extra else {}
+    message, field = str(first.get("message", "")), first.get("key")
+    if missing := _MISSING.search(message):
+        return missing[1], f"{missing[1]} is required"
+    if field and field != "data":
+        return field, f"{field}: {message[:1].lower()}{message[1:]}"
+    return None, f"The body does not fit: {message[:1].lower()}{message[1:]}"
+
+
+def _problem(
+    request: Request[Any, Any, Any],
+    status: HTTPStatus,
+    code: str,
+    text: str,
+    *,
+    members: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[Problem]:
+    content = Problem(
+        type=_TYPE + code,
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        detail=text,
+        code=code,
+        error=text,
+        request_id=request_id_of(request.scope),
+        **(members or {}),
+    )
+    return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))

@@ -1,0 +1,90 @@
+"""Uploading recordings, and the list of them."""
+
+from uuid import UUID, uuid4
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from api.consistency import settle
+from api.errors import problems
+from api.paging import LIMIT_DEFAULT, CursorText, Limit, cursor_of, page
+from api.parts import Parts
+from api.requests import AuthenticatedRequest, Caller
+from api.uploads import Received, receive
+from commands.record_upload import record_upload
+from domain.errors import FileNotFound, NotOwner
+from domain.media_file import RecordUpload
+from projections import files
+from schemas.bodies import FileBody, Uploaded
+from schemas.objects import media_key
+
+
+@post("/files/upload", responses=problems(400, 401, 408, 413))
+async def upload_file(
+    request: AuthenticatedRequest, caller: NamedDependency[Caller], parts: NamedDependency[Parts]
+) -> Uploaded:
+    """Takes a recording as `multipart/form-data`, in a part called `file`."""
+    async with receive(request, parts.spool, parts.settings.upload_max_bytes) as received:
+        facts = await parts.probe(received.path)
+        command = _recorded(received, facts.duration_seconds, caller, parts)
+        address = await record_upload(command, received.path, parts.store, parts.objects, caller.provenance)
+    await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
+    return Uploaded(
+        file_id=command.file_id,
+        filename=command.filename,
+        status="uploaded",
+        duration_seconds=command.duration_seconds,
+        message="File uploaded successfully",
+    )
+
+
+def _recorded(received: Received, duration_seconds: float, caller: Caller, parts: Parts) -> RecordUpload:
+    return RecordUpload(
+        file_id=uuid4(),
+        user_id=caller.user_id,
+        filename=received.filename,
+        media_key=media_key(caller.user_id, received.sha256),
+        media_sha256=received.sha256,
+        size_bytes=received.size_bytes,
+        duration_seconds=round(duration_seconds, 3),
+        uploaded_at=parts.clock.now(),
+    )
+
+
+@get("/files", responses=problems(400, 401))
+async def list_files(
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: CursorText = None,
+) -> Response[list[FileBody]]:
+    """Your recordings, newest first."""
+    async with parts.read_models.acquire() as connection:
+        found = await files.list_of_user(connection, caller.user_id, limit + 1, cursor_of(cursor))
+    return page("/v1/files", found, limit, _body)
+
+
+@get("/files/{file_id:str}", responses=problems(400, 401, 403, 404))
+async def get_file(
+    file_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
+) -> FileBody:
+    async with parts.read_models.acquire() as connection:
+        file = await files.find(connection, file_id)
+    if file is None:
+        raise FileNotFound(file_id)
+    if file.user_id != caller.user_id:
+        raise NotOwner
+    return _body(file)
+
+
+def _body(file: files.FileView) -> FileBody:
+    return FileBody(
+        file_id=file.id,
+        filename=file.original_filename,
+        upload_date=file.created_at,
+        duration_seconds=file.duration_seconds,
+        size_bytes=file.file_size,
+        transcription_id=file.transcription_id,
+        transcription_status=file.transcription_status,
+    )

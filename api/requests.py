@@ -1,0 +1,79 @@
+"""What every request carries: an id, a trace and, once authenticated, a caller."""
+
+import re
+from typing import Any, Final, TypeAlias
+from uuid import UUID, uuid4
+
+from litestar import Request
+from litestar.datastructures import Headers, MutableScopeHeaders, State
+from litestar.types import Message, Scope
+from msgspec import Struct
+
+from domain.log import Provenance
+
+AnonymousRequest: TypeAlias = Request[None, None, State]
+AuthenticatedRequest: TypeAlias = Request[UUID, None, State]
+
+_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""https://www.w3.org/TR/trace-context/#traceparent-header"""
+_ID: Final = "stenolog_request_id"
+_ADDED: Final = "stenolog_headers"
+
+
+class Caller(Struct, frozen=True):
+    user_id: UUID
+    provenance: Provenance
+
+
+def request_id_of(scope: Scope) -> UUID:
+    """The client's X-Request-Id if it is a UUID, or else a new one; the same for the whole request."""
+    state = scope.setdefault("state", {})
+    if _ID not in state:
+        state[_ID] = _sent_id(Headers.from_scope(scope).get("X-Request-Id")) or uuid4()
+    request_id: UUID = state[_ID]
+    return request_id
+
+
+def _sent_id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+def provenance_of(request: Request[Any, Any, State], user_id: UUID) -> Provenance:
+    request_id = request_id_of(request.scope)
+    traceparent = request.headers.get("traceparent", "")
+    return Provenance(
+        actor=f"user:{user_id}",
+        correlation_id=request_id,
+        request_id=str(request_id),
+        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
+    )
+
+
+def provide_caller(request: AuthenticatedRequest) -> Caller:
+    return Caller(request.user, provenance_of(request, request.user))
+
+
+def add_header(scope: Scope, name: str, value: str) -> None:
+    """A header for the response, whether it turns out an answer or a problem."""
+    scope["state"].setdefault(_ADDED, {})[name] = value
+
+
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+async def add_headers(message: Message, scope: Scope) -> None:
+    """Goes through every response, also those to requests that no route took."""
+    if message["type"] != "http.response.start":
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    headers["X-Request-Id"] = str(request_id_of(scope))
+    for name, value in (_HEADERS | scope["state"].get(_ADDED, {})).items():
+        headers.setdefault(name, value)

@@ -1,0 +1,145 @@
+"""Requesting, following and cancelling transcriptions."""
+
+from typing import Final, TypeVar
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, UnsetType
+
+from api.consistency import settle
+from api.errors import problems
+from api.paging import LIMIT_DEFAULT, CursorText, Limit, cursor_of, page
+from api.parts import Parts
+from api.requests import AuthenticatedRequest, Caller
+from commands.cancel_transcription import cancel_transcription
+from commands.request_transcription import request_transcription
+from domain.errors import NotOwner, TranscriptionNotFound
+from domain.transcription import ACTIVE, CancelTranscription, Status, transcription_id_of
+from projections import transcriptions
+from projections.transcriptions import TranscriptionView
+from schemas.bodies import (
+    TranscriptionBody,
+    TranscriptionChange,
+    TranscriptionRequest,
+    TranscriptionSummary,
+)
+
+Known = TypeVar("Known")
+
+POLL_SECONDS: Final = 1
+"""How soon to ask again for a transcription that is not done."""
+
+
+@post("/transcriptions", status_code=202, responses=problems(400, 401, 402, 403, 404, 409))
+async def request(
+    request: AuthenticatedRequest,
+    data: JSONBody[TranscriptionRequest],
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
+) -> Response[TranscriptionChange]:
+    """Queues the transcription of a file and reserves its minutes."""
+    address = await request_transcription(
+        data.file_id, caller.user_id, parts.clock.now(), parts.store, caller.provenance
+    )
+    await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
+    transcription_id = transcription_id_of(data.file_id)
+    queued = TranscriptionChange(
+        transcription_id=transcription_id,
+        file_id=data.file_id,
+        status=Status.QUEUED,
+        message="Transcription queued successfully",
+    )
+    return Response(queued, headers={"Location": f"/v1/transcriptions/{transcription_id}"})
+
+
+@post(
+    "/transcriptions/{transcription_id:str}/cancel",
+    status_code=200,
+    responses=problems(400, 401, 403, 404, 409),
+)
+async def cancel(
+    request: AuthenticatedRequest,
+    transcription_id: FromPath[UUID],
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
+) -> TranscriptionChange:
+    """Stops a queued or running transcription and releases its minutes."""
+    command = CancelTranscription(
+        transcription_id=transcription_id, user_id=caller.user_id, cancelled_at=parts.clock.now()
+    )
+    address = await cancel_transcription(command, parts.store, caller.provenance)
+    await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
+    return TranscriptionChange(
+        transcription_id=transcription_id,
+        status=Status.CANCELLED,
+        message="Transcription cancelled; its minutes are released",
+    )
+
+
+@get("/transcriptions", responses=problems(400, 401))
+async def list_transcriptions(
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: CursorText = None,
+) -> Response[list[TranscriptionSummary]]:
+    """Your transcriptions, newest first."""
+    async with parts.read_models.acquire() as connection:
+        found = await transcriptions.list_of_user(connection, caller.user_id, limit + 1, cursor_of(cursor))
+    return page("/v1/transcriptions", found, limit, _summary)
+
+
+@get("/transcriptions/{transcription_id:str}", responses=problems(400, 401, 403, 404))
+async def get_transcription(
+    transcription_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
+) -> Response[TranscriptionBody]:
+    """Status and progress, and the text once it is completed."""
+    view = await find_owned(parts, transcription_id, caller.user_id)
+    text = await parts.texts.text(view.transcript_key) if view.transcript_key else UNSET
+    headers = {"Retry-After": str(POLL_SECONDS)} if view.status in ACTIVE else {}
+    return Response(_body(view, text), headers=headers)
+
+
+async def find_owned(parts: Parts, transcription_id: UUID, user_id: UUID) -> TranscriptionView:
+    """Raises TranscriptionNotFound or NotOwner."""
+    async with parts.read_models.acquire() as connection:
+        view = await transcriptions.find(connection, transcription_id)
+    if view is None:
+        raise TranscriptionNotFound(transcription_id)
+    if view.user_id != user_id:
+        raise NotOwner
+    return view
+
+
+def _summary(view: TranscriptionView) -> TranscriptionSummary:
+    return TranscriptionSummary(
+        transcription_id=view.id,
+        file_id=view.file_id,
+        status=view.status,
+        progress_percentage=view.progress_percentage,
+        created_at=view.created_at,
+        completed_at=view.completed_at,
+    )
+
+
+def _body(view: TranscriptionView, text: str | UnsetType) -> TranscriptionBody:
+    return TranscriptionBody(
+        transcription_id=view.id,
+        file_id=view.file_id,
+        status=view.status,
+        progress_percentage=view.progress_percentage,
+        created_at=view.created_at,
+        completed_at=_known(view.completed_at),
+        failure_reason=_known(view.failure_reason),
+        transcript_text=text,
+        language=_known(view.language),
+        revision=view.revision or UNSET,
+        word_count=_known(view.word_count),
+        processing_time_seconds=_known(view.processing_time_seconds),
+    )
+
+
+def _known(value: Known | None) -> Known | UnsetType:
+    return UNSET if value is None else value

@@ -1,0 +1,132 @@
+"""Transcripts: their words, their text as people change it, and files of them."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final, TypeAlias
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, put
+from litestar.di import NamedDependency
+from litestar.enums import MediaType
+from litestar.openapi import ResponseSpec
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Struct
+
+from api.consistency import settle
+from api.errors import problems
+from api.parts import Parts
+from api.requests import AuthenticatedRequest, Caller
+from api.transcriptions import find_owned
+from commands.edit_transcript import ChangeText, edit_transcript
+from domain.errors import InvalidField, TranscriptionNotCompleted
+from domain.subtitles import cues_of, to_srt, to_vtt
+from domain.transcript import Transcript
+from domain.transcription import Status
+from projections import files
+from projections.transcriptions import TranscriptionView
+from schemas.bodies import TextEdit, TranscriptBody, TranscriptionChange
+
+TEXT_BODY_BYTES_MAX: Final = 8 << 20
+
+Write: TypeAlias = Callable[[Transcript], str]
+
+
+class ExportFormat(Struct, frozen=True):
+    media_type: str
+    write: Write
+
+
+FORMATS: Final[Mapping[str, ExportFormat]] = {
+    "txt": ExportFormat("text/plain; charset=utf-8", lambda transcript: transcript.text),
+    "srt": ExportFormat(
+        "application/x-subrip; charset=utf-8", lambda transcript: to_srt(cues_of(transcript))
+    ),
+    "vtt": ExportFormat("text/vtt; charset=utf-8", lambda transcript: to_vtt(cues_of(transcript))),
+    "json": ExportFormat("application/json", lambda transcript: msgspec.json.encode(transcript).decode()),
+}
+
+
+@get("/transcriptions/{transcription_id:str}/transcript", responses=problems(400, 401, 403, 404))
+async def get_transcript(
+    transcription_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
+) -> TranscriptBody:
+    """Segments and words with their times, in milliseconds."""
+    view = await find_owned(parts, transcription_id, caller.user_id)
+    transcript = await parts.texts.transcript(_key_of(view))
+    return TranscriptBody(transcription_id=view.id, revision=view.revision, transcript=transcript)
+
+
+@put(
+    "/transcriptions/{transcription_id:str}/text",
+    request_max_body_size=TEXT_BODY_BYTES_MAX,
+    responses=problems(400, 401, 403, 404, 413),
+)
+async def put_text(
+    request: AuthenticatedRequest,
+    transcription_id: FromPath[UUID],
+    data: JSONBody[TextEdit],
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
+) -> TranscriptionChange:
+    """Replaces the text; words that stay keep their times."""
+    change = ChangeText(
+        transcription_id=transcription_id,
+        user_id=caller.user_id,
+        text=data.transcript_text,
+        changed_at=parts.clock.now(),
+    )
+    address = await edit_transcript(change, parts.store, parts.objects, caller.provenance)
+    await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
+    return TranscriptionChange(
+        transcription_id=transcription_id,
+        status=Status.COMPLETED,
+        message="Transcript updated successfully",
+    )
+
+
+@get(
+    "/transcriptions/{transcription_id:str}/export",
+    responses=problems(400, 401, 403, 404)
+    | {200: ResponseSpec(str, media_type=MediaType.TEXT, description="The file", generate_examples=False)},
+)
+async def export(
+    transcription_id: FromPath[UUID],
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
+    format_: Annotated[str, QueryParameter(name="format", description="txt, srt, vtt or json")] = "txt",
+) -> Response[str]:
+    """The transcript as a file to keep."""
+    name = format_.lower()
+    if name not in FORMATS:
+        raise InvalidField("format", f"has to be one of {', '.join(FORMATS)}: unsupported export format")
+    view = await find_owned(parts, transcription_id, caller.user_id)
+    transcript = await parts.texts.transcript(_key_of(view))
+    # Cues of many hours take a moment.
+    content = await asyncio.to_thread(FORMATS[name].write, transcript)
+    disposition = attachment(f"{await _stem(parts, view.file_id)}.{name}")
+    return Response(
+        content, media_type=FORMATS[name].media_type, headers={"Content-Disposition": disposition}
+    )
+
+
+def attachment(filename: str) -> str:
+    """RFC 6266: an ASCII name for old clients, and the real one as RFC 8187 has it."""
+    plain = "".join(sign if sign.isascii() and sign.isprintable() else "_" for sign in filename)
+    plain = plain.replace("\\", "_").replace('"', "_").replace("%", "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+def _key_of(view: TranscriptionView) -> str:
+    """Raises TranscriptionNotCompleted."""
+    if view.status != Status.COMPLETED or view.transcript_key is None:
+        raise TranscriptionNotCompleted(view.status)
+    return view.transcript_key
+
+
+async def _stem(parts: Parts, file_id: UUID) -> str:
+    async with parts.read_models.acquire() as connection:
+        file = await files.find(connection, file_id)
+    name = file.original_filename if file else ""
+    return (name.rpartition(".")[0] or name) or "transcript"

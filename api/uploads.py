@@ -1,0 +1,187 @@
+"""Receives an upload: the one file of a multipart body, streamed to a private file with flat memory."""
+
+import asyncio
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any, Final
+
+from litestar import Request
+from litestar.exceptions import InternalServerException
+from msgspec import Struct
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from api.errors import MalformedUpload, UploadStalled, UploadTooLarge
+from domain.personal import PersonalText
+
+FILE_PART: Final = "file"
+FILENAME_CHARACTERS_MAX: Final = 255
+PARTS_MAX: Final = 20
+OVERHEAD_BYTES_MAX: Final = 64 << 10
+"""Boundaries, part headers and parts other than the file, all together."""
+WRITE_BYTES: Final = 1 << 20
+SILENCE_SECONDS_MAX: Final = 30.0
+LEFTOVER_SECONDS: Final = 24 * 3600.0
+"""A spool folder this old belongs to a process that was killed."""
+_PREFIX: Final = "stenolog-upload-"
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """`path` has no extension: nothing may guess from a name what a file is."""
+
+    path: Path
+    filename: PersonalText
+    size_bytes: int
+    sha256: str
+
+
+class ClientLeft(Exception):
+    """The client closed the connection in the middle of its upload."""
+
+
+@asynccontextmanager
+async def receive(request: Request[Any, Any, Any], spool: Path, bytes_max: int) -> AsyncIterator[Received]:
+    """The upload, for as long as the context lasts; then its file is gone.
+
+    Raises MalformedUpload, UploadTooLarge, UploadStalled or ClientLeft.
+    """
+    boundary = _boundary_of(request)
+    _require_announced_size(request, bytes_max)
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=_PREFIX, dir=spool))
+    try:
+        yield await _Receiver(folder / "upload", bytes_max).receive(request, boundary)
+    finally:
+        # Files of gigabytes take a moment to delete.
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder))
+
+
+def clear_leftovers(spool: Path) -> None:
+    """Deletes what killed processes left in the spool."""
+    for folder in spool.glob(f"{_PREFIX}*"):
+        if time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def clean_filename(sent: str) -> str:
+    """The last part of a path, of either kind, without what terminals and headers take for commands."""
+    name = _UNPRINTABLE.sub("", sent).replace("\\", "/").rpartition("/")[2].strip()
+    return _shortened(name) if name not in ("", ".", "..") else "upload"
+
+
+def _shortened(name: str) -> str:
+    stem, dot, extension = name.rpartition(".")
+    if len(name) <= FILENAME_CHARACTERS_MAX or not dot or len(extension) > 10:
+        return name[:FILENAME_CHARACTERS_MAX]
+    return f"{stem[: FILENAME_CHARACTERS_MAX - 1 - len(extension)]}.{extension}"
+
+
+def _boundary_of(request: Request[Any, Any, Any]) -> str:
+    media_type, options = parse_options_header(request.headers.get("Content-Type", ""))
+    boundary = options.get("boundary", "")
+    if media_type != "multipart/form-data" or not 1 <= len(boundary) <= 200:
+        raise MalformedUpload(f"Send the recording as multipart/form-data, in a part called {FILE_PART!r}")
+    return str(boundary)
+
+
+def _require_announced_size(request: Request[Any, Any, Any], bytes_max: int) -> None:
+    announced = request.headers.get("Content-Length", "")
+    if announced.isdigit() and int(announced) > bytes_max + OVERHEAD_BYTES_MAX:
+        raise UploadTooLarge(bytes_max)
+
+
+class _Receiver:
+    """One body on its way into one file."""
+
+    def __init__(self, path: Path, bytes_max: int) -> None:
+        self._path = path
+        self._bytes_max = bytes_max
+        self._filename: str | None = None
+        self._in_file = False
+        self._digest = sha256()
+        self._size_bytes = 0
+        self._body_bytes = 0
+        self._unwritten = bytearray()
+
+    async def receive(self, request: Request[Any, Any, Any], boundary: str) -> Received:
+        with await asyncio.to_thread(self._path.open, "xb") as file, _parsed(boundary) as parser:
+            async with aclosing(_chunks(request)) as chunks:
+                async for chunk in chunks:
+                    self._take(parser, chunk)
+                    if len(self._unwritten) >= WRITE_BYTES:
+                        await self._write(file)
+            await self._write(file)
+        if self._filename is None:
+            raise MalformedUpload(f"No file part in the request: send the recording as {FILE_PART!r}")
+        return Received(
+            path=self._path,
+            filename=self._filename,
+            size_bytes=self._size_bytes,
+            sha256=self._digest.hexdigest(),
+        )
+
+    def _take(self, parser: PushMultipartParser, chunk: bytes) -> None:
+        self._body_bytes += len(chunk)
+        for event in parser.parse(chunk):
+            match event:
+                case MultipartSegment():
+                    self._begin(event)
+                case None:
+                    self._in_file = False
+                case content if self._in_file:
+                    self._size_bytes += len(content)
+                    self._unwritten += content
+        if self._size_bytes > self._bytes_max:
+            raise UploadTooLarge(self._bytes_max)
+        if self._body_bytes - self._size_bytes > OVERHEAD_BYTES_MAX:
+            raise MalformedUpload(f"Send nothing but the recording, in a part called {FILE_PART!r}")
+
+    def _begin(self, segment: MultipartSegment) -> None:
+        if segment.name != FILE_PART or segment.filename is None:
+            return
+        if not segment.filename:
+            raise MalformedUpload("No selected file: send the recording with its filename")
+        if self._filename is not None:
+            raise MalformedUpload("Send one recording per upload")
+        self._filename = clean_filename(segment.filename)
+        self._in_file = True
+
+    async def _write(self, file: IO[bytes]) -> None:
+        content, self._unwritten = self._unwritten, bytearray()
+        await asyncio.to_thread(self._write_now, file, content)
+
+    def _write_now(self, file: IO[bytes], content: bytearray) -> None:
+        self._digest.update(content)
+        file.write(content)
+
+
+@contextmanager
+def _parsed(boundary: str) -> Iterator[PushMultipartParser]:
+    try:
+        with PushMultipartParser(boundary, max_segment_count=PARTS_MAX) as parser:
+            yield parser
+    except MultipartError as problem:
+        raise MalformedUpload(
+            "The multipart body is broken or ends early: upload the file again"
+        ) from problem
+
+
+async def _chunks(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes, None]:
+    """The body as it comes in, none of its silences longer than allowed."""
+    async with aclosing(request.stream()) as stream:
+        while True:
+            try:
+                async with asyncio.timeout(SILENCE_SECONDS_MAX):
+                    chunk = await anext(stream, None)
+            except TimeoutError:
+                raise UploadStalled(SILENCE_SECONDS_MAX) from None
+            except InternalServerException as problem:  # how the framework says that the client has gone
+                raise ClientLeft from problem
+            if chunk is None:
+                return
+            yield chunk

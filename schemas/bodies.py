@@ -1,0 +1,142 @@
+"""HTTP bodies: what clients send and get, field by field as the user's guide has them."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from msgspec import UNSET, Struct, UnsetType
+
+from domain.personal import PersonalText
+from domain.transcript import Transcript
+
+
+class Credentials(Struct, frozen=True, kw_only=True):
+    email: PersonalText
+    password: str
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    message: str
+
+
+class UserBody(Struct, frozen=True, kw_only=True):
+    """`quota_minutes` is what can still be spent."""
+
+    id: UUID
+    email: PersonalText
+    quota_minutes: int
+
+
+class LoggedIn(Struct, frozen=True, kw_only=True):
+    token: str
+    user: UserBody
+
+
+class Me(Struct, frozen=True, kw_only=True):
+    user: UserBody
+
+
+class QuotaBody(Struct, frozen=True, kw_only=True):
+    quota_minutes_remaining: int
+    quota_minutes_reserved: int
+    quota_minutes_used: int
+
+
+class Uploaded(Struct, frozen=True, kw_only=True):
+    file_id: UUID
+    filename: PersonalText
+    status: Literal["uploaded"]
+    duration_seconds: float
+    message: str
+
+
+class FileBody(Struct, frozen=True, kw_only=True):
+    file_id: UUID
+    filename: PersonalText
+    upload_date: datetime
+    duration_seconds: float
+    size_bytes: int
+    transcription_id: UUID | None
+    transcription_status: str
+
+
+class TranscriptionRequest(Struct, frozen=True, kw_only=True):
+    file_id: UUID
+
+
+class TranscriptionChange(Struct, frozen=True, kw_only=True):
+    """What became of a command on a transcription."""
+
+    transcription_id: UUID
+    status: str
+    message: str
+    file_id: UUID | UnsetType = UNSET
+
+
+class TranscriptionSummary(Struct, frozen=True, kw_only=True):
+    """`completed_at` is when it ended, also by failure or cancellation."""
+
+    transcription_id: UUID
+    file_id: UUID
+    status: str
+    progress_percentage: int
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class TranscriptionBody(Struct, frozen=True, kw_only=True):
+    """The optional fields are there once the transcription has what they say."""
+
+    transcription_id: UUID
+    file_id: UUID
+    status: str
+    progress_percentage: int
+    created_at: datetime
+    completed_at: datetime | UnsetType = UNSET
+    failure_reason: str | UnsetType = UNSET
+    transcript_text: str | UnsetType = UNSET
+    language: str | UnsetType = UNSET
+    revision: int | UnsetType = UNSET
+    word_count: int | UnsetType = UNSET
+    processing_time_seconds: int | UnsetType = UNSET
+
+
+class TranscriptBody(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    revision: int
+    transcript: Transcript
+
+
+class TextEdit(Struct, frozen=True, kw_only=True):
+    transcript_text: str
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """RFC 9457, with a stable `code`, the guide's `error`, and what the kind of problem adds."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    error: str
+    request_id: UUID
+    field: str | UnsetType = UNSET
+    transcription_id: UUID | UnsetType = UNSET
+    quota_minutes_remaining: int | UnsetType = UNSET
+    quota_minutes_required: int | UnsetType = UNSET
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One part of the system: `detail` says why it is not ready, or what is known of it."""
+
+    ready: bool
+    detail: str
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    ready: bool
+    parts: dict[str, Check]
+
+
+OpenApiDocument = dict[str, Any]

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import uvloop
 
-from infrastructure.postgres.errors import DatabaseProblem
 from infrastructure.settings import InvalidSetting, Settings, read_settings
 
 STOP_SECONDS_MAX: Final = 9.0
@@ -24,10 +23,10 @@ _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 logger = logging.getLogger(__name__)
 
 
-def run_process(work: Work) -> int:
+def run_process(work: Work, *mendable: type[Exception]) -> int:
     """Returns the exit code. Signals cancel the work, which is a fine way to end.
 
-    About a setting or a database that is wrong a person sees one line; other errors are raised.
+    About a wrong setting, and about what is `mendable`, a person sees one line; other errors are raised.
     """
     try:
         settings = read_settings()
@@ -35,7 +34,7 @@ def run_process(work: Work) -> int:
         uvloop.run(_until_told(work, settings))
     except InvalidSetting as problem:
         return _give_up(problem, SETTINGS_EXIT_CODE)
-    except DatabaseProblem as problem:
+    except mendable as problem:
         return _give_up(problem, 1)
     return 0
 

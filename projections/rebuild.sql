@@ -10,11 +10,12 @@ select pg_advisory_unlock(hashtext('stenolog rebuild'), hashtext($1));
 -- The whole table is locked: projectors and we would take its rows in different orders.
 -- Readers queue behind us while we wait for those who were there before, so we do not wait for long.
 set local lock_timeout = '250ms';
-set local synchronous_commit = on;
 lock table {live}.projection_checkpoints in exclusive mode;
 
 -- name: exchange
+-- Folding turned the durable commit off; this one is to be durable.
 -- The offset stays: it is a hint, and that of the live projector is close.
+set local synchronous_commit = on;
 update {live}.projection_checkpoints live set seq = built.seq
 from {built}.projection_checkpoints built
 where live.projection = built.projection and live.partition = built.partition;

@@ -1,11 +1,10 @@
 """The live projector: follows the events topic and keeps the tables up to date, effect-once."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Never
 
 import asyncpg
 from msgspec import Struct
@@ -74,17 +73,17 @@ class Runner:
         self._settled = False  # Whether the feed follows what is in _places.
         self._outages = 0
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop`; gives its partitions up at the end."""
+    async def run(self) -> Never:
+        """Until cancelled; gives its partitions up then."""
         try:
-            while not stop.is_set():
+            while True:
                 try:
                     await self._turn()
                     self._outages = 0
                 except Exception as problem:
                     if not self._is_outage(problem):
                         raise
-                    await self._sit_out(problem, stop)
+                    await self._sit_out(problem)
         finally:
             await self._release()
 
@@ -234,12 +233,12 @@ class Runner:
     def _is_outage(self, problem: Exception) -> bool:
         return is_outage(problem) or isinstance(problem, self._known_outages)
 
-    async def _sit_out(self, problem: Exception, stop: asyncio.Event) -> None:
+    async def _sit_out(self, problem: Exception) -> None:
         """After an outage nobody knows what was committed, so everything is taken up anew."""
         self._outages += 1
-        pause = self._pace.retry_seconds(self._outages)
+        pause = min(self._pace.retry_seconds(self._outages), OUTAGE_PAUSE_SECONDS_MAX)
         log.warning("%s: projecting again in %.0f s", type(problem).__name__, pause)
-        await wait_or_stop(stop, min(pause, OUTAGE_PAUSE_SECONDS_MAX))
+        await asyncio.sleep(pause)
         for partition in list(self._places):
             self._forget(partition)
         self._settled = False
@@ -253,12 +252,6 @@ class Runner:
             if not self._is_outage(problem):
                 raise
             log.warning("partitions not given up (%s): their lease runs out", type(problem).__name__)
-
-
-async def wait_or_stop(stop: asyncio.Event, seconds: float) -> None:
-    """Sleeps, but not after `stop`."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
 
 
 def _addresses(places: Mapping[int, Place]) -> list[Address]:

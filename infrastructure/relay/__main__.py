@@ -4,7 +4,7 @@ import sys
 from typing import Never
 from uuid import uuid4
 
-from infrastructure.postgres.errors import PartitionCountMismatch
+from infrastructure.postgres.errors import DatabaseProblem, PartitionCountMismatch
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import create_pool
@@ -38,4 +38,4 @@ async def _relay_log(settings: Settings) -> Never:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(relay_log))
+    sys.exit(run_process(relay_log, DatabaseProblem))

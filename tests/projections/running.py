@@ -41,13 +41,12 @@ def new_runner(
 @asynccontextmanager
 async def running(runner: Runner) -> AsyncIterator[None]:
     """Runs until the end of the block, which sees its death as an error."""
-    stop = asyncio.Event()
     async with asyncio.timeout(DEADLINE_SECONDS * 3), asyncio.TaskGroup() as tasks:
-        tasks.create_task(runner.run(stop))
+        projecting = tasks.create_task(runner.run())
         try:
             yield
         finally:
-            stop.set()
+            projecting.cancel()
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -1,0 +1,116 @@
+"""The projector's process, its migration, and rebuilds: `python -m projections [run | migrate | rebuild NAME]`."""
+
+import argparse
+import functools
+import sys
+import time
+from typing import Final
+from uuid import uuid4
+
+import asyncpg
+
+from infrastructure.kafka.feed import KafkaEventFeed
+from infrastructure.postgres.errors import DatabaseNotMigrated, DatabaseProblem, DatabaseUnavailable
+from infrastructure.postgres.leases import PostgresLeases
+from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.pool import create_pool
+from infrastructure.process import run_process
+from infrastructure.settings import Settings
+from projections.batches import ProjectionFailed
+from projections.models import READ_MODELS, migrate
+from projections.rebuild import AlreadyRebuilding, rebuild
+from projections.runner import PROJECTED_CHANNEL, Pace, Runner
+from schemas.topics import Topics
+
+ROLE: Final = "project"
+ALL: Final = "all"
+TELL_SECONDS: Final = 1.0
+MENDABLE: Final = (DatabaseProblem, AlreadyRebuilding, ProjectionFailed, asyncpg.LockNotAvailableError)
+"""What a person is told in one line."""
+
+
+async def project(settings: Settings) -> None:
+    feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix))
+    async with await create_pool(
+        settings.database_url, application_name="stenolog project", size_max=3
+    ) as pool:
+        leases = PostgresLeases(pool, ROLE, settings.partitions, uuid4(), settings.lease_seconds)
+        runner = Runner(
+            pool,
+            feed,
+            leases,
+            list(READ_MODELS.values()),
+            channel=PROJECTED_CHANNEL,
+            pace=Pace(renew_seconds=leases.renew_seconds),
+            outages=(DatabaseUnavailable,),
+        )
+        try:
+            await runner.run()
+        except asyncpg.UndefinedTableError as problem:
+            raise DatabaseNotMigrated from problem
+        finally:
+            await feed.close()
+
+
+async def migrate_tables(settings: Settings) -> None:
+    async with (
+        await create_pool(settings.database_url, application_name="stenolog migrate", size_max=1) as pool,
+        pool.acquire() as connection,
+    ):
+        await migrate(connection)
+
+
+async def rebuild_tables(names: list[str], settings: Settings) -> None:
+    """What is interrupted is dropped by the next rebuild; the live tables are untouched by it."""
+    async with (
+        await create_pool(settings.database_url, application_name="stenolog rebuild", size_max=3) as pool,
+        PostgresEventLog(pool, settings.partitions) as event_log,
+    ):
+        for name in names:
+            progress = _Progress(name)
+            async with pool.acquire() as connection:
+                await rebuild(connection, event_log, READ_MODELS[name], progress.tell)
+            progress.say("rebuilt and switched to")
+
+
+class _Progress:
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._next_at = 0.0
+        self._folded = self._there = 0
+
+    def tell(self, folded: int, there: int) -> None:
+        self._folded, self._there = folded, there
+        if time.monotonic() >= self._next_at:
+            self._next_at = time.monotonic() + TELL_SECONDS
+            self.say("folding")
+
+    def say(self, what: str) -> None:
+        line = f"{self._name}: {self._folded:,} of {self._there:,} events, {what}"
+        print(line, file=sys.stderr, flush=True)  # noqa: T201  # for the person who waits
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    match arguments.action:
+        case "migrate":
+            return run_process(migrate_tables, *MENDABLE)
+        case "rebuild":
+            names = list(READ_MODELS) if arguments.name == ALL else [arguments.name]
+            return run_process(functools.partial(rebuild_tables, names), *MENDABLE)
+        case _:
+            return run_process(project, *MENDABLE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m projections", description="The read models' process.")
+    actions = parser.add_subparsers(dest="action")
+    actions.add_parser("run", help="fold events from Kafka into the read models (the default)")
+    actions.add_parser("migrate", help="create the tables that are missing")
+    again = actions.add_parser("rebuild", help="build a read model anew from the log and switch to it")
+    again.add_argument("name", choices=[*READ_MODELS, ALL])
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

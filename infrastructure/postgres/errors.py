@@ -12,8 +12,10 @@ from typing import Final
 import asyncpg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
+from infrastructure.problems import Unfit
 
-class DatabaseProblem(Exception):
+
+class DatabaseProblem(Unfit):
     """Not the caller's fault."""
 
 

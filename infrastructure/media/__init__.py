@@ -1,0 +1,1 @@
+"""Untrusted recordings: what they are and how they sound, found out in sandboxed processes."""

@@ -1,0 +1,122 @@
+"""Decodes a recording to PCM in a sandboxed child process, at flat memory and only as fast as it is read."""
+
+import os
+import selectors
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from domain.errors import NotMedia
+from infrastructure.media.answers import Answer, Decoded, Refused, decode_answer, rejection_of
+from infrastructure.media.children import child_command, child_environment
+from infrastructure.media.extent import tolerance_seconds
+from infrastructure.media.pcm import LENGTH
+from infrastructure.media.sandbox import Limits
+
+CHILD: Final = "infrastructure.media.decode_child"
+STALL_SECONDS_MAX: Final = 60.0
+BLOCK_BYTES_MAX: Final = 1 << 24
+READ_BYTES: Final = 1 << 16
+ANSWER_BYTES_MAX: Final = 64 * 1024
+CPU_SECONDS_MIN: Final = 60
+REAL_TIME_FACTOR_MAX: Final = 0.5
+"""Decoders are a hundred times faster than sound; one that needs half of real time is being abused."""
+
+
+class DecodingFailed(Exception):
+    """The decoding process stalled, or could not do its work: no verdict on the recording."""
+
+
+class PcmStream:
+    """Iterate over it for the PCM, once; then `decoded_seconds` says how much it was."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdout is not None
+        self._child = child
+        self._pipe = child.stdout.fileno()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._pipe, selectors.EVENT_READ)
+        self._read = bytearray()
+        self.decoded_seconds = 0.0
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Raises a subclass of UnreadableMedia, or DecodingFailed."""
+        while length := struct.unpack(LENGTH, self._take(struct.calcsize(LENGTH)))[0]:
+            if length > BLOCK_BYTES_MAX:
+                raise NotMedia  # Only a process that the recording has taken over says this.
+            yield self._take(length)
+        self.decoded_seconds = self._verdict()
+
+    def _take(self, count: int) -> bytes:
+        while len(self._read) < count:
+            chunk = self._receive()
+            if not chunk:
+                raise self._death()
+            self._read += chunk
+        taken = bytes(self._read[:count])
+        del self._read[:count]
+        return taken
+
+    def _receive(self) -> bytes:
+        if not self._selector.select(STALL_SECONDS_MAX):
+            raise DecodingFailed(f"nothing was decoded for {STALL_SECONDS_MAX:.0f} s")
+        return os.read(self._pipe, READ_BYTES)
+
+    def _death(self) -> Exception:
+        """A crash is the recording's doing, an error exit is ours."""
+        exit_code = self._child.wait(STALL_SECONDS_MAX)
+        return NotMedia() if exit_code < 0 else DecodingFailed(f"the decoder exited with code {exit_code}")
+
+    def _verdict(self) -> float:
+        while chunk := self._receive():
+            self._read += chunk
+            if len(self._read) > ANSWER_BYTES_MAX:
+                raise NotMedia
+        match _decode(bytes(self._read)):
+            case Decoded(duration_seconds=seconds):
+                return seconds
+            case Refused() as refusal:
+                raise rejection_of(refusal)
+            case _:
+                raise NotMedia
+
+    def close(self) -> None:
+        self._selector.close()
+        self._child.kill()
+        self._child.wait()
+        assert self._child.stdout is not None
+        self._child.stdout.close()
+
+
+def _decode(answer: bytes) -> Answer | None:
+    try:
+        return decode_answer(answer)
+    except msgspec.DecodeError:
+        return None
+
+
+@contextmanager
+def open_pcm(path: Path, duration_seconds: float) -> Iterator[PcmStream]:
+    """The sound of a recording that lasts `duration_seconds`; much more of it than that is MediaTooLong.
+
+    Ends the child, whether it has ended by itself or not.
+    """
+    limits = Limits(cpu_seconds=CPU_SECONDS_MIN + int(duration_seconds * REAL_TIME_FACTOR_MAX))
+    seconds_max = duration_seconds + tolerance_seconds(duration_seconds)
+    child = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+        child_command(CHILD, msgspec.json.encode(limits).decode(), str(path), str(seconds_max)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=child_environment(),
+        start_new_session=True,
+    )
+    stream = PcmStream(child)
+    try:
+        yield stream
+    finally:
+        stream.close()

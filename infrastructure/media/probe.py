@@ -1,0 +1,102 @@
+"""Finds out what an uploaded file is, in a sandboxed child process that may be killed."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from domain.errors import EmptyFile, MediaTooLong, NotMedia
+from infrastructure.media.answers import Answer, MediaFacts, Refused, decode_answer, rejection_of
+from infrastructure.media.children import child_command, child_environment
+from infrastructure.media.sandbox import Limits
+
+__all__ = ["MediaFacts", "ProbeFailed", "ProbeLimits", "probe"]
+
+CHILD: Final = "infrastructure.media.probe_child"
+ANSWER_BYTES_MAX: Final = 64 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class ProbeFailed(Exception):
+    """The probing process could not do its work; what it said is in this process's standard error."""
+
+
+class ProbeLimits(Struct, frozen=True, kw_only=True):
+    """`seconds_max` is how long a recording may last, `deadline_seconds` how long the probe may take."""
+
+    seconds_max: float
+    deadline_seconds: float = 60.0
+    child: Limits = Limits()
+
+
+async def probe(path: Path, limits: ProbeLimits) -> MediaFacts:
+    """Raises EmptyFile, NotMedia, NoAudio, TruncatedMedia or MediaTooLong.
+
+    Raises TimeoutError when this machine was too busy to find out in time, and ProbeFailed when the probe
+    itself is broken: neither says anything about the file.
+    """
+    if not await asyncio.to_thread(_size, path):
+        raise EmptyFile
+    match await _ask_child(path, limits):
+        case MediaFacts(duration_seconds=duration_seconds) if duration_seconds > limits.seconds_max:
+            raise MediaTooLong(limits.seconds_max)
+        case MediaFacts() as facts:
+            return facts
+        case Refused() as refusal:
+            raise rejection_of(refusal)
+        case _:
+            raise NotMedia
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+async def _ask_child(path: Path, limits: ProbeLimits) -> Answer:
+    child = await asyncio.create_subprocess_exec(
+        *child_command(CHILD, msgspec.json.encode(limits.child).decode(), str(path)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        env=child_environment(),
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(limits.deadline_seconds):
+            answer = await _read_answer(child)
+            exit_code = await child.wait()
+    finally:
+        await _end(child)
+    return _decode(answer, exit_code)
+
+
+async def _read_answer(child: asyncio.subprocess.Process) -> bytes:
+    assert child.stdout is not None
+    answer = b""
+    while rest := await child.stdout.read(ANSWER_BYTES_MAX):
+        answer += rest
+        if len(answer) > ANSWER_BYTES_MAX:
+            raise NotMedia  # Only a process that the file has taken over says so much.
+    return answer
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is None:
+        child.kill()
+        await child.wait()
+
+
+def _decode(answer: bytes, exit_code: int) -> Answer:
+    """A crash is the file's doing, an error exit is ours."""
+    if exit_code < 0:
+        log.warning("a media probe was ended by signal %d", -exit_code)
+        raise NotMedia
+    if exit_code > 0:
+        raise ProbeFailed(f"the media probe exited with code {exit_code}")
+    try:
+        return decode_answer(answer)
+    except msgspec.DecodeError as problem:
+        raise NotMedia from problem

@@ -1,0 +1,53 @@
+"""The worker's process: `python -m inference_worker`, any number of them at a time."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from inference_worker.engine_process import EngineProcess
+from inference_worker.engines.choice import EngineChoice
+from inference_worker.job import Workplace
+from inference_worker.scratch import open_scratch, scratch_root
+from inference_worker.worker import Worker
+from infrastructure.kafka.jobs import JobConsumer
+from infrastructure.kafka.reports import ReportProducer
+from infrastructure.object_store.opening import open_object_store
+from infrastructure.process import run_process
+from infrastructure.settings import Settings
+from schemas.topics import Topics
+
+
+async def work(settings: Settings) -> None:
+    """Raises EngineUnavailable, InvalidSetting or KafkaUnreachable."""
+    with open_scratch(scratch_root()) as scratch:
+        async with open_worker(settings, uuid4(), scratch) as worker:
+            try:
+                await worker.run()
+            finally:
+                await worker.leave()
+
+
+@asynccontextmanager
+async def open_worker(settings: Settings, worker_id: UUID, scratch: Path) -> AsyncIterator[Worker]:
+    """A worker whose assignments are heard from now on."""
+    topics = Topics(settings.topic_prefix)
+    choice = EngineChoice(kind=settings.engine, model=settings.model, speed=settings.scripted_speed)
+    async with (
+        open_object_store(settings.object_store) as store,
+        ReportProducer(settings.kafka_bootstrap, topics) as reports,
+        JobConsumer(settings.kafka_bootstrap, topics, settings.partitions, worker_id) as assignments,
+    ):
+        yield Worker(
+            worker_id=worker_id,
+            assignments=assignments,
+            reports=reports,
+            engines=[EngineProcess(choice) for _ in range(settings.worker_slots)],
+            place=Workplace(store=store, scratch=scratch, window_seconds=settings.window_seconds),
+            ready_interval_seconds=settings.ready_interval_seconds,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(work))

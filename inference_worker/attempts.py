@@ -1,0 +1,94 @@
+"""The attempts a worker has in hand, and those it has seen."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+from domain.transcription import TranscriptionStarted
+from schemas.messages import Report
+
+REMEMBERED_MAX: Final = 10_000
+RENEWAL_SECONDS: Final = 1.9
+"""A lease is renewed every two seconds, give or take a tick of the reporting task."""
+
+
+class Attempt:
+    """One assignment, from its arrival until its outcome is reported."""
+
+    def __init__(self, started: TranscriptionStarted) -> None:
+        self.started = started
+        self.done_seconds = 0.0
+        self.dropped = False
+        self.outcome: Report | None = None
+        """Once it is there the work is over, and nothing else is reported any more."""
+        self._scope: asyncio.Timeout | None = None
+        self._told_seconds = -1.0
+        self._told_at = 0.0
+
+    def __str__(self) -> str:
+        return f"attempt {self.started.attempt} of transcription {self.started.transcription_id}"
+
+    @property
+    def identity(self) -> tuple[UUID, int]:
+        return self.started.transcription_id, self.started.attempt
+
+    def advance(self, done_seconds: float) -> None:
+        """Progress never goes back, nor past the end."""
+        self.done_seconds = max(self.done_seconds, min(done_seconds, self.started.job.duration_seconds))
+
+    def has_news(self, now: float) -> bool:
+        """Whether to report progress: when there is some, and else often enough to keep the lease."""
+        if self.outcome is not None or self.dropped:
+            return False
+        if self.done_seconds == self._told_seconds and now - self._told_at < RENEWAL_SECONDS:
+            return False
+        self._told_seconds, self._told_at = self.done_seconds, now
+        return True
+
+    def work_in(self, scope: asyncio.Timeout) -> None:
+        """From now on `drop` ends this scope, and so whatever runs in it."""
+        self._scope = scope
+
+    def drop(self) -> None:
+        """Nobody wants this attempt any more."""
+        if self.dropped or self.outcome is not None:
+            return
+        self.dropped = True
+        if self._scope is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+
+
+class Attempts:
+    """At most one per transcription: the newest. Kafka may say things twice, and late."""
+
+    def __init__(self) -> None:
+        self._in_hand: dict[UUID, Attempt] = {}
+        self._newest: OrderedDict[UUID, int] = OrderedDict()
+
+    def __iter__(self) -> Iterator[Attempt]:
+        return iter(tuple(self._in_hand.values()))
+
+    def take(self, started: TranscriptionStarted) -> Attempt | None:
+        """The attempt to carry out, replacing an older one; None when it was seen before, or is outdated."""
+        if started.attempt <= self._newest.get(started.transcription_id, 0):
+            return None
+        self._remember(started)
+        if (older := self._in_hand.get(started.transcription_id)) is not None:
+            older.drop()
+        attempt = self._in_hand[started.transcription_id] = Attempt(started)
+        return attempt
+
+    def find(self, transcription_id: UUID) -> Attempt | None:
+        return self._in_hand.get(transcription_id)
+
+    def forget(self, attempt: Attempt) -> None:
+        if self._in_hand.get(attempt.started.transcription_id) is attempt:
+            del self._in_hand[attempt.started.transcription_id]
+
+    def _remember(self, started: TranscriptionStarted) -> None:
+        self._newest[started.transcription_id] = started.attempt
+        self._newest.move_to_end(started.transcription_id)
+        if len(self._newest) > REMEMBERED_MAX:
+            self._newest.popitem(last=False)

@@ -1,0 +1,64 @@
+"""Finished windows of a transcription, kept in the object store until the whole is finished."""
+
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from domain.ports import ObjectMissing, ObjectStore
+from domain.transcription import TranscriptionStarted
+from inference_worker.child_messages import WindowDone, decode_window
+from schemas.objects import window_key
+
+CUTTING: Final = "pauses-1"
+"""Names the way windows are cut and stored; a new name leaves windows of the old way aside."""
+
+
+def fingerprint_of(started: TranscriptionStarted, engine: str, window_seconds: float) -> str:
+    """Two attempts whose fingerprints are equal may use each other's windows."""
+    job = started.job
+    facts = (job.media_sha256, engine, job.language, window_seconds, CUTTING)
+    return sha256(msgspec.json.encode(facts)).hexdigest()[:32]
+
+
+class Checkpoints:
+    """The windows of one transcription with one fingerprint."""
+
+    def __init__(self, store: ObjectStore, started: TranscriptionStarted, fingerprint: str) -> None:
+        self._store = store
+        self._started = started
+        self._fingerprint = fingerprint
+
+    async def load(self) -> list[WindowDone]:
+        """The windows from the beginning on, each starting where the last one ended.
+
+        Two attempts at once (one has lost its lease and does not know) may have cut differently; then the
+        windows do not fit each other, and those that follow the misfit are not used.
+        """
+        windows: list[WindowDone] = []
+        end_ms = 0
+        while (window := await self._find(len(windows))) is not None and window.start_ms == end_ms:
+            windows.append(window)
+            end_ms = window.end_ms
+        return windows
+
+    async def put(self, window: WindowDone) -> None:
+        await self._store.put(self._key(window.index), msgspec.json.encode(window))
+
+    async def clear(self) -> None:
+        """Deletes them from the last to the first, so that what is left after a crash still fits together."""
+        count = 0
+        while await self._store.exists(self._key(count)):
+            count += 1
+        for index in reversed(range(count)):
+            await self._store.delete(self._key(index))
+
+    async def _find(self, index: int) -> WindowDone | None:
+        try:
+            return decode_window(await self._store.get(self._key(index)))
+        except (ObjectMissing, msgspec.DecodeError):
+            return None
+
+    def _key(self, index: int) -> str:
+        started = self._started
+        return window_key(started.user_id, started.transcription_id, self._fingerprint, index)

@@ -1,0 +1,108 @@
+"""The engine's process: a model kept warm, tasks as lines on stdin, messages as lines on stdout.
+
+It ends when stdin does, and is killed when the worker dies. It reaches no network; recordings are decoded in
+a sandbox of their own. Arguments: the worker's pid, the engine choice as JSON.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from domain.errors import UnreadableMedia
+from domain.ports import UNDETERMINED, Engine, LanguageUnsupported
+from inference_worker import faults
+from inference_worker.child_messages import (
+    ChildMessage,
+    Faulted,
+    Finished,
+    Heard,
+    Misconfigured,
+    Ready,
+    Task,
+    WindowDone,
+    decode_task,
+    encode_line,
+)
+from inference_worker.engines.choice import EngineChoice, ModelMissing, open_engine
+from inference_worker.pauses import longest_pause
+from inference_worker.windows import cut_windows
+from infrastructure.media.decode import DecodingFailed, open_pcm
+from infrastructure.media.sandbox import Limits, end_with_parent, leave_the_network, limit
+
+LIMITS: Final = Limits(memory_bytes=None, cpu_seconds=None, open_files=256)
+"""Models and GPU drivers map what they like; the worker watches the memory that is really used."""
+
+Say = Callable[[ChildMessage], None]
+
+
+def transcribe(task: Task, engine: Engine, say: Say) -> None:
+    """Says each finished window, and at the end Finished or Faulted."""
+    try:
+        say(_finish(task, engine, say))
+    except UnreadableMedia as rejection:
+        say(Faulted(reason=rejection.code, permanent=True))
+    except LanguageUnsupported:
+        say(Faulted(reason=faults.LANGUAGE_UNSUPPORTED, permanent=True))
+    except DecodingFailed as problem:
+        print(problem, file=sys.stderr)  # noqa: T201  # the worker logs it
+        say(Faulted(reason=faults.DECODING_FAILED, permanent=False))
+
+
+def _finish(task: Task, engine: Engine, say: Say) -> Finished:
+    language = task.language
+    with open_pcm(Path(task.media), task.duration_seconds) as sound:
+        for window in cut_windows(
+            sound, size_ms=int(task.window_seconds * 1000), begin=task.begin, find_pause=longest_pause
+        ):
+            recognised = engine.transcribe(
+                window, language, lambda position_ms: say(Heard(position_ms=position_ms))
+            )
+            say(
+                WindowDone(
+                    index=window.index,
+                    start_ms=window.start_ms,
+                    end_ms=window.end_ms,
+                    language=recognised.language,
+                    segments=tuple(recognised.segments),
+                )
+            )
+            # One language for the whole recording: the first that somebody speaks.
+            if language is None and recognised.language != UNDETERMINED:
+                language = recognised.language
+        return Finished(decoded_seconds=sound.decoded_seconds)
+
+
+def _take_stdout() -> BinaryIO:
+    """The pipe to the worker is ours alone: whatever a library prints goes to stderr."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answers
+
+
+def main(arguments: list[str]) -> None:
+    parent, choice = arguments
+    end_with_parent(int(parent))
+    leave_the_network()
+    limit(LIMITS)
+    answers = _take_stdout()
+
+    def say(message: ChildMessage) -> None:
+        answers.write(encode_line(message))
+        answers.flush()
+
+    try:
+        engine = open_engine(msgspec.json.decode(choice, type=EngineChoice))
+    except ModelMissing as problem:
+        say(Misconfigured(problem=str(problem)))
+        return
+    say(Ready(engine=engine.name))
+    for line in sys.stdin.buffer:
+        transcribe(decode_task(line), engine, say)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,84 @@
+"""What a worker and its engine process say to each other, one JSON line each."""
+
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from domain.transcript import Segment
+from inference_worker.windows import Place
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """One recording to transcribe from `begin` on; `media` is the path of a private file."""
+
+    media: str
+    duration_seconds: float
+    language: str | None
+    window_seconds: float
+    begin: Place = Place()
+
+
+class Ready(Struct, frozen=True, kw_only=True, tag="Ready"):
+    """The model is loaded and has run once."""
+
+    engine: str
+
+
+class Misconfigured(Struct, frozen=True, kw_only=True, tag="Misconfigured"):
+    """The engine cannot be started, now or later; `problem` names the setting."""
+
+    problem: str
+
+
+class Heard(Struct, frozen=True, kw_only=True, tag="Heard"):
+    """How far it has come, from the start of the recording."""
+
+    position_ms: int
+
+
+class WindowDone(Struct, frozen=True, kw_only=True, tag="WindowDone"):
+    """A finished window; also what is kept of it until the whole transcription is finished."""
+
+    index: int
+    start_ms: int
+    end_ms: int
+    language: str
+    segments: tuple[Segment, ...]
+
+
+class Finished(Struct, frozen=True, kw_only=True, tag="Finished"):
+    """Every window is done; `decoded_seconds` is how much sound there was."""
+
+    decoded_seconds: float
+
+
+class Faulted(Struct, frozen=True, kw_only=True, tag="Faulted"):
+    """The task cannot be done; the engine is fine."""
+
+    reason: str
+    permanent: bool
+
+
+ChildMessage: TypeAlias = Ready | Misconfigured | Heard | WindowDone | Finished | Faulted
+
+_TASKS: Final = msgspec.json.Decoder(Task)
+_MESSAGES: Final[msgspec.json.Decoder[ChildMessage]] = msgspec.json.Decoder(ChildMessage)
+_WINDOWS: Final = msgspec.json.Decoder(WindowDone)
+
+
+def encode_line(message: Task | ChildMessage) -> bytes:
+    return msgspec.json.encode(message) + b"\n"
+
+
+def decode_task(line: bytes) -> Task:
+    return _TASKS.decode(line)
+
+
+def decode_message(line: bytes) -> ChildMessage:
+    return _MESSAGES.decode(line)
+
+
+def decode_window(content: bytes) -> WindowDone:
+    """Raises msgspec.DecodeError when the content is no window."""
+    return _WINDOWS.decode(content)

@@ -1,0 +1,1 @@
+"""Engines: speech in, timed words out."""

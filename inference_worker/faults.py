@@ -1,0 +1,21 @@
+"""Why an attempt did not succeed, as a stable code."""
+
+from typing import Final
+
+MEDIA_MISSING: Final = "media_missing"
+MEDIA_CORRUPT: Final = "media_corrupt"
+DECODING_FAILED: Final = "decoding_failed"
+LANGUAGE_UNSUPPORTED: Final = "language_unsupported"
+ENGINE_DIED: Final = "engine_died"
+ENGINE_STALLED: Final = "engine_stalled"
+WORKER_FAILED: Final = "worker_failed"
+WORKER_STOPPED: Final = "worker_stopped"
+
+
+class Fault(Exception):
+    """`permanent` when another attempt, anywhere, could not do better."""
+
+    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent

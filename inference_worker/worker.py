@@ -1,0 +1,217 @@
+"""A worker: takes assignments, carries out as many at once as it has engines, and reports."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from domain.transcription import Result, TranscriptionCancelled, TranscriptionStarted
+from inference_worker import faults
+from inference_worker.attempts import Attempt, Attempts
+from inference_worker.faults import Fault
+from inference_worker.job import Workplace, carry_out
+from inference_worker.ports import Assignments, Reports, RunningEngine
+from infrastructure.kafka.failures import KafkaUnreachable
+from schemas.messages import (
+    AttemptFaulted,
+    AttemptSucceeded,
+    ProgressReported,
+    Report,
+    WorkerLeaving,
+    WorkerReady,
+)
+
+PROGRESS_SECONDS: Final = 0.5
+OUTCOME_SECONDS_MAX: Final = 600.0
+"""How long an outcome is worth sending: an attempt is minutes of work."""
+FAREWELL_SECONDS: Final = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """`run` it until it is cancelled; then `leave`."""
+
+    def __init__(
+        self,
+        *,
+        worker_id: UUID,
+        assignments: Assignments,
+        reports: Reports,
+        engines: Sequence[RunningEngine],
+        place: Workplace,
+        ready_interval_seconds: float,
+    ) -> None:
+        self._worker_id = worker_id
+        self._assignments = assignments
+        self._reports = reports
+        self._engines = engines
+        self._place = place
+        self._ready_interval_seconds = ready_interval_seconds
+        self._attempts = Attempts()
+        self._waiting: asyncio.Queue[Attempt] = asyncio.Queue()
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Raises EngineUnavailable or InvalidSetting when an engine cannot be started."""
+        for engine in self._engines:
+            await engine.make_ready()
+        log.info("worker %s is ready with %s", self._worker_id, self._engines[0].name)
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(self._announce())
+            parts.create_task(self._listen())
+            parts.create_task(self._tell_progress())
+            for engine in self._engines:
+                parts.create_task(self._serve(engine))
+
+    async def leave(self) -> None:
+        """After `run`: ends the engines and tells the dispatcher, so that others take over at once."""
+        async with asyncio.TaskGroup() as stopping:
+            for engine in self._engines:
+                stopping.create_task(engine.stop())
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._reports.send(WorkerLeaving(worker_id=self._worker_id))
+                for attempt in self._attempts:
+                    if not attempt.dropped:
+                        stopped = self._faulted(attempt, Fault(faults.WORKER_STOPPED))
+                        await self._reports.send(attempt.outcome or stopped)
+        except (TimeoutError, KafkaUnreachable):
+            log.warning("worker %s left without a word; its leases will run out", self._worker_id)
+
+    async def _announce(self) -> None:
+        """Says that the worker is there, every few seconds and at each change."""
+        while True:
+            self._changed.clear()
+            await self._tell(
+                WorkerReady(
+                    worker_id=self._worker_id,
+                    engine=self._engines[0].name,
+                    slots=len(self._engines),
+                    running=tuple(attempt.identity for attempt in self._attempts),
+                )
+            )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._ready_interval_seconds):
+                    await self._changed.wait()
+
+    async def _listen(self) -> None:
+        async for assignment in self._assignments:
+            match assignment:
+                case TranscriptionStarted():
+                    self._take(assignment)
+                case TranscriptionCancelled():
+                    self._cancel(assignment)
+
+    def _take(self, started: TranscriptionStarted) -> None:
+        attempt = self._attempts.take(started)
+        if attempt is not None:
+            self._waiting.put_nowait(attempt)
+            self._changed.set()
+
+    def _cancel(self, cancelled: TranscriptionCancelled) -> None:
+        attempt = self._attempts.find(cancelled.transcription_id)
+        if attempt is not None and attempt.started.attempt <= cancelled.attempt:
+            attempt.drop()
+
+    async def _tell_progress(self) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            for attempt in self._attempts:
+                if attempt.has_news(time.monotonic()):
+                    await self._tell(self._progress(attempt))
+
+    async def _serve(self, engine: RunningEngine) -> None:
+        """One slot: an attempt at a time, for ever."""
+        while True:
+            attempt = await self._waiting.get()
+            if not attempt.dropped:
+                await self._work_on(attempt, engine)
+            self._attempts.forget(attempt)
+            self._changed.set()
+            await engine.make_ready()
+
+    async def _work_on(self, attempt: Attempt, engine: RunningEngine) -> None:
+        """Carries the attempt out and reports its outcome; one that was dropped has none."""
+        log.info("%s begins", attempt)
+        # A scope that `drop` can end, in this very task: no second task, no race between two.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as scope:
+                attempt.work_in(scope)
+                attempt.outcome = await self._try(attempt, engine)
+        if attempt.outcome is None:
+            log.info("%s was dropped", attempt)
+        else:
+            await self._tell_outcome(attempt.outcome)
+        if self._is_over(attempt):
+            await self._clear(attempt, engine)
+
+    def _is_over(self, attempt: Attempt) -> bool:
+        """Whether nobody will resume its windows: not a next attempt, nor the newer one that replaced it."""
+        if isinstance(attempt.outcome, AttemptFaulted) and not attempt.outcome.permanent:
+            return False
+        return self._attempts.find(attempt.started.transcription_id) is attempt
+
+    async def _try(self, attempt: Attempt, engine: RunningEngine) -> Report:
+        try:
+            result = await carry_out(attempt.started, engine, self._place, attempt.advance)
+        except Fault as fault:
+            log.warning("%s failed: %s", attempt, fault.reason)
+            return self._faulted(attempt, fault)
+        except Exception:
+            # Whatever it was, it must not take the other attempts of this worker with it.
+            log.exception("%s failed", attempt)
+            return self._faulted(attempt, Fault(faults.WORKER_FAILED))
+        log.info("%s is done", attempt)
+        return self._succeeded(attempt, result)
+
+    async def _clear(self, attempt: Attempt, engine: RunningEngine) -> None:
+        try:
+            await self._place.checkpoints(attempt.started, engine.name).clear()
+        except Exception:
+            # The outcome is told, and what stays behind is only disk space.
+            log.exception("the windows of %s were not cleared", attempt)
+
+    async def _tell_outcome(self, outcome: Report) -> None:
+        """An outcome that cannot be sent at all is made good by its lease, at the price of doing it again."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OUTCOME_SECONDS_MAX):
+                while not await self._tell(outcome):  # noqa: ASYNC110  # it waits for Kafka, not for an event
+                    await asyncio.sleep(PROGRESS_SECONDS)
+
+    async def _tell(self, report: Report) -> bool:
+        try:
+            await self._reports.send(report)
+        except KafkaUnreachable as problem:
+            log.warning("a %s was not sent: %s", type(report).__name__, problem)
+            return False
+        return True
+
+    def _progress(self, attempt: Attempt) -> ProgressReported:
+        return ProgressReported(
+            worker_id=self._worker_id,
+            transcription_id=attempt.started.transcription_id,
+            attempt=attempt.started.attempt,
+            done_seconds=round(attempt.done_seconds, 3),
+            total_seconds=attempt.started.job.duration_seconds,
+        )
+
+    def _succeeded(self, attempt: Attempt, result: Result) -> AttemptSucceeded:
+        return AttemptSucceeded(
+            worker_id=self._worker_id,
+            transcription_id=attempt.started.transcription_id,
+            attempt=attempt.started.attempt,
+            result=result,
+        )
+
+    def _faulted(self, attempt: Attempt, fault: Fault) -> AttemptFaulted:
+        return AttemptFaulted(
+            worker_id=self._worker_id,
+            transcription_id=attempt.started.transcription_id,
+            attempt=attempt.started.attempt,
+            reason=fault.reason,
+            permanent=fault.permanent,
+        )

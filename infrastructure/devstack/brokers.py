@@ -43,12 +43,20 @@ def jar_folder() -> Path:
     return cache_folder() / "kafka-4.4.0"
 
 
-async def embedded_broker(choice: Choice, folder: Path, log: Path, say: Say) -> Broker:
-    """The broker to run on `folder`, its program provided. Raises JarsUnreachable when Apache Kafka is insisted on."""
+def provide_kafka() -> None:
+    """Sees that the jars are there, showing how far that is. Raises JarsUnreachable."""
+    with jar_progress() as report:
+        provide_jars(jar_folder(), pinned_jars(), fetch_with_jgo, report)
+
+
+async def embedded_broker(
+    choice: Choice, folder: Path, log: Path, say: Say, provide: Callable[[], None] = provide_kafka
+) -> Broker:
+    """The broker to run on `folder`. Raises JarsUnreachable when Apache Kafka is insisted on and cannot be had."""
     assert choice != "external", "an external broker is not ours to run"
     if choice != "noida":
         try:
-            await asyncio.to_thread(_provide_jars)
+            await asyncio.to_thread(provide)
         except JarsUnreachable as problem:
             if choice == "apache":
                 raise
@@ -60,11 +68,6 @@ async def embedded_broker(choice: Choice, folder: Path, log: Path, say: Say) -> 
     return Noida(folder / "noida", log)
 
 
-def _provide_jars() -> None:
-    with jar_progress() as report:
-        provide_jars(jar_folder(), pinned_jars(), fetch_with_jgo, report)
-
-
-def retention_ms(broker: Broker | None) -> int:
-    """For the topics: -1 is for ever; None is a broker that is not ours."""
+def retention_ms(broker: Broker) -> int:
+    """How long topics may keep messages there; -1 is for ever."""
     return NOIDA_RETENTION_MS if isinstance(broker, Noida) else -1

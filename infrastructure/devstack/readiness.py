@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import msgspec
 
 from infrastructure.devstack.problem import Problem
 from infrastructure.devstack.supervisor import Say
+from schemas.bodies import Readiness
 
 READY_PATH: Final = "/v1/health/ready"
 _DEADLINE_SECONDS: Final = 120.0
@@ -39,9 +41,11 @@ async def wait_until_ready(api_url: str, logs: Path, say: Say) -> None:
 
 
 async def _what_is_missing(client: httpx.AsyncClient) -> str:
-    """Empty when nothing is."""
+    """Empty when nothing is. The API calls itself ready without the other processes; we do not."""
     try:
         response = await client.get(READY_PATH)
-    except httpx.HTTPError:
+        readiness = msgspec.json.decode(response.content, type=Readiness)
+    except (httpx.HTTPError, msgspec.DecodeError):
         return "the API does not answer"
-    return "" if response.is_success else f"the API answers {response.status_code} {response.text[:500]}"
+    missing = [f"{name}: {part.detail}" for name, part in readiness.parts.items() if not part.ready]
+    return "; ".join(missing) or ("" if readiness.ready else "the API is not ready")

@@ -1,0 +1,65 @@
+"""Rate limits: so many attempts at once, then one at a time, counted over all processes."""
+
+import asyncio
+
+import pytest
+
+from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.rate_limits import PostgresRateLimit
+
+HOUR = 3600
+PATIENCE_SECONDS = 20.0
+
+
+async def test_the_limit_is_allowed_and_the_next_attempt_is_not(pool: Pool) -> None:
+    rate_limit = PostgresRateLimit(pool)
+    assert [await rate_limit.allow("anna", 3, HOUR) for _ in range(3)] == [0, 0, 0]
+    assert 0 < await rate_limit.allow("anna", 3, HOUR) <= HOUR / 3
+
+
+async def test_keys_are_counted_apart(pool: Pool) -> None:
+    rate_limit = PostgresRateLimit(pool)
+    assert await rate_limit.allow("anna", 1, HOUR) == 0
+    assert await rate_limit.allow("bert", 1, HOUR) == 0
+    assert await rate_limit.allow("anna", 1, HOUR) > 0
+
+
+async def test_a_refused_attempt_does_not_make_the_wait_longer(pool: Pool) -> None:
+    rate_limit = PostgresRateLimit(pool)
+    await rate_limit.allow("anna", 1, HOUR)
+    first = await rate_limit.allow("anna", 1, HOUR)
+    for _ in range(10):
+        await rate_limit.allow("anna", 1, HOUR)
+    assert await rate_limit.allow("anna", 1, HOUR) <= first
+
+
+async def test_after_the_wait_an_attempt_is_allowed(pool: Pool) -> None:
+    rate_limit = PostgresRateLimit(pool)
+    await rate_limit.allow("anna", 10, 1)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for _ in range(20):
+            while wait_seconds := await rate_limit.allow("anna", 10, 1):
+                await asyncio.sleep(wait_seconds)
+
+
+async def test_processes_that_count_at_the_same_time_allow_no_more(pool: Pool) -> None:
+    processes = [PostgresRateLimit(pool) for _ in range(5)]
+    waits = await asyncio.gather(
+        *(process.allow("anna", 7, HOUR) for process in processes for _ in range(10))
+    )
+    assert waits.count(0) == 7
+
+
+async def test_no_key_is_stored_in_the_clear(pool: Pool) -> None:
+    await PostgresRateLimit(pool).allow("anna@example.com", 1, HOUR)
+    assert b"anna" not in await pool.fetchval("select key from rate_limits")
+
+
+async def test_rows_that_no_longer_matter_are_purged(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infrastructure.postgres.rate_limits.CALLS_PER_PURGE", 3)
+    rate_limit = PostgresRateLimit(pool)
+    await rate_limit.allow("long", 1, HOUR)
+    await pool.execute("insert into rate_limits values ('old', now() - interval '1 minute')")
+    for _ in range(2):
+        await rate_limit.allow("long", 1, HOUR)
+    assert await pool.fetchval("select count(*) from rate_limits") == 1

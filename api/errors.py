@@ -15,11 +15,13 @@ from api.requests import request_id_of
 from api.tokens import NotAuthenticated
 from domain import errors
 from domain.errors import Rejection
+from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
 from schemas.bodies import Problem
 
 _LOGGER = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 2
 _TYPE: Final = "urn:stenolog:problem:"
 
 
@@ -126,6 +128,14 @@ def answer_http(request: Request[Any, Any, Any], problem: HTTPException) -> Resp
     return _problem(request, status, status.name.lower(), text, headers=problem.headers or {})
 
 
+def answer_unavailable(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
+    """A part cannot be reached just now. Whether a command was carried out may be unknown."""
+    _LOGGER.warning("request %s got no answer: %r", request_id_of(request.scope), problem)
+    text = "A part of the system does not answer: look whether it was done, and else try again"
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", text, headers=headers)
+
+
 def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
     """Says nothing about what happened inside; the log has it, under the request's id."""
     _LOGGER.error("request %s failed", request_id_of(request.scope), exc_info=problem)
@@ -138,6 +148,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     ValidationException: answer_validation,
     NotFoundException: answer_not_found,
     HTTPException: answer_http,
+    **dict.fromkeys((DatabaseProblem, *TRANSIENT), answer_unavailable),
     Exception: answer_unexpected,
 }
 

@@ -1,0 +1,46 @@
+"""One installation of the API for each module, and fresh people for each test."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from infrastructure.settings import Settings
+from tests.api.rig import Installation, Person, in_one_task, migrate_all, serving
+
+SECRET = "a secret that only this test knows, and nobody else"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def settings(postgres_url: str) -> AsyncIterator[Settings]:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            database_url=postgres_url,
+            object_store=(Path(folder) / "objects").as_uri(),
+            jwt_secret=SECRET,
+            partitions=4,
+            free_minutes=60,
+            upload_max_bytes=1 << 20,
+            consistency_wait_seconds=10,
+            login_attempts_per_minute=10_000,
+        )
+        await migrate_all(settings)
+        yield settings
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with in_one_task(serving(settings)) as running:
+        yield running
+
+
+@pytest.fixture
+async def anna(installation: Installation) -> Person:
+    return await Person.arrives(installation)
+
+
+@pytest.fixture
+async def bert(installation: Installation) -> Person:
+    return await Person.arrives(installation)

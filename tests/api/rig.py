@@ -1,0 +1,262 @@
+"""The API in this process, on a real PostgreSQL, with a projector beside it and a person to use it."""
+
+import asyncio
+import struct
+import tempfile
+import wave
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self, TypeVar
+from uuid import UUID, uuid4
+
+import httpx
+from litestar import Litestar
+
+from api.app import create_app, open_parts
+from api.parts import Parts
+from api.passwords import Passwords
+from commands.execution import append, load
+from domain.log import Provenance
+from domain.quota import QUOTA, DebitQuota, ReserveQuota
+from domain.transcript import Segment, Transcript, Word, transcript_of
+from domain.transcription import (
+    TRANSCRIPTION,
+    CompleteTranscription,
+    FailAttempt,
+    Result,
+    StartTranscription,
+)
+from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
+from infrastructure.postgres.pool import create_pool
+from infrastructure.settings import Settings
+from projections.models import migrate as migrate_read_models
+from projections.runner import PROJECTED_CHANNEL
+from schemas.objects import encode_transcript, transcript_key
+from tests.builders import NOON, WORKER
+from tests.projections.running import new_runner
+
+Held = TypeVar("Held")
+
+PASSWORD = "correct horse battery"
+WORKER_SAYS = Provenance(actor="worker", correlation_id=UUID(int=3))
+WORDS = (
+    Word(text=" Hello", start_ms=0, end_ms=400, probability=0.9),
+    Word(text=" world.", start_ms=500, end_ms=900, probability=0.8),
+)
+HEARD = transcript_of([Segment(words=WORDS)], language="en", duration_ms=2_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    app: Litestar
+    parts: Parts
+    objects: Path
+
+    def client(self, source: str = "127.0.0.1") -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=self.app, client=(source, 1))  # type: ignore[arg-type]  # two libraries' words for an ASGI application
+        return httpx.AsyncClient(transport=transport, base_url="http://stenolog/v1")
+
+    def objects_of(self, user_id: UUID | str) -> list[Path]:
+        return [path for path in self.objects.rglob("*") if path.is_file() and str(user_id) in str(path)]
+
+    async def events_of(self, user_id: UUID | str) -> list[str]:
+        rows = await self.parts.read_models.fetch(
+            "select type from events where owner_id = $1 order by seq", UUID(str(user_id))
+        )
+        return [row["type"] for row in rows]
+
+
+@asynccontextmanager
+async def installed(settings: Settings, folder: Path) -> AsyncIterator[Installation]:
+    """The real parts, but for the password hash, which is made in a millisecond."""
+
+    @asynccontextmanager
+    async def quick_parts(settings: Settings) -> AsyncIterator[Parts]:
+        async with open_parts(settings) as parts:
+            yield replace(parts, passwords=Passwords(rounds=4), spool=folder)
+
+    app = create_app(settings, quick_parts)
+    async with app.lifespan():
+        yield Installation(app, app.state.parts, Path(settings.object_store.removeprefix("file://")))
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Installation]:
+    """Installed, with read models that follow."""
+    with tempfile.TemporaryDirectory() as spool:
+        async with projecting(settings), installed(settings, Path(spool)) as installation:
+            yield installation
+
+
+@asynccontextmanager
+async def projecting(settings: Settings) -> AsyncIterator[None]:
+    """A projector that reads the log itself, without Kafka."""
+    async with (
+        await create_pool(settings.database_url, size_max=4) as pool,
+        PostgresEventLog(pool, settings.partitions) as log,
+        asyncio.TaskGroup() as tasks,
+    ):
+        projector = tasks.create_task(new_runner(pool, log, channel=PROJECTED_CHANNEL).run())
+        yield
+        projector.cancel()
+
+
+@asynccontextmanager
+async def in_one_task(context: AbstractAsyncContextManager[Held]) -> AsyncIterator[Held]:
+    """A fixture is entered and left in two tasks; what holds a task group needs to be in one."""
+    entered: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
+    leave = asyncio.Event()
+
+    async def hold() -> None:
+        async with context as held:
+            entered.set_result(held)
+            await leave.wait()
+
+    holding = asyncio.create_task(hold())
+    either: list[asyncio.Future[Any]] = [entered, holding]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if holding.done():
+        holding.result()
+    yield entered.result()
+    leave.set()
+    await holding
+
+
+async def migrate_all(settings: Settings) -> None:
+    async with await create_pool(settings.database_url, size_max=1) as pool:
+        await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS)
+        async with pool.acquire() as connection:
+            await migrate_read_models(connection)
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody who has registered and logged in."""
+
+    installation: Installation
+    client: httpx.AsyncClient
+    email: str
+    user_id: str = ""
+
+    @classmethod
+    async def arrives(cls, installation: Installation) -> Self:
+        person = cls(installation, installation.client(), f"{uuid4().hex}@example.com")
+        credentials = {"email": person.email, "password": PASSWORD}
+        assert (await person.client.post("/auth/register", json=credentials)).status_code == 201
+        answer = (await person.client.post("/auth/login", json=credentials)).json()
+        person.user_id = answer["user"]["id"]
+        person.client.headers["Authorization"] = f"Bearer {answer['token']}"
+        return person
+
+    async def uploads(
+        self, content: bytes | None = None, filename: str = "talk.wav", **options: Any
+    ) -> httpx.Response:
+        files = {"file": (filename, sound() if content is None else content)}
+        return await self.client.post("/files/upload", files=files, **options)
+
+    async def has_file(self, filename: str = "talk.wav") -> str:
+        answer = await self.uploads(filename=filename)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["file_id"])
+
+    async def has_requested(self, filename: str = "talk.wav") -> str:
+        answer = await self.client.post("/transcriptions", json={"file_id": await self.has_file(filename)})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["transcription_id"])
+
+    async def has_transcript(self, filename: str = "talk.wav", heard: Transcript = HEARD) -> str:
+        transcription_id = await self.has_requested(filename)
+        await complete(self.installation, UUID(transcription_id), UUID(self.user_id), heard)
+        return transcription_id
+
+    async def left_nothing(self) -> bool:
+        """Whether there is nothing of this person but what registering made."""
+        events = await self.installation.events_of(self.user_id)
+        spooled = list(self.installation.parts.spool.glob("stenolog-upload-*"))
+        return (
+            events == ["UserRegistered", "QuotaGranted"]
+            and not spooled
+            and not self.installation.objects_of(self.user_id)
+        )
+
+
+async def start(installation: Installation, transcription_id: UUID, user_id: UUID) -> None:
+    """What the dispatcher does when a worker is free."""
+    store = installation.parts.store
+    command = StartTranscription(
+        transcription_id=transcription_id, attempt=1, worker_id=WORKER, started_at=NOON
+    )
+    loaded = await load(store, TRANSCRIPTION, transcription_id)
+    await append(store, WORKER_SAYS, loaded.decide(command, user_id))
+
+
+async def complete(
+    installation: Installation, transcription_id: UUID, user_id: UUID, heard: Transcript
+) -> None:
+    """What a worker and the dispatcher do; returns when the read models show it."""
+    await start(installation, transcription_id, user_id)
+    content, sha256 = encode_transcript(heard)
+    key = transcript_key(user_id, transcription_id, sha256)
+    await installation.parts.objects.put(key, content)
+    result = Result(
+        transcript_key=key,
+        transcript_sha256=sha256,
+        word_count=heard.word_count,
+        language=heard.language,
+        engine="scripted",
+        processing_seconds=3.4,
+    )
+    command = CompleteTranscription(
+        transcription_id=transcription_id, attempt=1, result=result, completed_at=NOON
+    )
+    debit = DebitQuota(user_id=user_id, transcription_id=transcription_id, debited_at=NOON)
+    await _append_both(installation, transcription_id, user_id, command, debit)
+
+
+async def fail(installation: Installation, transcription_id: UUID, user_id: UUID) -> None:
+    await start(installation, transcription_id, user_id)
+    store = installation.parts.store
+    command = FailAttempt(
+        transcription_id=transcription_id, attempt=1, reason="unreadable", permanent=True, failed_at=NOON
+    )
+    loaded = await load(store, TRANSCRIPTION, transcription_id)
+    address = await append(store, WORKER_SAYS, loaded.decide(command, user_id))
+    assert address is not None
+    assert await installation.parts.progress.wait(address, 10)
+
+
+async def spend(installation: Installation, user_id: UUID, *, minutes: int) -> None:
+    """Reserves minutes for a transcription that does not matter."""
+    store = installation.parts.store
+    command = ReserveQuota(user_id=user_id, transcription_id=uuid4(), minutes=minutes, reserved_at=NOON)
+    quota = await load(store, QUOTA, user_id)
+    await append(store, WORKER_SAYS, quota.decide(command, user_id))
+
+
+async def _append_both(
+    installation: Installation,
+    transcription_id: UUID,
+    user_id: UUID,
+    command: CompleteTranscription,
+    debit: DebitQuota,
+) -> None:
+    store = installation.parts.store
+    transcription = await load(store, TRANSCRIPTION, transcription_id)
+    quota = await load(store, QUOTA, user_id)
+    appends = transcription.decide(command, user_id), quota.decide(debit, user_id)
+    address = await append(store, WORKER_SAYS, *appends)
+    assert address is not None
+    assert await installation.parts.progress.wait(address, 10)
+
+
+def sound(seconds: float = 2.0, *, level: int = 0) -> bytes:
+    """A WAV file; recordings of another `level` have other bytes."""
+    file = BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((1, 2, 8_000, 0, "NONE", ""))
+        writer.writeframes(struct.pack("<h", level) * int(8_000 * seconds))
+    return file.getvalue()

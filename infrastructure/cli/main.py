@@ -1,5 +1,7 @@
 """The console command `stenolog` and its list of commands."""
 
+import tomllib
+
 import click
 
 from infrastructure.cli.demo import demo
@@ -7,12 +9,19 @@ from infrastructure.cli.events import events
 from infrastructure.cli.processes import migrate, process_commands, rebuild
 from infrastructure.cli.transcribe import transcribe
 from infrastructure.cli.up import up
+from infrastructure.devstack.product import ROOT
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
+def version() -> str:
+    """From the checkout, which is there even where nothing is installed, as in the image."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(project["project"]["version"])
+
+
 @click.group(context_settings=_CONTEXT)
-@click.version_option(package_name="stenolog")
+@click.version_option(version(), message="%(prog)s %(version)s")
 def main() -> None:
     """Recordings to text: an event-sourced transcription backend.
 

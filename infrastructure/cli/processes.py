@@ -1,12 +1,15 @@
 """The commands that run one process of Stenolog each, for production."""
 
+import asyncio
 import os
-import subprocess
 import sys
 
 import click
 
+from infrastructure.cli.running import run
 from infrastructure.devstack.product import MIGRATIONS, PROCESSES, product_environment
+from infrastructure.devstack.topics import provide_topics
+from infrastructure.settings import read_settings
 
 _SETTINGS = "Settings come from STENOLOG_* variables. SIGTERM ends it cleanly, within 10 s."
 
@@ -37,15 +40,21 @@ process_commands = [
 
 @click.command()
 def migrate() -> None:
-    """Bring the database to the schema of this version; running it again is harmless.
+    """Bring the database and the Kafka topics to this version; running it again is harmless.
 
-    The database is STENOLOG_DATABASE_URL.
+    They are those of STENOLOG_DATABASE_URL and STENOLOG_KAFKA_BOOTSTRAP.
     """
+    run(_migrate())
+
+
+async def _migrate() -> None:
+    settings = read_settings()
     for module in MIGRATIONS:
-        command = [sys.executable, "-m", *module]
-        finished = subprocess.run(command, env=product_environment(), check=False)  # noqa: S603  # fixed arguments
-        if finished.returncode:
-            sys.exit(finished.returncode)
+        arguments = [sys.executable, "-m", *module]
+        process = await asyncio.create_subprocess_exec(*arguments, env=product_environment())
+        if code := await process.wait():
+            sys.exit(code)
+    await provide_topics(settings)
 
 
 @click.command()

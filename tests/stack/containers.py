@@ -35,9 +35,9 @@ class ContainerKafka(Struct, frozen=True):
 
 @asynccontextmanager
 async def postgres() -> AsyncIterator[ContainerDatabase]:
-    from testcontainers.postgres import PostgresContainer  # noqa: PLC0415  # warns on import, needed with Docker only
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415  # slow, and needed with Docker only
 
-    container = PostgresContainer("postgres:18", username="stenolog", password="stenolog", driver=None)
+    container = PostgresContainer("postgres:18.6", username="stenolog", password="stenolog", driver=None)
     await asyncio.to_thread(container.start)
     try:
         host, port = container.get_container_host_ip(), container.get_exposed_port(5432)
@@ -48,7 +48,7 @@ async def postgres() -> AsyncIterator[ContainerDatabase]:
 
 @asynccontextmanager
 async def kafka() -> AsyncIterator[ContainerKafka]:
-    from testcontainers.kafka import KafkaContainer  # noqa: PLC0415  # as above
+    from testcontainers.community.kafka import KafkaContainer  # noqa: PLC0415  # as above
 
     container = KafkaContainer("confluentinc/cp-kafka:8.1.0").with_kraft()
     await asyncio.to_thread(container.start)

@@ -100,7 +100,7 @@ async def append_group(
 ) -> list[Address | VersionConflict]:
     """One round trip, and one transaction unless the connection is in one; an answer for each command.
 
-    No two commands may touch the same stream. The heads of all partitions touched stay locked until the
+    No two commands may touch the same stream. All partitions touched stay locked until the
     transaction ends. Sending the same commands again is safe: what is stored already answers as it did.
     """
     rows = await connection.fetch(_SQL["append"], *_arrays(commands))

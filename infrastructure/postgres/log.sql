@@ -25,5 +25,5 @@ insert into log_settings (partition_count) values ($1) on conflict do nothing;
 -- name: select_partition_count
 select partition_count from log_settings;
 
--- name: create_heads
-insert into log_heads (partition) select generate_series(0, $1::integer - 1) on conflict do nothing;
+-- name: create_partitions
+insert into log_partitions (partition) select generate_series(0, $1::integer - 1) on conflict do nothing;

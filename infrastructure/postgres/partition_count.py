@@ -26,4 +26,4 @@ async def _claim(connection: Connection, partition_count: int) -> None:
     stored = await connection.fetchval(_SQL["select_partition_count"])
     if stored != partition_count:
         raise PartitionCountMismatch(stored, partition_count)
-    await connection.execute(_SQL["create_heads"], partition_count)
+    await connection.execute(_SQL["create_partitions"], partition_count)

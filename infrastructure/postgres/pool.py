@@ -21,7 +21,7 @@ SESSION_SETTINGS: Final = {
     "search_path": SEARCH_PATH,
     # Every statement is short; compiling one would cost more than running it.
     "jit": "off",
-    # A frozen process must not keep the heads of the log locked.
+    # A frozen process must not keep partitions of the log locked.
     "idle_in_transaction_session_timeout": "10s",
     "lock_timeout": "10s",
 }

@@ -4,12 +4,12 @@ create table log_settings (
     partition_count integer not null check (partition_count > 0)
 );
 
--- The last seq of each partition. Whoever appends locks its rows, in ascending order, until it has committed:
--- that makes seq gap-free and the order of seq the order of commits.
-create table log_heads (
-    partition integer primary key,
-    seq bigint not null default 0 check (seq >= 0)
-) with (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+-- Whoever appends to a partition locks its row, in ascending order, until it has committed: that makes seq
+-- gap-free and the order of seq the order of commits. The rows never change, so that they stay one page
+-- however long somebody keeps a snapshot open.
+create table log_partitions (
+    partition integer primary key
+);
 
 create table events (
     partition integer not null,
@@ -30,6 +30,11 @@ create table events (
     primary key (partition, seq),
     unique (stream_id, version)
 );
+
+-- The last seq of each partition.
+create view log_heads as
+select partition, coalesce((select max(seq) from events where events.partition = log_partitions.partition), 0) as seq
+from log_partitions;
 
 create function refuse_change() returns trigger language plpgsql as $$
 begin

@@ -29,8 +29,6 @@ create function append_events_v1(
 language plpgsql
 set search_path = public
 set enable_seqscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 set jit = off
 as $$
@@ -40,8 +38,8 @@ declare
     conflicting text[];
     moment timestamptz;
 begin
-    perform from log_heads where partition = any (partitions) order by partition for update;
-    -- A new statement sees what was committed while this call waited for the heads.
+    perform from log_partitions where partition = any (partitions) order by partition for update;
+    -- A new statement sees what was committed while this call waited for the partitions.
     moment := clock_timestamp();
 
     select
@@ -68,7 +66,10 @@ begin
     end if;
 
     return query
-    with fresh as materialized (
+    with heads as materialized (
+        select partition, seq from log_heads where partition = any (partitions)
+    ),
+    fresh as materialized (
         select
             head.seq + row_number() over (partition by asked.partition order by asked.place) as seq,
             asked.*
@@ -79,7 +80,7 @@ begin
             command, partition, stream_id, version, owner_id, type, schema_version, data,
             event_id, actor, correlation_id, causation_id, request_id, traceparent, place
         )
-        join log_heads as head on head.partition = asked.partition
+        join heads as head on head.partition = asked.partition
         where settled is null or asked.command <> all (settled)
     ),
     stored as (
@@ -91,11 +92,6 @@ begin
             partition, seq, stream_id, version, owner_id, type, schema_version, data,
             event_id, moment, actor, correlation_id, causation_id, request_id, traceparent
         from fresh
-    ),
-    moved as (
-        update log_heads as head set seq = reached.seq
-        from (select partition, max(seq) as seq from fresh group by partition) as reached
-        where head.partition = reached.partition
     )
     select command, max(seq), null::text from fresh group by command;
 

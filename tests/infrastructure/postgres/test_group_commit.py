@@ -133,7 +133,7 @@ async def test_conflicts_of_a_group_leave_no_gap(store: PostgresEventStore, log:
 async def test_when_the_writer_ends_everybody_who_waits_is_told(pool: Pool) -> None:
     writer = GroupWriter(pool, GroupLimits(), deadline_seconds=60)
     async with pool.acquire() as blocker, blocker.transaction():
-        await blocker.execute("lock table log_heads in access exclusive mode")
+        await blocker.execute("lock table log_partitions in access exclusive mode")
         writing = asyncio.create_task(writer.run())
         callers = [asyncio.create_task(writer.append(waiting(stream).command)) for stream in "aabc"]
         await asyncio.sleep(0)

@@ -44,6 +44,10 @@ class PcmStream:
         self._read = bytearray()
         self.decoded_seconds = 0.0
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
     def __iter__(self) -> Iterator[bytes]:
         """Raises a subclass of UnreadableMedia, or DecodingFailed."""
         while length := struct.unpack(LENGTH, self._take(struct.calcsize(LENGTH)))[0]:

@@ -29,7 +29,9 @@ _LANDLOCK_VERSION: Final = 1
 _LANDLOCK_PATH_BENEATH: Final = 1
 _READ_FILE: Final = 1 << 2
 _FILE_RIGHTS_BY_VERSION: Final = (0, 13, 14, 15, 15, 16)
+_TCP_VERSION: Final = 4
 _ALL_TCP: Final = 0b11
+_SCOPES_VERSION: Final = 6
 _ALL_SCOPES: Final = 0b11
 
 
@@ -41,6 +43,13 @@ class Limits(Struct, frozen=True, kw_only=True):
     open_files: int = 64
 
 
+class Granted(Struct, frozen=True, kw_only=True):
+    """What the kernel took away for good, beyond the limits."""
+
+    other_files: bool
+    network: bool
+
+
 def end_with_parent(parent_pid: int) -> None:
     """Arranges for SIGKILL when the parent dies; exits at once if it has died already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -48,16 +57,17 @@ def end_with_parent(parent_pid: int) -> None:
         sys.exit(1)
 
 
-def confine(limits: Limits, readable: Path) -> None:
-    """From here on the process reads no other file, reaches no network and stays within `limits`.
+def confine(limits: Limits, readable: Path) -> Granted:
+    """From here on the process stays within `limits`, and if granted reads no other file and reaches no network.
 
     Import everything before: what is not loaded by now cannot be. Call it while there is one thread.
     """
     limit(limits)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_DUMPABLE, 0)
-    leave_the_network()
-    _forbid_other_files(readable)
+    no_network = leave_the_network()
+    landlock = _forbid_other_files(readable)
+    return Granted(other_files=landlock >= 1, network=no_network or landlock >= _TCP_VERSION)
 
 
 def leave_the_network() -> bool:
@@ -89,33 +99,33 @@ def _prctl(option: int, argument: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, argument, 0, 0, 0)
 
 
-def _forbid_other_files(readable: Path) -> bool:
-    """Landlock: of all files only `readable` may be opened, to read; False where the kernel has none."""
+def _forbid_other_files(readable: Path) -> int:
+    """Landlock: of all files only `readable` may be opened, to read. Returns its version, 0 where there is none."""
     if sys.platform != "linux":
-        return False
+        return 0
     syscall = ctypes.CDLL(None, use_errno=True).syscall
-    version = syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)
+    version: int = syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)
     if version < 1:
-        return False
+        return 0
     attributes = _ruleset(version)
     ruleset = syscall(_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     file = os.open(readable, os.O_RDONLY)
     try:
         rule = struct.pack("=Qi", _READ_FILE, file)
-        added: int = syscall(_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_PATH_BENEATH, rule, 0)
-        restricted: int = syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0)
+        added = syscall(_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_PATH_BENEATH, rule, 0)
+        restricted = syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(file)
         os.close(ruleset)
-    return added == 0 and restricted == 0
+    return version if added == restricted == 0 else 0
 
 
 def _ruleset(version: int) -> bytes:
     """`struct landlock_ruleset_attr`, as long as this version of it is: all that it can forbid is forbidden."""
     rights = _FILE_RIGHTS_BY_VERSION[min(version, len(_FILE_RIGHTS_BY_VERSION) - 1)]
     fields = [(1 << rights) - 1]
-    if version >= 4:
+    if version >= _TCP_VERSION:
         fields.append(_ALL_TCP)
-    if version >= 6:
+    if version >= _SCOPES_VERSION:
         fields.append(_ALL_SCOPES)
     return struct.pack(f"={len(fields)}Q", *fields)

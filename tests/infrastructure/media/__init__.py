@@ -1,0 +1,1 @@
+"""Untrusted recordings: measured, refused, decoded."""

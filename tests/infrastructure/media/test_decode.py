@@ -1,0 +1,152 @@
+"""Decoding gives all the sound, in its place, or says that it could not."""
+
+import array
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+
+from domain.errors import MediaTooLong, NotMedia, TruncatedMedia
+from infrastructure.media.decode import DecodingFailed, PcmStream, open_pcm
+from infrastructure.media.pcm import BYTES_PER_SECOND, SAMPLE_RATE
+from tests.infrastructure.media.recordings import (
+    ADTS,
+    FLAC,
+    HERTZ,
+    LIVE_WEBM,
+    M4A_FAST_START,
+    MKV,
+    MP3,
+    OGG,
+    WAV,
+    Form,
+    overwrite,
+    write_recording,
+)
+
+MEGABYTE = 1 << 20
+
+
+def decode(path: Path, duration_seconds: float) -> tuple[bytes, float]:
+    with open_pcm(path, duration_seconds) as sound:
+        return b"".join(sound), sound.decoded_seconds
+
+
+def loudness(pcm: bytes, begin_seconds: float, end_seconds: float) -> float:
+    """The mean of the sizes of the samples."""
+    first, last = (round(at * SAMPLE_RATE) for at in (begin_seconds, end_seconds))
+    samples = array.array("h", pcm)[first:last]
+    return sum(map(abs, samples)) / len(samples)
+
+
+@pytest.mark.parametrize(
+    "form", [WAV, MP3, FLAC, M4A_FAST_START, ADTS, OGG, LIVE_WEBM, MKV], ids=lambda form: form.container
+)
+async def test_every_form_becomes_the_same_tone(form: Form, tmp_path: Path) -> None:
+    pcm, decoded_seconds = decode(write_recording(tmp_path / "media", form, seconds=4.0), 4.0)
+    assert decoded_seconds == pytest.approx(4.0, abs=0.1)
+    assert len(pcm) / BYTES_PER_SECOND == pytest.approx(4.0, abs=0.1)
+    crossings = sum((one < 0) != (other < 0) for one, other in pairwise(array.array("h", pcm)))
+    assert crossings / 2 / 4.0 == pytest.approx(HERTZ, rel=0.03)
+
+
+def test_stereo_is_heard_as_one(tmp_path: Path) -> None:
+    stereo = write_recording(tmp_path / "media", FLAC, seconds=2.0, layout="stereo")
+    pcm, _ = decode(stereo, 2.0)
+    assert len(pcm) == 2 * BYTES_PER_SECOND
+    assert loudness(pcm, 0.5, 1.5) == pytest.approx(8_000 * 0.637, rel=0.05)
+
+
+def test_a_hole_in_the_time_stamps_becomes_silence(tmp_path: Path) -> None:
+    """So that every word after it is found when it was spoken."""
+    dropout = write_recording(tmp_path / "media", LIVE_WEBM, seconds=6.0, hole=(3.0, 1.0))
+    pcm, decoded_seconds = decode(dropout, 7.0)
+    assert decoded_seconds == pytest.approx(7.0, abs=0.1)
+    assert loudness(pcm, 3.2, 3.8) < 50
+    assert min(loudness(pcm, 1, 2), loudness(pcm, 5, 6)) > 3_000
+
+
+def test_a_recording_that_changes_its_form_on_the_way_is_followed(tmp_path: Path) -> None:
+    parts = [
+        write_recording(tmp_path / str(rate), Form("adts", "aac", rate), seconds=3.0).read_bytes()
+        for rate in (44_100, 22_050)
+    ]
+    joined = tmp_path / "joined"
+    joined.write_bytes(b"".join(parts))
+    pcm, _ = decode(joined, 6.0)
+    assert len(pcm) / BYTES_PER_SECOND == pytest.approx(6.0, abs=0.3)
+
+
+def test_a_recording_whose_middle_is_broken_is_not_taken_for_a_shorter_one(tmp_path: Path) -> None:
+    broken = overwrite(
+        write_recording(tmp_path / "media", M4A_FAST_START, seconds=20.0), begin=0.3, end=0.7
+    )
+    with pytest.raises(TruncatedMedia):
+        decode(broken, 20.0)
+
+
+def test_one_broken_moment_is_survived_and_what_follows_stays_in_its_place(tmp_path: Path) -> None:
+    scratched = overwrite(
+        write_recording(tmp_path / "media", M4A_FAST_START, seconds=20.0), begin=0.5, end=0.51
+    )
+    pcm, _ = decode(scratched, 20.0)
+    assert len(pcm) / BYTES_PER_SECOND == pytest.approx(20.0, abs=0.4)
+
+
+def test_more_sound_than_was_probed_is_refused(tmp_path: Path) -> None:
+    """A file that tricks the probe is not transcribed for free."""
+    with pytest.raises(MediaTooLong):
+        decode(write_recording(tmp_path / "media", WAV, seconds=20.0), 5.0)
+
+
+def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "media").write_bytes(b"hello world\n" * 1_000)
+    with pytest.raises(NotMedia):
+        decode(tmp_path / "media", 5.0)
+
+
+def test_a_decoder_that_crashes_is_the_recordings_doing(tmp_path: Path) -> None:
+    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0)
+    with open_pcm(recording, 600.0) as sound:
+        blocks = iter(sound)
+        next(blocks)
+        psutil.Process(sound.pid).kill()
+        with pytest.raises(NotMedia):
+            list(blocks)
+
+
+def test_a_decoder_that_exits_early_is_no_verdict() -> None:
+    """The end of its output alone is not the end of the recording."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", r"import os; os.write(1, b'\x02\0\0\0ab'); os._exit(3)"],
+        stdout=subprocess.PIPE,
+    )
+    sound = PcmStream(child)
+    try:
+        with pytest.raises(DecodingFailed, match="code 3"):
+            list(sound)
+    finally:
+        sound.close()
+
+
+def test_a_decoder_does_not_outlive_its_reader(tmp_path: Path) -> None:
+    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0)
+    with open_pcm(recording, 600.0) as sound:
+        next(iter(sound))
+        pid = sound.pid
+    assert not psutil.pid_exists(pid)
+
+
+def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path) -> None:
+    recording = write_recording(tmp_path / "media", FLAC, seconds=3600.0, amplitude=0)
+    assert recording.stat().st_size < 3 * MEGABYTE
+    peak = 0
+    with open_pcm(recording, 3600.0) as sound:
+        for number, _ in enumerate(sound):
+            if number % 200 == 0:
+                peak = max(peak, psutil.Process(sound.pid).memory_info().rss)
+    assert sound.decoded_seconds == 3600.0
+    assert peak < 150 * MEGABYTE

@@ -1,7 +1,7 @@
 """What an auditor asks of the log. Reads only: no lock, no row, no setting is touched."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
+
+Heads: TypeAlias = Mapping[int, int]
+"""The last seq of each partition."""
 
 _SQL: Final = load_queries(Path(__file__).with_name("audit.sql"))
 _CATEGORIES: Final = (USER.category, QUOTA.category, MEDIA_FILE.category, TRANSCRIPTION.category)
@@ -72,29 +75,34 @@ async def with_related(log: Connection, records: Sequence[LogRecord]) -> Sequenc
     """These events and what the same requests did to other streams of the owner, oldest first."""
     seqs = [record.seq for record in records]
     requests = list({record.correlation_id for record in records})
-    where = (records[0].partition, min(seqs), max(seqs), _NEARBY, requests)
+    where = (records[0].partition, min(seqs) - _NEARBY, max(seqs) + _NEARBY, requests)
     return _records(await log.fetch(_SQL["related"], *where))
 
 
-async def newest_records(log: Connection, count: int) -> Sequence[LogRecord]:
-    """Oldest first."""
-    return _records(await log.fetch(_SQL["newest"], count))[::-1]
+async def newest_records(log: Connection, count: int) -> tuple[Sequence[LogRecord], Heads]:
+    """Oldest first; and where each partition ended at that same moment, for `coming_records`."""
+    async with log.transaction(isolation="repeatable_read"):
+        records = _records(await log.fetch(_SQL["newest"], count))[::-1]
+        return records, await _heads(log)
 
 
-async def coming_records(log: Connection) -> AsyncIterator[LogRecord]:
-    """What is appended from now on, for ever."""
-    seqs = {row["partition"]: row["seq"] for row in await log.fetch(_SQL["heads"])}
+async def coming_records(log: Connection, after: Heads) -> AsyncGenerator[LogRecord, None]:
+    """What is appended after these heads, for ever."""
+    seqs = dict(after)
     while True:
-        heads = {row["partition"]: row["seq"] for row in await log.fetch(_SQL["heads"])}
+        heads = await _heads(log)
         grown = [partition for partition, head in heads.items() if head > seqs.get(partition, 0)]
         for partition in grown:
-            for record in _records(
-                await log.fetch(_SQL["following"], partition, seqs.get(partition, 0), _BATCH)
-            ):
+            following = await log.fetch(_SQL["following"], partition, seqs.get(partition, 0), _BATCH)
+            for record in _records(following):
                 seqs[partition] = record.seq
                 yield record
         if not grown:
             await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _heads(log: Connection) -> Heads:
+    return {row["partition"]: row["seq"] for row in await log.fetch(_SQL["heads"])}
 
 
 def _stream_ids(identity: str) -> list[str]:

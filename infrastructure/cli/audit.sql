@@ -12,7 +12,7 @@ select
     partition, seq, stream_id, version, owner_id, type, schema_version, data, event_id, recorded_at,
     actor, correlation_id, causation_id, request_id, traceparent
 from events
-where partition = $1 and seq between $2 - $4 and $3 + $4 and correlation_id = any ($5::uuid[])
+where partition = $1 and seq between $2 and $3 and correlation_id = any ($4::uuid[])
 order by seq;
 
 -- name: newest

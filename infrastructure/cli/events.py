@@ -65,9 +65,10 @@ async def _show(stream: str, related: bool, as_json: bool, data: Path) -> None:
 
 async def _tail(count: int, follow: bool, as_json: bool, data: Path) -> None:
     async with opened_log(_database_url(data)) as log:
-        _print(await newest_records(log, count), as_json)
+        newest, heads = await newest_records(log, count)
+        _print(newest, as_json)
         if follow:
-            async for record in coming_records(log):
+            async for record in coming_records(log, heads):
                 _print([record], as_json)
 
 

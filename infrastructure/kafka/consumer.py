@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.structs import TopicPartition
 
+from infrastructure.kafka.clients import start_client
 from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable, StuckConsumer
 
 logger = logging.getLogger(__name__)
@@ -28,11 +29,16 @@ ConsumedMessage = Any
 """aiokafka's ConsumerRecord: topic, partition, offset, timestamp, key, value, headers."""
 
 
-def new_consumer(bootstrap: str, fetch_wait_ms: int = FETCH_WAIT_MS) -> AIOKafkaConsumer:
-    """Hides aborted transactions, and goes to the beginning where an offset does not exist (any more)."""
+def new_consumer(
+    bootstrap: str,
+    *,
+    fetch_wait_ms: int = FETCH_WAIT_MS,
+    isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
+) -> AIOKafkaConsumer:
+    """Goes to the beginning where an offset does not exist (any more)."""
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
-        isolation_level="read_committed",
+        isolation_level=isolation,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         fetch_max_wait_ms=fetch_wait_ms,
@@ -43,8 +49,7 @@ def new_consumer(bootstrap: str, fetch_wait_ms: int = FETCH_WAIT_MS) -> AIOKafka
 async def start_consumer(consumer: AIOKafkaConsumer) -> None:
     """Raises KafkaError or TimeoutError, having closed the consumer."""
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            await consumer.start()
+        await start_client(consumer.start(), CONNECT_SECONDS)
     except BaseException:
         await close_consumer(consumer)
         raise

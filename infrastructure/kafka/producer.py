@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
+from infrastructure.kafka.clients import start_client
 from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
 from schemas.topics import Headers
 
@@ -202,8 +203,7 @@ class IdempotentProducer:
 
 async def _start(producer: AIOKafkaProducer) -> None:
     try:
-        async with asyncio.timeout(START_SECONDS):
-            await producer.start()
+        await start_client(producer.start(), START_SECONDS)
     except BaseException:
         await _discard(producer)
         raise

@@ -1,31 +1,80 @@
 """The last committed message of a partition, found from its end."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import TracebackType
 from typing import Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from infrastructure.kafka.consumer import ConsumedMessage
+from infrastructure.kafka.consumer import ConsumedMessage, close_consumer, new_consumer, start_consumer
 
-FIRST_STRIDE: Final = 64
+LOOK_SECONDS: Final = 30.0
+"""Longer than a transaction may stay open, since nothing after an open one can be seen."""
+ASK_SECONDS: Final = 10.0
+FETCH_WAIT_MS: Final = 10
 POLL_MS: Final = 50
+FIRST_STRIDE: Final = 64
 
 Content = TypeVar("Content")
 
 
-async def last_message(
+class Tails:
+    """Looks at the ends of partitions. Methods raise KafkaError or TimeoutError."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+
+    async def __aenter__(self) -> "Tails":
+        # To a read_committed consumer a partition ends before the first transaction that is not over, which
+        # for some milliseconds is the one that was just committed.
+        self._uncommitted = new_consumer(self._bootstrap, isolation="read_uncommitted")
+        await start_consumer(self._uncommitted)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await close_consumer(self._uncommitted)
+
+    async def begins(self, *partitions: TopicPartition) -> Mapping[TopicPartition, int]:
+        """The offset of the first message that is kept."""
+        async with asyncio.timeout(ASK_SECONDS):
+            begins: Mapping[TopicPartition, int] = await self._uncommitted.beginning_offsets(partitions)
+        return begins
+
+    async def ends(self, *partitions: TopicPartition) -> Mapping[TopicPartition, int]:
+        """The offset that the next message will get."""
+        async with asyncio.timeout(ASK_SECONDS):
+            ends: Mapping[TopicPartition, int] = await self._uncommitted.end_offsets(partitions)
+        return ends
+
+    async def last(
+        self, where: TopicPartition, understand: Callable[[ConsumedMessage], Content | None]
+    ) -> Content | None:
+        """What `understand` makes of the last committed message it does not answer None for; None without one.
+
+        Waits for open transactions to end.
+        """
+        consumer = new_consumer(self._bootstrap, fetch_wait_ms=FETCH_WAIT_MS)
+        await start_consumer(consumer)
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                begin, stop = (await self.begins(where))[where], (await self.ends(where))[where]
+                return await _last(consumer, where, (begin, stop), understand)
+        finally:
+            await close_consumer(consumer)
+
+
+async def _last(
     consumer: AIOKafkaConsumer,
     where: TopicPartition,
+    offsets: tuple[int, int],
     understand: Callable[[ConsumedMessage], Content | None],
 ) -> Content | None:
-    """What `understand` makes of the last message it does not answer None for; None when there is none.
-
-    Goes back in growing strides: markers and aborted transactions take offsets, but are no messages.
-    Takes over the consumer's assignment. Raises KafkaError; the caller sets the deadline.
-    """
-    begin = (await consumer.beginning_offsets([where]))[where]
-    stop = (await consumer.end_offsets([where]))[where]
+    """Goes back in growing strides: markers and aborted transactions take offsets, but are no messages."""
+    begin, stop = offsets
     stride = FIRST_STRIDE
     consumer.assign([where])
     while stop > begin:

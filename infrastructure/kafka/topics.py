@@ -7,6 +7,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 
+from infrastructure.kafka.clients import start_client
 from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
 from schemas.topics import Topics
 
@@ -48,7 +49,7 @@ async def create_topics(
     async with asyncio.timeout(DEADLINE_SECONDS):
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         try:
-            await admin.start()
+            await start_client(admin.start(), DEADLINE_SECONDS)
             await _create(admin, _wanted(topics, partition_count, retention_ms))
             await _wait_until_usable(admin, list(_names(topics)), partition_count)
         finally:
@@ -70,7 +71,7 @@ async def partitions_of(bootstrap: str, topic: str) -> frozenset[int]:
 async def _look_up(bootstrap: str, topic: str) -> frozenset[int]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        await admin.start()
+        await start_client(admin.start(), DEADLINE_SECONDS)
         [described] = await admin.describe_topics([topic])
     except KAFKA_FAILURES:
         return frozenset()

@@ -13,12 +13,13 @@ from msgspec import Struct
 from domain.log import LogRecord
 from domain.ports import EventLog
 from infrastructure.kafka.producer import Connect, TransactionalProducer
+from infrastructure.kafka.tail import Tails
 from infrastructure.relay.messages import messages_of, within_bytes
 from infrastructure.relay.standing import (
-    KafkaTail,
     KafkaWentBack,
     LogBehindKafka,
     Refused,
+    RelayedPartition,
     require_same_story,
 )
 from schemas.topics import Topics
@@ -90,17 +91,18 @@ class RelayPartition:
         transactional_id = f"{self._topics.prefix}-relay-{self._partition}"
         async with (
             TransactionalProducer(self._bootstrap, transactional_id, connect=self._connect) as producer,
-            KafkaTail(self._bootstrap, self._topics, self._partition) as tail,
+            Tails(self._bootstrap) as tails,
         ):
-            await self._resume(tail)
+            there = RelayedPartition(tails, self._topics, self._partition)
+            await self._resume(there)
             while True:
                 if records := await self._next_records():
                     await self._send(records, producer)
                 else:
-                    await self._wait(tail)
+                    await self._wait(there)
 
-    async def _resume(self, tail: KafkaTail) -> None:
-        standing = await tail.standing()
+    async def _resume(self, there: RelayedPartition) -> None:
+        standing = await there.standing()
         await require_same_story(self._log, self._partition, standing)
         if standing.reached > standing.resume_after:
             logger.warning(
@@ -137,13 +139,13 @@ class RelayPartition:
     def _events_among(self, sent: Sequence[RecordMetadata]) -> Sequence[RecordMetadata]:
         return [each for each in sent if each.topic == self._topics.events]
 
-    async def _wait(self, tail: KafkaTail) -> None:
+    async def _wait(self, there: RelayedPartition) -> None:
         await self._log.wait_for_append(self._limits.poll_seconds)
         now = asyncio.get_running_loop().time()
         if now < self._check_at:
             return
         self._check_at = now + self._limits.check_seconds
-        await tail.require_end_after(self._offset)
+        await there.require_end_after(self._offset)
         if (head := await self._log.head(self._partition)) < self._seq:
             raise LogBehindKafka(self._partition, self._seq, head)
 

@@ -1,24 +1,15 @@
 """What Kafka holds of one partition of the log, and where the relay goes on from there."""
 
-import asyncio
-from types import TracebackType
-from typing import Final
-
 import msgspec
 from aiokafka.structs import TopicPartition
 from msgspec import Struct
 
 from domain.log import LogRecord
 from domain.ports import EventLog
-from infrastructure.kafka.consumer import ConsumedMessage, close_consumer, new_consumer, start_consumer
-from infrastructure.kafka.tail import last_message
+from infrastructure.kafka.consumer import ConsumedMessage
+from infrastructure.kafka.tail import Tails
 from schemas.checkpoints import decode_checkpoint
 from schemas.topics import Topics, UnreadableMessage, record_of
-
-LOOK_SECONDS: Final = 30.0
-CHECK_SECONDS: Final = 10.0
-FETCH_WAIT_MS: Final = 10
-"""All that is read here is there already: nothing to wait for."""
 
 
 class Refused(Exception):
@@ -83,38 +74,25 @@ class Standing(Struct, frozen=True, kw_only=True):
         return self.last.offset if self.last is not None else -1
 
 
-class KafkaTail:
-    """The ends of one partition's events and checkpoints in Kafka."""
+class RelayedPartition:
+    """One partition's events and checkpoints in Kafka. Methods raise KafkaError or TimeoutError."""
 
-    def __init__(self, bootstrap: str, topics: Topics, partition: int) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, tails: Tails, topics: Topics, partition: int) -> None:
+        self._tails = tails
         self._events = TopicPartition(topics.events, partition)
         self._checkpoints = TopicPartition(topics.checkpoints, partition)
 
-    async def __aenter__(self) -> "KafkaTail":
-        """Raises KafkaError or TimeoutError, as all methods do."""
-        self._consumer = new_consumer(self._bootstrap, FETCH_WAIT_MS)
-        await start_consumer(self._consumer)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await close_consumer(self._consumer)
-
     async def standing(self) -> Standing:
-        """Sound only after earlier relays were fenced: then no transaction of theirs can end any more."""
-        async with asyncio.timeout(LOOK_SECONDS):
-            checkpoint = await last_message(self._consumer, self._checkpoints, _checkpointed_seq)
-            last = await last_message(self._consumer, self._events, _sent)
-            begin = await self._consumer.beginning_offsets([self._events])
-            self._consumer.unsubscribe()
-        return Standing(checkpoint=checkpoint, last=last, events_aged_out=begin[self._events] > 0)
+        """Sound only after earlier relays were fenced: then no transaction of theirs can be committed any more."""
+        return Standing(
+            checkpoint=await self._tails.last(self._checkpoints, _checkpointed_seq),
+            last=await self._tails.last(self._events, _sent),
+            events_aged_out=(await self._tails.begins(self._events))[self._events] > 0,
+        )
 
     async def require_end_after(self, offset: int) -> None:
         """Raises KafkaWentBack when the events end before what was sent."""
-        async with asyncio.timeout(CHECK_SECONDS):
-            end = (await self._consumer.end_offsets([self._events]))[self._events]
+        end = (await self._tails.ends(self._events))[self._events]
         if end <= offset:
             raise KafkaWentBack(f"{self._events} ended after {offset} and ends at {end} now")
 

@@ -1,0 +1,122 @@
+"""Log records to publish, topics of a test's own, and what a topic holds."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import TopicPartition
+
+from domain.events import Event
+from domain.log import LogRecord
+from infrastructure.kafka.topics import create_topics
+from schemas.events import encode, type_of
+from schemas.topics import Topics, headers_of
+from tests.builders import ANNA, NOON, granted, identity
+
+DEADLINE_SECONDS = 30.0
+POLL_SECONDS = 0.01
+
+
+def record(seq: int, *, partition: int = 0, event: Event | None = None, owner_id: UUID = ANNA) -> LogRecord:
+    event = event or granted(seq)
+    stored = type_of(event)
+    return LogRecord(
+        partition=partition,
+        seq=seq,
+        stream_id=f"quota-{owner_id}",
+        version=seq,
+        owner_id=owner_id,
+        type=stored.name,
+        schema_version=stored.schema_version,
+        data=encode(event),
+        event_id=identity(f"event {partition}:{seq}"),
+        recorded_at=NOON,
+        actor="anna",
+        correlation_id=identity("conversation"),
+        causation_id=None,
+        request_id=None,
+        traceparent=None,
+    )
+
+
+def records(*seqs: int, partition: int = 0) -> list[LogRecord]:
+    return [record(seq, partition=partition) for seq in seqs]
+
+
+async def fresh_topics(bootstrap: str, partition_count: int = 1) -> Topics:
+    """Empty topics nobody else knows."""
+    topics = Topics(f"test-{uuid.uuid4().hex[:12]}")
+    await create_topics(bootstrap, topics, partition_count)
+    return topics
+
+
+async def publish(bootstrap: str, topics: Topics, sent: Iterable[LogRecord]) -> None:
+    """As a relay would, but without transactions, checkpoints and checks."""
+    async with producing(bootstrap) as producer:
+        for each in sent:
+            key = str(each.owner_id).encode()
+            await producer.send(topics.events, each.data, key, each.partition, headers=headers_of(each))
+
+
+@asynccontextmanager
+async def producing(bootstrap: str, transactional_id: str | None = None) -> AsyncIterator[AIOKafkaProducer]:
+    """Has sent everything when it ends."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, enable_idempotence=True, transactional_id=transactional_id
+    )
+    async with producer:
+        yield producer
+
+
+async def committed(bootstrap: str, topic: str) -> Sequence[Any]:
+    """All messages that read_committed consumers see, partition by partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
+    ends_seen_by = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    async with asyncio.timeout(DEADLINE_SECONDS), consumer, ends_seen_by:
+        found: list[Any] = []
+        for where in await _partitions(bootstrap, topic):
+            # What was just committed counts, although its end may not be written yet.
+            end = (await ends_seen_by.end_offsets([where]))[where]
+            consumer.assign([where])
+            await consumer.seek_to_beginning(where)
+            while await consumer.position(where) < end:
+                found += (await consumer.getmany(where, timeout_ms=20)).get(where, [])
+        return found
+
+
+async def _partitions(bootstrap: str, topic: str) -> list[TopicPartition]:
+    async with administering(bootstrap) as admin:
+        [described] = await admin.describe_topics([topic])
+    return sorted(TopicPartition(topic, each["partition"]) for each in described["partitions"])
+
+
+async def delete_topics(bootstrap: str, *names: str) -> None:
+    """Returns when they are gone."""
+    async with administering(bootstrap) as admin:
+        await admin.delete_topics(list(names))
+
+        async def gone() -> bool:
+            return not set(names) & set(await admin.list_topics())
+
+        await until(gone)
+
+
+@asynccontextmanager
+async def administering(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await condition():
+            await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,111 @@
+"""A worker hears of what is assigned to it from when it listens, each event once."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.events import Event
+from infrastructure.kafka.jobs import JobConsumer, JobEvent
+from infrastructure.kafka.topics import create_topics
+from schemas.partitions import partition_of
+from schemas.topics import Topics, headers_of
+from tests.builders import OTHER_WORKER, WORKER, cancelled, granted, started
+from tests.infrastructure.kafka.messages import (
+    DEADLINE_SECONDS,
+    committed,
+    delete_topics,
+    fresh_topics,
+    producing,
+    record,
+)
+
+
+async def assign(
+    kafka: str, topics: Topics, *jobs: tuple[int, Event], worker_id: UUID = WORKER, partition_count: int = 1
+) -> None:
+    """Sends events as the relay does, each with its `seq` in the log."""
+    async with producing(kafka) as producer:
+        for seq, event in jobs:
+            sent = record(seq, event=event)
+            await producer.send(
+                topics.jobs,
+                sent.data,
+                str(worker_id).encode(),
+                partition_of(worker_id, partition_count),
+                headers=headers_of(sent),
+            )
+
+
+async def take(jobs: JobConsumer, count: int) -> Sequence[JobEvent]:
+    taken: list[JobEvent] = []
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while len(taken) < count:
+            taken += await jobs.next_batch(1.0)
+    return taken
+
+
+async def test_a_worker_hears_of_its_assignments_and_cancellations(kafka: str) -> None:
+    topics = await fresh_topics(kafka, partition_count=3)
+    async with JobConsumer(kafka, topics, 3, WORKER) as jobs:
+        await assign(kafka, topics, (1, started()), (2, cancelled(1, worker_id=WORKER)), partition_count=3)
+        assert await take(jobs, 2) == [started(), cancelled(1, worker_id=WORKER)]
+
+
+async def test_a_worker_hears_nothing_of_other_workers(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    async with JobConsumer(kafka, topics, 1, WORKER) as jobs:
+        await assign(kafka, topics, (1, started(worker_id=OTHER_WORKER)), worker_id=OTHER_WORKER)
+        await assign(kafka, topics, (2, started(2)))
+        assert await take(jobs, 1) == [started(2)]
+
+
+async def test_what_was_assigned_before_it_listened_is_not_for_this_run_of_the_worker(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    await assign(kafka, topics, (1, started()))
+    async with JobConsumer(kafka, topics, 1, WORKER) as jobs:
+        assert await jobs.next_batch(0.5) == []
+        await assign(kafka, topics, (2, started(2)))
+        assert await take(jobs, 1) == [started(2)]
+
+
+async def test_nothing_is_missed_that_comes_before_the_first_look(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    async with JobConsumer(kafka, topics, 1, WORKER) as jobs:
+        await assign(kafka, topics, *((seq, started(seq)) for seq in range(1, 6)))
+        assert await take(jobs, 5) == [started(seq) for seq in range(1, 6)]
+
+
+async def test_jobs_can_be_awaited_one_by_one(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    async with JobConsumer(kafka, topics, 1, WORKER) as jobs, asyncio.timeout(DEADLINE_SECONDS):
+        await assign(kafka, topics, (1, started()), (2, started(2)))
+        attempts = []
+        async for event in jobs:
+            attempts.append(event.attempt)
+            if len(attempts) == 2:
+                break
+    assert attempts == [1, 2]
+
+
+async def test_a_job_that_is_sent_again_is_handed_out_once(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    async with JobConsumer(kafka, topics, 1, WORKER) as jobs:
+        await assign(kafka, topics, (1, started()), (1, started()), (2, started(2)))
+        assert await take(jobs, 2) == [started(), started(2)]
+        await delete_topics(kafka, topics.jobs)
+        await create_topics(kafka, topics, 1)
+        await assign(kafka, topics, (1, started()), (2, started(2)), (3, started(3)))
+        assert await take(jobs, 1) == [started(3)]
+
+
+async def test_what_is_no_job_becomes_a_dead_letter(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    key = str(WORKER).encode()
+    unknown = [*headers_of(record(3)), ("ce_type", b"TranscriptionSung")]
+    async with JobConsumer(kafka, topics, 1, WORKER) as jobs:
+        async with producing(kafka) as producer:
+            await producer.send(topics.jobs, b"hello", key, 0)
+            await producer.send(topics.jobs, b"{}", key, 0, headers=unknown)
+        await assign(kafka, topics, (4, granted(1)), (5, started()))
+        assert await take(jobs, 1) == [started()]
+    assert len(await committed(kafka, topics.dead_letters)) == 3

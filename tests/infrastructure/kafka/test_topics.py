@@ -1,0 +1,43 @@
+"""Topics are created once, with what the design asks of each, and refused where they do not fit the log."""
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from infrastructure.kafka.topics import WrongPartitionCount, create_topics
+from tests.infrastructure.kafka.messages import administering, fresh_topics
+
+
+async def settings_of(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
+    [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    [(_, _, _, _, entries)] = answer.resources
+    return {name: value for name, value, *_ in entries}
+
+
+async def test_all_five_topics_have_as_many_partitions_as_the_log(kafka: str) -> None:
+    topics = await fresh_topics(kafka, partition_count=3)
+    async with administering(kafka) as admin:
+        described = await admin.describe_topics(
+            [topics.events, topics.jobs, topics.reports, topics.checkpoints, topics.dead_letters]
+        )
+    assert [len(each["partitions"]) for each in described] == [3] * 5
+
+
+async def test_events_are_kept_for_ever_and_checkpoints_compacted(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    async with administering(kafka) as admin:
+        events = await settings_of(admin, topics.events)
+        checkpoints = await settings_of(admin, topics.checkpoints)
+    assert (events["cleanup.policy"], events["retention.ms"]) == ("delete", "-1")
+    assert checkpoints["cleanup.policy"] == "compact"
+
+
+async def test_topics_that_exist_are_left_alone(kafka: str) -> None:
+    topics = await fresh_topics(kafka, partition_count=2)
+    await create_topics(kafka, topics, 2)
+
+
+async def test_topics_with_another_partition_count_are_refused(kafka: str) -> None:
+    topics = await fresh_topics(kafka, partition_count=2)
+    with pytest.raises(WrongPartitionCount, match=r"has 2 partitions and the log has 3"):
+        await create_topics(kafka, topics, 3)

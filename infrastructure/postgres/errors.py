@@ -13,6 +13,7 @@ import asyncpg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
 from infrastructure.problems import Unfit
+from infrastructure.settings import InvalidSetting
 
 
 class DatabaseProblem(Unfit):
@@ -33,7 +34,7 @@ class MigrationChanged(DatabaseProblem):
         super().__init__(f"{component}: {name} was applied and then edited: undo the edit, add a new file")
 
 
-class PartitionCountMismatch(DatabaseProblem):
+class PartitionCountMismatch(DatabaseProblem, InvalidSetting):
     def __init__(self, stored: int, asked: int) -> None:
         super().__init__(
             f"this log was started with {stored} partitions and cannot be used with {asked}: "
@@ -46,6 +47,7 @@ class PartitionCountMismatch(DatabaseProblem):
 TRANSIENT: Final = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -54,4 +56,6 @@ TRANSIENT: Final = (
     InterfaceError,
     OperationalError,
 )
-"""Errors that say nothing about the statement: the same one may succeed a moment later. OSError holds TimeoutError."""
+"""Errors that say nothing about the statement: the same one may succeed a moment later. OSError holds TimeoutError.
+
+The last two are what the recorder makes of the others."""

@@ -16,6 +16,7 @@ from infrastructure.postgres.recorder import PostgresRecorder
 from infrastructure.postgres.retry import retried
 
 DEADLINE_SECONDS: Final = 10.0
+LEAVE_SECONDS_MAX: Final = 3.0
 
 
 class PostgresEventStore:
@@ -51,8 +52,17 @@ class PostgresEventStore:
     ) -> None:
         assert self._writing is not None
         self._writer.close()
-        # A task that does not end by the deadline is cancelled, and answers its callers on the way out.
-        await asyncio.wait_for(self._writing, self._deadline_seconds)
+        await asyncio.wait([self._writing], timeout=LEAVE_SECONDS_MAX)
+        # Cancelled, the writer answers its callers on the way out.
+        if self._writing.cancel():
+            await asyncio.wait([self._writing], timeout=LEAVE_SECONDS_MAX)
+        else:
+            self._writing.result()
+
+    @property
+    def is_writing(self) -> bool:
+        """False when the writer has ended: then every append is refused."""
+        return self._writing is not None and not self._writing.done()
 
     async def read_stream(self, stream_id: str) -> Sequence[Event]:
         stored = await retried(lambda: self._recorder.select_events(stream_id), self._deadline_seconds)

@@ -163,3 +163,18 @@ async def test_leaving_the_store_writes_what_is_in_line(pool: Pool) -> None:
         await asyncio.sleep(0)
     answers = await asyncio.gather(*callers)
     assert len(set(answers)) == 600
+
+
+async def test_a_store_that_is_left_while_the_database_hangs_tells_its_callers(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.postgres.store.LEAVE_SECONDS_MAX", 0.1)
+    async with pool.acquire() as blocker, blocker.transaction():
+        async with PostgresEventStore(pool, PARTITION_COUNT) as store:
+            await blocker.execute("lock table log_partitions in access exclusive mode")
+            caller = asyncio.create_task(store.append([append(OWNER, 1)], provenance()))
+            await asyncio.sleep(0)
+            was_writing = store.is_writing
+        assert (was_writing, store.is_writing) == (True, False)
+        with pytest.raises(DatabaseUnavailable):
+            await caller

@@ -3,13 +3,14 @@
 import logging
 import signal
 import sys
+from typing import Final
 
 import uvicorn
 
 from api.app import create_app
 from infrastructure.settings import InvalidSetting, Settings, read_settings
 
-STOP_SECONDS_MAX = 8
+STOP_SECONDS_MAX: Final = 6
 """What requests in progress have left after SIGTERM; closing what they worked with takes a moment more."""
 
 

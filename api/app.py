@@ -81,8 +81,9 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
         route_handlers=[
             _open_routes(),
             _protected_routes(),
-            health.live,
-            health.ready,
+            _health_routes(BASE_PATH),
+            # Probes of container platforms look here.
+            _health_routes("/", include_in_schema=False),
             openapi.get_asset,
         ],
         lifespan=[lifespan],
@@ -106,6 +107,15 @@ def require_secret(settings: Settings) -> None:
 
 def _open_routes() -> Router:
     return Router(BASE_PATH, route_handlers=[accounts.register, accounts.login], tags=["accounts"])
+
+
+def _health_routes(path: str, *, include_in_schema: bool = True) -> Router:
+    return Router(
+        path,
+        route_handlers=[health.live, health.ready],
+        include_in_schema=include_in_schema,
+        tags=["health"],
+    )
 
 
 def _protected_routes() -> Router:

@@ -143,12 +143,20 @@ def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Re
     return _problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", text)
 
 
+_UNAVAILABLE: Final = (
+    DatabaseProblem,
+    TimeoutError,
+    ConnectionError,
+    # A full disk is an OSError too, and will not be better in a moment.
+    *(problem for problem in TRANSIENT if problem is not OSError),
+)
+
 HANDLERS: Final[ExceptionHandlersMap] = {
     Rejection: answer_rejection,
     ValidationException: answer_validation,
     NotFoundException: answer_not_found,
     HTTPException: answer_http,
-    **dict.fromkeys((DatabaseProblem, *TRANSIENT), answer_unavailable),
+    **dict.fromkeys(_UNAVAILABLE, answer_unavailable),
     Exception: answer_unexpected,
 }
 

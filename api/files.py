@@ -8,6 +8,7 @@ from litestar.params import FromPath
 
 from api.consistency import settle
 from api.errors import problems
+from api.openapi import UploadOperation
 from api.paging import LIMIT_DEFAULT, CursorText, Limit, cursor_of, page
 from api.parts import Parts
 from api.requests import AuthenticatedRequest, Caller
@@ -20,7 +21,7 @@ from schemas.bodies import FileBody, Uploaded
 from schemas.objects import media_key
 
 
-@post("/files/upload", responses=problems(400, 401, 408, 413))
+@post("/files/upload", operation_class=UploadOperation, responses=problems(400, 401, 408, 413))
 async def upload_file(
     request: AuthenticatedRequest, caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> Uploaded:

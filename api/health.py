@@ -31,13 +31,13 @@ class NotReady(Exception):
     """A part cannot do its work; the message says why, and to anybody."""
 
 
-@get(["/health/live", "/v1/health/live"], sync_to_thread=False)
+@get("/health/live", sync_to_thread=False)
 def live() -> Message:
     """Answers as long as the process does."""
     return Message(message="alive")
 
 
-@get(["/health/ready", "/v1/health/ready"])
+@get("/health/ready")
 async def ready(state: State) -> Response[Readiness]:
     """Says which part is not ready, and why."""
     health: Health = state.parts.health
@@ -48,9 +48,10 @@ async def ready(state: State) -> Response[Readiness]:
 class Health:
     """Looks at the parts, once in `KEEP_SECONDS` however many ask."""
 
-    def __init__(self, pool: Pool, objects: ObjectStore) -> None:
+    def __init__(self, pool: Pool, objects: ObjectStore, lag_seconds_max: float = LAG_SECONDS_MAX) -> None:
         self._pool = pool
         self._objects = objects
+        self._lag_seconds_max = lag_seconds_max
         self._turn = asyncio.Lock()
         self._checked_at = -KEEP_SECONDS
         self._readiness = Readiness(ready=False, parts={})
@@ -94,7 +95,7 @@ class Health:
             raise NotReady(f"no projector has begun with partitions {strange}: run `stenolog project`")
         events = sum(row["events"] for row in unread)
         age_seconds = max((row["age_seconds"] for row in unread), default=0.0)
-        if age_seconds > LAG_SECONDS_MAX:
+        if age_seconds > self._lag_seconds_max:
             raise NotReady(f"{events} events behind, the oldest for {age_seconds:.0f} s")
         return f"{events} events behind"
 

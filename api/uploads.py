@@ -41,15 +41,11 @@ class Received(Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class ClientLeft(Exception):
-    """The client closed the connection in the middle of its upload."""
-
-
 @asynccontextmanager
 async def receive(request: Request[Any, Any, Any], spool: Path, bytes_max: int) -> AsyncIterator[Received]:
     """The upload, for as long as the context lasts; then its file is gone.
 
-    Raises MalformedUpload, UploadTooLarge, UploadStalled or ClientLeft.
+    Raises MalformedUpload, UploadTooLarge or UploadStalled.
     """
     boundary = _boundary_of(request)
     _require_announced_size(request, bytes_max)
@@ -181,7 +177,7 @@ async def _chunks(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes, None
             except TimeoutError:
                 raise UploadStalled(SILENCE_SECONDS_MAX) from None
             except InternalServerException as problem:  # how the framework says that the client has gone
-                raise ClientLeft from problem
+                raise MalformedUpload("The connection ended in the middle of the upload") from problem
             if chunk is None:
                 return
             yield chunk

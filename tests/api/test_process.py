@@ -1,0 +1,172 @@
+"""The API as a process of its own: `python -m api`."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from infrastructure.settings import Settings, to_environment
+from tests.api.rig import PASSWORD, sound
+from tests.projections.running import until
+
+ROOT = Path(__file__).parents[2]
+STOP_SECONDS_MAX = 10.0
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    process: asyncio.subprocess.Process
+    settings: Settings
+    tmp: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.settings.port}/v1"
+
+    def client(self, token: str = "") -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+
+    def memory_bytes_max(self) -> int:
+        """The most that was ever resident."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+    def spooled(self) -> list[Path]:
+        return list(self.tmp.glob("stenolog-upload-*"))
+
+    async def logged_in(self) -> str:
+        credentials = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+        async with self.client() as client:
+            assert (await client.post("/auth/register", json=credentials)).status_code == 201
+            return str((await client.post("/auth/login", json=credentials)).json()["token"])
+
+
+async def launch(settings: Settings, tmp: Path) -> asyncio.subprocess.Process:
+    others = {name: value for name, value in os.environ.items() if not name.startswith("STENOLOG_")}
+    environment = others | to_environment(settings) | {"TMPDIR": str(tmp)}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "api", cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def served(settings: Settings, tmp: Path) -> AsyncIterator[Served]:
+    here = replace(settings, port=free_port(), upload_max_bytes=256 * MIB, consistency_wait_seconds=0)
+    server = Served(await launch(here, tmp), here, tmp)
+
+    async def answers() -> bool:
+        assert server.process.returncode is None
+        async with server.client() as client:
+            try:
+                return (await client.get("/health/live")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+    try:
+        await until(answers)
+        yield server
+    finally:
+        if server.process.returncode is None:
+            server.process.kill()
+        await server.process.communicate()
+
+
+@pytest.mark.parametrize("secret", ["", "too short"])
+async def test_without_a_long_secret_it_does_not_start(
+    settings: Settings, tmp_path: Path, secret: str
+) -> None:
+    process = await launch(replace(settings, jwt_secret=secret), tmp_path)
+    _, said = await process.communicate()
+    assert process.returncode == 2
+    assert said.decode().startswith("STENOLOG_JWT_SECRET: needs at least 32 characters")
+    assert len(said.splitlines()) == 1
+
+
+async def test_it_ends_cleanly_when_asked_to(settings: Settings, tmp_path: Path) -> None:
+    async with served(settings, tmp_path) as server:
+        server.process.terminate()
+        async with asyncio.timeout(STOP_SECONDS_MAX):
+            assert await server.process.wait() == 0
+
+
+async def test_it_ends_in_time_while_somebody_uploads_for_ever(settings: Settings, tmp_path: Path) -> None:
+    async with served(settings, tmp_path) as server:
+        token = await server.logged_in()
+        writer = await begin_upload(server, token)
+        await until(lambda: _true(server.spooled()))
+        server.process.terminate()
+        async with asyncio.timeout(STOP_SECONDS_MAX):
+            assert await server.process.wait() == 0
+        writer.close()
+        assert server.spooled() == []
+
+
+async def test_a_client_that_leaves_takes_its_half_file_along(settings: Settings, tmp_path: Path) -> None:
+    async with served(settings, tmp_path) as server:
+        writer = await begin_upload(server, await server.logged_in())
+        await until(lambda: _true(server.spooled()))
+        writer.transport.abort()
+        await until(lambda: _true(not server.spooled()))
+        server.process.terminate()
+        _, said = await server.process.communicate()
+        assert b"Traceback" not in said
+
+
+async def test_a_large_upload_takes_no_memory(settings: Settings, tmp_path: Path) -> None:
+    content = sound(7_000)  # 107 MiB
+    async with served(settings, tmp_path) as server, server.client(await server.logged_in()) as client:
+        await client.post("/files/upload", files={"file": ("short.wav", sound())})
+        before = server.memory_bytes_max()
+        answer = await client.post("/files/upload", files={"file": ("long.wav", content)})
+        assert (answer.status_code, answer.json()["duration_seconds"]) == (201, 7_000)
+        assert server.memory_bytes_max() - before < 32 * MIB
+        assert server.spooled() == []
+
+
+async def test_an_upload_that_says_it_is_too_long_is_refused_at_once(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with served(settings, tmp_path) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.settings.port)
+        writer.write(upload_head(await server.logged_in(), length=1 << 40))
+        async with asyncio.timeout(5):
+            assert b" 413 " in await reader.readline()
+        writer.close()
+
+
+async def begin_upload(server: Served, token: str) -> asyncio.StreamWriter:
+    """Sends a little of a large file, and then nothing."""
+    _, writer = await asyncio.open_connection("127.0.0.1", server.settings.port)
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    writer.write(upload_head(token, length=100 * MIB) + part + bytes(MIB))
+    await writer.drain()
+    return writer
+
+
+def upload_head(token: str, length: int) -> bytes:
+    return (
+        "POST /v1/files/upload HTTP/1.1\r\nHost: stenolog\r\n"
+        f"Authorization: Bearer {token}\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+async def _true(value: object) -> bool:
+    return bool(value)

@@ -1,0 +1,97 @@
+"""What goes along with every request: ids, traces, headers, and a calm answer when something breaks."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from domain.events import Event
+from infrastructure.memory import InMemoryEventStore
+from infrastructure.postgres.errors import DatabaseUnavailable
+from tests.api.rig import Installation, Person
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+async def provenance_of_last(installation: Installation, user_id: str) -> dict[str, object]:
+    row = await installation.parts.read_models.fetchrow(
+        "select actor, correlation_id, request_id, traceparent from events where owner_id = $1 "
+        "order by seq desc limit 1",
+        UUID(user_id),
+    )
+    assert row is not None
+    return dict(row)
+
+
+async def test_an_event_remembers_who_asked_and_in_which_request(
+    installation: Installation, anna: Person
+) -> None:
+    request_id = uuid4()
+    headers = {"X-Request-Id": str(request_id), "traceparent": TRACE}
+    answer = await anna.uploads(headers=headers)
+    assert answer.headers["X-Request-Id"] == str(request_id)
+    assert await provenance_of_last(installation, anna.user_id) == {
+        "actor": f"user:{anna.user_id}",
+        "correlation_id": request_id,
+        "request_id": str(request_id),
+        "traceparent": TRACE,
+    }
+
+
+@pytest.mark.parametrize("sent", ["", "abc", "00-" + "0" * 32 + "-" + "1" * 16 + "-01", TRACE + "\u00e9"])
+async def test_ids_and_traces_that_are_none_are_replaced(
+    installation: Installation, anna: Person, sent: str
+) -> None:
+    headers = {"X-Request-Id": sent.encode(), "traceparent": sent.encode()}
+    answer = await anna.uploads(headers=headers)
+    assert UUID(answer.headers["X-Request-Id"]).version == 4
+    assert (await provenance_of_last(installation, anna.user_id))["traceparent"] is None
+
+
+@pytest.mark.parametrize("path", ["/auth/me", "/nothing", "/health/live"])
+async def test_every_answer_is_kept_private_and_taken_literally(
+    installation: Installation, path: str
+) -> None:
+    headers = (await installation.client().get(path)).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+class Broken(InMemoryEventStore):
+    def __init__(self, problem: Exception) -> None:
+        super().__init__(partition_count=4)
+        self._problem = problem
+
+    async def read_stream(self, stream_id: str) -> Sequence[Event]:  # noqa: ARG002  # it reads none
+        raise self._problem
+
+
+async def request_on_broken_log(
+    installation: Installation, person: Person, problem: Exception
+) -> httpx.Response:
+    whole = installation.parts
+    installation.app.state.parts = replace(whole, store=Broken(problem))
+    try:
+        return await person.client.post("/transcriptions", json={"file_id": str(uuid4())})
+    finally:
+        installation.app.state.parts = whole
+
+
+async def test_an_unexpected_error_says_nothing_of_the_inside(
+    installation: Installation, anna: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = RuntimeError("the inside")
+    answer = await request_on_broken_log(installation, anna, secret)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "inside" not in answer.text
+    assert answer.json()["request_id"] in caplog.text
+
+
+async def test_a_database_out_of_reach_asks_to_come_back(installation: Installation, anna: Person) -> None:
+    answer = await request_on_broken_log(installation, anna, DatabaseUnavailable("no answer"))
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "2"

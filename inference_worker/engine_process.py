@@ -51,9 +51,16 @@ class EngineUnavailable(Unfit):
 class EngineProcess:
     """One engine, one task at a time. After a task that was broken off, the next one gets a fresh process."""
 
-    def __init__(self, choice: EngineChoice, tasks_max: int = TASKS_MAX) -> None:
+    def __init__(
+        self,
+        choice: EngineChoice,
+        *,
+        tasks_max: int = TASKS_MAX,
+        silence_seconds_max: float = SILENCE_SECONDS_MAX,
+    ) -> None:
         self._choice = choice
         self._tasks_max = tasks_max
+        self._silence_seconds_max = silence_seconds_max
         self._tasks = 0
         self._process: asyncio.subprocess.Process | None = None
         self._stderr: asyncio.Task[None] | None = None
@@ -86,7 +93,7 @@ class EngineProcess:
             self._tasks += 1
             await self._send(task)
             while not whole:
-                message = await self._receive(SILENCE_SECONDS_MAX)
+                message = await self._receive(self._silence_seconds_max)
                 whole = isinstance(message, Finished | Faulted)
                 if isinstance(message, Faulted):
                     raise Fault(message.reason, permanent=message.permanent)

@@ -1,0 +1,1 @@
+"""The worker: windows, engines, attempts, and the process around them."""

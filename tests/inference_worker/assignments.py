@@ -1,0 +1,54 @@
+"""Recordings in an object store, and assignments to transcribe them."""
+
+import hashlib
+from pathlib import Path
+from uuid import UUID
+
+from domain.ports import ObjectStore
+from domain.transcription import Job, TranscriptionCancelled, TranscriptionStarted
+from schemas.objects import media_key
+from tests.builders import ANNA, FILE, NOON, TRANSCRIPTION, WORKER
+from tests.media import write_tone
+
+
+async def store_media(store: ObjectStore, content: bytes, *, duration_seconds: float) -> Job:
+    digest = hashlib.sha256(content).hexdigest()
+    await store.put(media_key(ANNA, digest), content)
+    return Job(
+        file_id=FILE,
+        media_key=media_key(ANNA, digest),
+        media_sha256=digest,
+        duration_seconds=duration_seconds,
+    )
+
+
+async def store_tone(store: ObjectStore, folder: Path, *, seconds: float) -> Job:
+    tone = write_tone(folder / "tone", seconds=seconds)
+    return await store_media(store, tone.read_bytes(), duration_seconds=seconds)
+
+
+def assigned(
+    job: Job,
+    attempt: int = 1,
+    *,
+    transcription_id: UUID = TRANSCRIPTION,
+    worker_id: UUID = WORKER,
+) -> TranscriptionStarted:
+    return TranscriptionStarted(
+        transcription_id=transcription_id,
+        user_id=ANNA,
+        attempt=attempt,
+        worker_id=worker_id,
+        job=job,
+        started_at=NOON,
+    )
+
+
+def withdrawn(attempt: int = 1, *, transcription_id: UUID = TRANSCRIPTION) -> TranscriptionCancelled:
+    return TranscriptionCancelled(
+        transcription_id=transcription_id,
+        user_id=ANNA,
+        attempt=attempt,
+        worker_id=WORKER,
+        cancelled_at=NOON,
+    )

@@ -1,0 +1,131 @@
+"""What every engine promises, and what Whisper has beyond that."""
+
+from itertools import chain, pairwise
+from pathlib import Path
+
+import jiwer
+import pytest
+
+from domain.ports import UNDETERMINED, Engine, LanguageUnsupported, Window
+from domain.transcript import Word
+from inference_worker.engines.choice import ModelMissing
+from inference_worker.engines.faster_whisper import FasterWhisperEngine, find_model
+from inference_worker.engines.scripted import ScriptedEngine
+from infrastructure.media.decode import open_pcm
+from infrastructure.media.pcm import BYTES_PER_SECOND
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+SPEECH_SECONDS = 74.9
+SPOKEN = jiwer.Compose(
+    [jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()]
+)
+
+
+@pytest.fixture(scope="module")
+def speech() -> bytes:
+    with open_pcm(SAMPLES / "speech.ogg", SPEECH_SECONDS) as sound:
+        return b"".join(sound)
+
+
+@pytest.fixture(scope="module")
+def whisper() -> FasterWhisperEngine:
+    return FasterWhisperEngine(find_model(""))
+
+
+@pytest.fixture(scope="module", params=["scripted", "faster-whisper"])
+def engine(request: pytest.FixtureRequest, whisper: FasterWhisperEngine) -> Engine:
+    return whisper if request.param == "faster-whisper" else ScriptedEngine(speed=1000.0)
+
+
+def window(pcm: bytes, *, seconds: float, start_ms: int = 0, index: int = 0) -> Window:
+    cut = pcm[: int(seconds * BYTES_PER_SECOND)]
+    end_ms = start_ms + len(cut) * 1000 // BYTES_PER_SECOND
+    return Window(index=index, start_ms=start_ms, end_ms=end_ms, pcm=cut)
+
+
+def transcribe(engine: Engine, heard: Window, language: str | None = "en") -> list[Word]:
+    recognised = engine.transcribe(heard, language, lambda _: None)
+    return list(chain.from_iterable(segment.words for segment in recognised.segments))
+
+
+def test_an_engine_has_a_name(engine: Engine) -> None:
+    assert engine.name
+
+
+def test_words_lie_in_the_window_in_order_and_without_overlap(engine: Engine, speech: bytes) -> None:
+    heard = window(speech, seconds=12.0, start_ms=30_000)
+    words = transcribe(engine, heard)
+    assert len(words) > 10
+    assert heard.start_ms <= words[0].start_ms
+    assert words[-1].end_ms <= heard.end_ms
+    assert all(word.start_ms <= word.end_ms for word in words)
+    assert all(one.end_ms <= other.start_ms for one, other in pairwise(words))
+
+
+def test_words_join_to_the_text(engine: Engine, speech: bytes) -> None:
+    words = transcribe(engine, window(speech, seconds=12.0))
+    assert all(word.text.startswith(" ") and word.text.strip() for word in words)
+
+
+def test_no_segment_is_empty(engine: Engine, speech: bytes) -> None:
+    recognised = engine.transcribe(window(speech, seconds=12.0), None, lambda _: None)
+    assert recognised.language == "en"
+    assert all(segment.words for segment in recognised.segments)
+
+
+def test_a_window_later_in_the_recording_has_its_words_later(engine: Engine, speech: bytes) -> None:
+    early = transcribe(engine, window(speech, seconds=12.0))
+    late = transcribe(engine, window(speech, seconds=12.0, start_ms=60_000, index=5))
+    assert [word.start_ms + 60_000 for word in early] == [word.start_ms for word in late]
+
+
+def test_the_same_window_gives_the_same_words(engine: Engine, speech: bytes) -> None:
+    heard = window(speech, seconds=12.0)
+    assert transcribe(engine, heard) == transcribe(engine, heard)
+
+
+def test_progress_goes_on_to_the_end_of_the_window(engine: Engine, speech: bytes) -> None:
+    positions: list[int] = []
+    engine.transcribe(window(speech, seconds=12.0, start_ms=30_000), "en", positions.append)
+    assert positions == sorted(positions)
+    assert (positions[0] >= 30_000, positions[-1]) == (True, 42_000)
+
+
+def test_a_moment_of_sound_is_no_trouble(engine: Engine) -> None:
+    assert transcribe(engine, window(bytes(64), seconds=1.0)) == []
+
+
+def test_whisper_understands_the_sample(whisper: FasterWhisperEngine, speech: bytes) -> None:
+    words = transcribe(whisper, window(speech, seconds=SPEECH_SECONDS))
+    said = (SAMPLES / "speech.txt").read_text(encoding="utf-8").replace("\n", " ")
+    heard = "".join(word.text for word in words)
+    assert jiwer.wer(SPOKEN(said), SPOKEN(heard)) < 0.05
+
+
+def test_whisper_hears_nothing_in_silence(whisper: FasterWhisperEngine) -> None:
+    silence = window(bytes(20 * BYTES_PER_SECOND), seconds=20.0)
+    recognised = whisper.transcribe(silence, None, lambda _: None)
+    assert (list(recognised.segments), recognised.language) == ([], UNDETERMINED)
+
+
+def test_whisper_takes_the_language_out_of_a_longer_tag(
+    whisper: FasterWhisperEngine, speech: bytes
+) -> None:
+    assert transcribe(whisper, window(speech, seconds=5.0), "en-GB")
+
+
+def test_whisper_refuses_a_language_its_model_does_not_know(
+    whisper: FasterWhisperEngine, speech: bytes
+) -> None:
+    """The English model would write German down as English nonsense."""
+    with pytest.raises(LanguageUnsupported):
+        whisper.transcribe(window(speech, seconds=5.0), "de", lambda _: None)
+
+
+def test_whisper_is_named_after_its_weights(whisper: FasterWhisperEngine) -> None:
+    assert whisper.name.startswith("faster-whisper/tiny.en@1a5afae06a4d/")
+
+
+def test_a_folder_without_a_model_is_named_in_the_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match=r"STENOLOG_MODEL: .* has no config.json, model.bin"):
+        find_model(str(tmp_path))

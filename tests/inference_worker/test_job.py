@@ -1,0 +1,192 @@
+"""An attempt fetches, resumes, checks, stores and leaves nothing behind."""
+
+from pathlib import Path
+
+import pytest
+
+from domain.errors import TruncatedMedia
+from domain.ports import UNDETERMINED
+from domain.transcription import Job
+from inference_worker import faults
+from inference_worker.checkpoints import fingerprint_of
+from inference_worker.faults import Fault
+from inference_worker.job import Workplace, carry_out
+from inference_worker.windows import Place
+from infrastructure.object_store.folder import FolderObjectStore
+from schemas.objects import decode_transcript, media_key
+from tests.builders import ANNA, FILE
+from tests.inference_worker.assignments import assigned, store_media, store_tone
+from tests.inference_worker.fake_engine import FakeEngine
+
+SECONDS = 35.0
+
+
+@pytest.fixture
+async def job(store: FolderObjectStore, tmp_path: Path) -> Job:
+    return await store_tone(store, tmp_path, seconds=SECONDS)
+
+
+def ignore(_: float) -> None:
+    """Progress nobody looks at."""
+
+
+async def fault_of(job: Job, engine: FakeEngine, place: Workplace) -> tuple[str, bool]:
+    with pytest.raises(Fault) as raised:
+        await carry_out(assigned(job), engine, place, ignore)
+    return raised.value.reason, raised.value.permanent
+
+
+async def stored_words(store: FolderObjectStore, key: str) -> list[str]:
+    return [word.text for word in decode_transcript(await store.get(key)).words]
+
+
+async def test_the_transcript_holds_the_words_of_every_window(place: Workplace, job: Job) -> None:
+    result = await carry_out(assigned(job), FakeEngine(), place, ignore)
+    transcript = decode_transcript(await place.store.get(result.transcript_key))
+    assert transcript.text == "window-0 window-1 window-2 window-3"
+    assert (transcript.language, transcript.duration_ms) == ("en", 35_000)
+    assert result.word_count == 4
+    assert result.transcript_sha256 in result.transcript_key
+    assert (result.engine, result.language) == ("fake", "en")
+    assert result.processing_seconds > 0
+
+
+async def test_the_same_words_are_the_same_object(place: Workplace, job: Job) -> None:
+    first = await carry_out(assigned(job, 1), FakeEngine(), place, ignore)
+    second = await carry_out(assigned(job, 2), FakeEngine(), place, ignore)
+    assert first.transcript_key == second.transcript_key
+
+
+async def test_progress_is_told_to_the_end(place: Workplace, job: Job) -> None:
+    told: list[float] = []
+    await carry_out(assigned(job), FakeEngine(), place, told.append)
+    assert told == [0.0, 10.0, 20.0, 30.0, 35.0]
+
+
+async def test_the_next_attempt_does_only_what_is_left(place: Workplace, job: Job) -> None:
+    engine = FakeEngine(fails_before=2)
+    assert await fault_of(job, engine, place) == (faults.ENGINE_DIED, False)
+    engine.fails_before = None
+    told: list[float] = []
+    result = await carry_out(assigned(job, 2), engine, place, told.append)
+    assert engine.windows == [0, 1, 2, 3]
+    assert engine.tasks[1].begin == Place(index=2, start_ms=20_000)
+    assert told[0] == 20.0
+    assert result.word_count == 4
+
+
+async def test_windows_of_another_engine_are_not_used(place: Workplace, job: Job) -> None:
+    await fault_of(job, FakeEngine(fails_before=2), place)
+    other = FakeEngine(name="another")
+    await carry_out(assigned(job, 2), other, place, ignore)
+    assert other.windows == [0, 1, 2, 3]
+
+
+async def test_windows_that_do_not_fit_each_other_are_not_used(place: Workplace, job: Job) -> None:
+    """Two attempts at once, on machines that cut a little differently."""
+    engine = FakeEngine(fails_before=3)
+    await fault_of(job, engine, place)
+    await place.checkpoints(assigned(job), engine.name).put(engine.window(1, 11_000, 20_000))
+    engine.fails_before = None
+    await carry_out(assigned(job, 2), engine, place, ignore)
+    assert engine.tasks[1].begin == Place(index=1, start_ms=10_000)
+
+
+async def test_a_stored_window_that_cannot_be_read_is_done_again(place: Workplace, job: Job) -> None:
+    engine = FakeEngine(fails_before=2)
+    await fault_of(job, engine, place)
+    await _spoil_window(place, job, engine, 1)
+    engine.fails_before = None
+    await carry_out(assigned(job, 2), engine, place, ignore)
+    assert engine.tasks[1].begin.index == 1
+
+
+async def _spoil_window(place: Workplace, job: Job, engine: FakeEngine, index: int) -> None:
+    started = assigned(job)
+    fingerprint = fingerprint_of(started, engine.name, place.window_seconds)
+    key = f"windows/{started.user_id}/{started.transcription_id}/{fingerprint}/{index}.json"
+    assert await place.store.exists(key)
+    await place.store.put(key, b"{")
+
+
+async def test_the_language_that_was_heard_first_is_kept(place: Workplace, job: Job) -> None:
+    engine = FakeEngine(language="fr", fails_before=1)
+    await fault_of(job, engine, place)
+    engine.fails_before = None
+    result = await carry_out(assigned(job, 2), engine, place, ignore)
+    assert [task.language for task in engine.tasks] == [None, "fr"]
+    assert result.language == "fr"
+
+
+async def test_a_recording_in_which_nobody_speaks_has_a_transcript(place: Workplace, job: Job) -> None:
+    result = await carry_out(assigned(job), FakeEngine(language=UNDETERMINED), place, ignore)
+    assert result.language == UNDETERMINED
+
+
+@pytest.mark.parametrize("decoded_seconds", [0.0, SECONDS / 2, SECONDS - 2, SECONDS + 2])
+async def test_a_recording_of_another_length_never_completes(
+    decoded_seconds: float, place: Workplace, job: Job
+) -> None:
+    engine = FakeEngine(decoded_seconds=decoded_seconds)
+    assert await fault_of(job, engine, place) == (TruncatedMedia.code, True)
+
+
+async def test_a_length_within_what_encoders_pad_is_fine(place: Workplace, job: Job) -> None:
+    result = await carry_out(assigned(job), FakeEngine(decoded_seconds=SECONDS - 0.1), place, ignore)
+    assert await place.store.exists(result.transcript_key)
+
+
+async def test_missing_media_may_be_there_for_another_worker(place: Workplace) -> None:
+    missing = Job(
+        file_id=FILE,
+        media_key=media_key(ANNA, "ab" * 32),
+        media_sha256="ab" * 32,
+        duration_seconds=SECONDS,
+    )
+    assert await fault_of(missing, FakeEngine(), place) == (faults.MEDIA_MISSING, False)
+
+
+async def test_media_with_another_hash_is_not_transcribed(place: Workplace, job: Job) -> None:
+    await place.store.put(job.media_key, b"something else")
+    engine = FakeEngine()
+    assert await fault_of(job, engine, place) == (faults.MEDIA_CORRUPT, False)
+    assert engine.tasks == []
+
+
+async def test_no_media_stays_behind(place: Workplace, job: Job) -> None:
+    await carry_out(assigned(job), FakeEngine(), place, ignore)
+    await fault_of(job, FakeEngine(name="another", fails_before=0), place)
+    assert list(place.scratch.iterdir()) == []
+
+
+async def test_windows_are_cleared_whatever_is_missing_among_them(place: Workplace, job: Job) -> None:
+    engine = FakeEngine(fails_before=3)
+    await fault_of(job, engine, place)
+    checkpoints = place.checkpoints(assigned(job), engine.name)
+    assert len(await checkpoints.load()) == 3
+    await checkpoints.clear()
+    await checkpoints.clear()
+    assert await checkpoints.load() == []
+
+
+async def test_another_language_or_media_or_window_size_is_another_fingerprint(
+    place: Workplace, tmp_path: Path
+) -> None:
+    one = await store_media(place.store, b"one", duration_seconds=1.0)
+    two = await store_media(place.store, b"two", duration_seconds=1.0)
+    german = Job(
+        file_id=FILE,
+        media_key=one.media_key,
+        media_sha256=one.media_sha256,
+        duration_seconds=1.0,
+        language="de",
+    )
+    fingerprints = {
+        fingerprint_of(assigned(one), "fake", 10.0),
+        fingerprint_of(assigned(two), "fake", 10.0),
+        fingerprint_of(assigned(german), "fake", 10.0),
+        fingerprint_of(assigned(one), "fake", 20.0),
+        fingerprint_of(assigned(one), "another", 10.0),
+    }
+    assert len(fingerprints) == 5
+    assert fingerprint_of(assigned(one, 2), "fake", 10.0) in fingerprints

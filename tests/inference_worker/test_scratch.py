@@ -1,0 +1,73 @@
+"""A worker's folder goes when the worker goes, however it goes."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from inference_worker.scratch import open_scratch
+from infrastructure.media.children import child_environment
+
+OTHER_WORKER = """
+import sys
+from pathlib import Path
+from inference_worker.scratch import open_scratch
+
+with open_scratch(Path(sys.argv[1])) as folder:
+    (folder / "media").write_text("private")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def other_worker(root: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """A process with a scratch folder of its own, and that folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", OTHER_WORKER, str(root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(child_environment()),
+    )
+    with process:
+        assert process.stdout is not None
+        yield process, Path(process.stdout.readline().strip())
+        process.kill()
+
+
+def test_the_folder_is_private_and_gone_at_the_end(tmp_path: Path) -> None:
+    with open_scratch(tmp_path / "root") as folder:
+        (folder / "media").touch()
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert list((tmp_path / "root").iterdir()) == []
+
+
+def test_what_a_killed_worker_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    with other_worker(tmp_path) as (process, left):
+        process.kill()
+        process.wait(timeout=10)
+        assert (left / "media").exists()
+        with open_scratch(tmp_path):
+            assert not left.exists()
+
+
+def test_the_folder_of_a_living_worker_is_left_alone(tmp_path: Path) -> None:
+    with other_worker(tmp_path) as (_, other):
+        with open_scratch(tmp_path):
+            pass
+        assert (other / "media").exists()
+
+
+def test_two_workers_have_two_folders(tmp_path: Path) -> None:
+    with open_scratch(tmp_path) as one, open_scratch(tmp_path) as other:
+        assert one != other
+
+
+def test_a_root_that_is_a_trap_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 12_345)
+    with pytest.raises(PermissionError, match="belongs to another account"), open_scratch(tmp_path):
+        pass

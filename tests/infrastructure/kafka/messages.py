@@ -89,6 +89,13 @@ async def committed(bootstrap: str, topic: str) -> Sequence[Any]:
         return found
 
 
+async def committed_ends(bootstrap: str, topic: str) -> dict[int, int]:
+    """Where each partition ends for read_committed consumers."""
+    partitions = await _partitions(bootstrap, topic)
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed") as consumer:
+        return {where.partition: end for where, end in (await consumer.end_offsets(partitions)).items()}
+
+
 async def _partitions(bootstrap: str, topic: str) -> list[TopicPartition]:
     async with administering(bootstrap) as admin:
         [described] = await admin.describe_topics([topic])

@@ -1,0 +1,170 @@
+"""Partitions are relayed where their leases are held, and nowhere else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Never
+
+import pytest
+from aiokafka.errors import ProducerFenced
+
+from infrastructure.relay.owner import RelayOwner
+from infrastructure.relay.standing import LogBehindKafka
+from tests.infrastructure.kafka.messages import until
+
+RENEW_SECONDS = 0.02
+
+
+class GrantedLeases:
+    """Leases that a test hands out."""
+
+    def __init__(self, *slots: int) -> None:
+        self.slots: Collection[int] = slots
+        self.renewals = 0
+        self.is_released = False
+
+    async def renew(self) -> Collection[int]:
+        self.renewals += 1
+        return self.slots
+
+    async def release(self) -> None:
+        self.is_released = True
+
+
+class Relays:
+    """Relays that only say whether they run; a test decides how one ends."""
+
+    def __init__(self) -> None:
+        self.running: set[int] = set()
+        self.starts: list[int] = []
+        self.ends: dict[int, asyncio.Future[Never]] = {}
+
+    async def relay(self, partition: int) -> Never:
+        self.running.add(partition)
+        self.starts.append(partition)
+        self.ends[partition] = asyncio.get_running_loop().create_future()
+        try:
+            await self.ends[partition]
+        finally:
+            self.running.remove(partition)
+
+    async def until_running(self, *partitions: int) -> None:
+        async def are_running() -> bool:
+            return self.running == set(partitions)
+
+        await until(are_running)
+
+
+@asynccontextmanager
+async def owning(leases: GrantedLeases, relays: Relays) -> AsyncIterator[RelayOwner]:
+    owner = RelayOwner(leases, relays.relay, RENEW_SECONDS)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(owner.run())
+        yield owner
+        running.cancel()
+
+
+async def test_each_held_partition_has_a_relay() -> None:
+    leases, relays = GrantedLeases(0, 2), Relays()
+    async with owning(leases, relays):
+        await relays.until_running(0, 2)
+        leases.slots = (0, 1, 2)
+        await relays.until_running(0, 1, 2)
+    assert relays.starts.count(0) == 1
+
+
+async def test_a_lost_partition_is_relayed_no_longer() -> None:
+    leases, relays = GrantedLeases(0, 1), Relays()
+    async with owning(leases, relays):
+        await relays.until_running(0, 1)
+        leases.slots = (1,)
+        await relays.until_running(1)
+
+
+async def test_a_slow_end_does_not_keep_the_other_leases_from_being_renewed() -> None:
+    leases, relays = GrantedLeases(0), Relays()
+    may_end = asyncio.Event()
+
+    async def slow(partition: int) -> Never:
+        try:
+            await relays.relay(partition)
+        finally:
+            await may_end.wait()
+
+    owner = asyncio.create_task(RelayOwner(leases, slow, RENEW_SECONDS).run())
+    await relays.until_running(0)
+    leases.slots, renewals = (), leases.renewals
+
+    async def are_renewed() -> bool:
+        return leases.renewals > renewals + 3
+
+    await until(are_renewed)
+    owner.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+
+
+async def test_a_fenced_relay_starts_again_only_if_its_lease_is_still_held() -> None:
+    leases, relays = GrantedLeases(0, 1), Relays()
+    async with owning(leases, relays):
+        await relays.until_running(0, 1)
+        relays.ends[0].set_exception(ProducerFenced())
+
+        async def has_restarted() -> bool:
+            return relays.starts.count(0) == 2
+
+        await until(has_restarted)
+        leases.slots = (1,)
+        relays.ends[0].set_exception(ProducerFenced())
+        await relays.until_running(1)
+    assert relays.starts.count(0) == 2
+
+
+async def test_a_refused_partition_stands_still_until_its_lease_changes_hands() -> None:
+    leases, relays = GrantedLeases(0, 1), Relays()
+    async with owning(leases, relays) as owner:
+        await relays.until_running(0, 1)
+        relays.ends[0].set_exception(LogBehindKafka(0, reached=5, head=4))
+        await relays.until_running(1)
+        renewals = leases.renewals
+
+        async def are_renewed() -> bool:
+            return leases.renewals > renewals + 3
+
+        await until(are_renewed)
+        assert relays.running == {1}
+        assert owner.refused[0].startswith("partition 0: Kafka has events up to 5")
+        leases.slots = (1,)
+
+        async def is_forgotten() -> bool:
+            return not owner.refused
+
+        await until(is_forgotten)
+        leases.slots = (0, 1)
+        await relays.until_running(0, 1)
+
+
+async def test_a_relay_that_ends_for_no_known_reason_ends_the_process() -> None:
+    leases, relays = GrantedLeases(0, 1), Relays()
+    owner = asyncio.create_task(RelayOwner(leases, relays.relay, RENEW_SECONDS).run())
+    await relays.until_running(0, 1)
+    relays.ends[0].set_exception(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        await owner
+    assert relays.running == set()
+    assert leases.is_released
+
+
+async def test_the_leases_are_given_up_at_the_end_when_nothing_is_relayed_any_more() -> None:
+    relays = Relays()
+
+    class WatchedLeases(GrantedLeases):
+        async def release(self) -> None:
+            assert relays.running == set()
+            await super().release()
+
+    leases = WatchedLeases(0)
+    async with owning(leases, relays):
+        await relays.until_running(0)
+    assert leases.is_released

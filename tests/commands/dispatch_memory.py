@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
-from commands.dispatch_pick import FreeWorker, WaitingJob
+from commands.dispatch_pick import FreeWorker, WaitingJob, pick
 from commands.dispatch_ports import AttemptKey, Lease, ReceivedReport, ReportFeed
 from commands.dispatch_queue import KEYS, QUEUED, RUNNING, DispatchJob, project
 from commands.dispatch_tables import percentage_of
@@ -79,7 +79,8 @@ class MemoryDispatchTables:
             if row.status == QUEUED and row.due_at <= self._clock.now()
             if key not in self.leases and key not in but
         ]
-        return sorted(jobs, key=lambda job: (job.running, job.requested_at, job.transcription_id))[:limit]
+        room = [FreeWorker(worker_id=UUID(int=0), free_slots=limit)]
+        return [assignment.job for assignment in pick(jobs, room)]
 
     async def overdue(self, lease_seconds: float, but: Collection[UUID]) -> Sequence[AttemptKey]:
         expired = [

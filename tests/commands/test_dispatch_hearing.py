@@ -1,0 +1,32 @@
+"""Silence counts only for a dispatcher that would have heard."""
+
+from commands.dispatch_hearing import Hearing
+from tests.commands.dispatch_memory import MovedClock
+
+
+def heard_at(*seconds: float, now: float) -> bool:
+    clock = MovedClock()
+    hearing = Hearing(6.0, clock.monotonic)
+    for moment in seconds:
+        clock.seconds = moment
+        hearing.hear()
+    clock.seconds = now
+    return hearing.is_steady
+
+
+def test_who_heard_nobody_knows_nothing() -> None:
+    assert not heard_at(now=100.0)
+
+
+def test_who_has_just_begun_to_hear_waits_for_the_others() -> None:
+    assert not heard_at(0.0, 2.0, 4.0, now=5.0)
+
+
+def test_who_has_heard_steadily_can_tell_who_is_silent() -> None:
+    assert heard_at(0.0, 2.0, 4.0, 6.0, now=7.0)
+
+
+def test_a_long_silence_of_all_is_no_sign_about_one() -> None:
+    assert not heard_at(0.0, 2.0, 4.0, 6.0, now=13.0)
+    assert not heard_at(0.0, 2.0, 4.0, 6.0, 40.0, now=41.0)
+    assert heard_at(0.0, 2.0, 4.0, 6.0, 40.0, 43.0, 46.0, now=47.0)

@@ -39,7 +39,7 @@ class Addresses(Struct, frozen=True, kw_only=True):
 
 
 class DataFolder:
-    """`path` is made, closed to others, when it is first used."""
+    """Made when it is first used; what lies in it is closed to other users of the machine."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
@@ -71,7 +71,9 @@ class DataFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the folder for this process; the system lets go of it however the process ends. Raises FolderInUse."""
-        self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o711, parents=True, exist_ok=True)  # PostgreSQL's account walks through
+        for private in (self.kafka, self.objects, self.logs):
+            private.mkdir(mode=0o700, exist_ok=True)
         with (self.path / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -126,7 +126,7 @@ def _fetch_one(folder: Path, incoming: Path, jar: Jar, fetch: Fetch) -> None:
     try:
         file = fetch(jar, own)
     except Exception as problem:
-        raise JarsUnreachable(f"{jar.file_name}: {type(problem).__name__}") from problem
+        raise JarsUnreachable(f"cannot fetch {jar.file_name}: {type(problem).__name__}") from problem
     if (sha256 := _sha256(file)) != jar.sha256:
         raise WrongJar(jar, sha256)
     file.replace(folder / jar.file_name)

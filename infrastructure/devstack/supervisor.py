@@ -37,12 +37,12 @@ async def supervised(record: ProcessRecord, say: Say) -> AsyncIterator["Supervis
     """
     async with contextlib.AsyncExitStack() as afterwards, asyncio.TaskGroup() as watchers:
         supervisor = Supervisor(watchers, record, say)
+        afterwards.callback(record.all_ended)
         afterwards.push_async_callback(supervisor.stop_all)
         try:
             yield supervisor
         finally:
             supervisor.look_away()
-    record.all_ended()
 
 
 class Supervisor:

@@ -1,5 +1,6 @@
 """The whole of Stenolog on one machine, as one context: everything runs inside it, nothing after it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -40,8 +41,9 @@ async def running_system(folder: DataFolder, port: int, say: Say) -> AsyncIterat
         async with supervised(record, say) as supervisor:
             supervisor.keep_doing(keep_small(folder.logs))
             settings = await _start_servers(supervisor, folder, settings, say)
+            for name in PROCESSES:
+                await supervisor.start(Process(name, settings, folder.log(name)))
             addresses = _addresses(settings)
-            await _start_product(supervisor, folder, settings)
             await wait_until_ready(addresses.api_url, folder.logs, say)
             with folder.announced(addresses):
                 yield addresses
@@ -50,42 +52,44 @@ async def running_system(folder: DataFolder, port: int, say: Say) -> AsyncIterat
 async def _start_servers(
     supervisor: Supervisor, folder: DataFolder, settings: Settings, say: Say
 ) -> Settings:
-    """PostgreSQL, Kafka and an object store, with the schema and the topics in them; returns where they are."""
+    """PostgreSQL with the schema in it, Kafka with the topics, and a folder for objects; returns where they are."""
     say("starting PostgreSQL and Kafka")
-    database = Postgres(folder.postgres, folder.log("postgres"))
-    await supervisor.start(database)
-    bootstrap, kept_ms = await _start_broker(supervisor, folder, settings, say)
-    folder.objects.mkdir(exist_ok=True)
     settings = msgspec.structs.replace(
         settings,
-        database_url=await database.create_database(DATABASE),
-        kafka_bootstrap=bootstrap,
         object_store=folder.objects.as_uri(),
         jwt_secret=settings.jwt_secret or folder.jwt_secret(),
     )
-    await provide_topics(settings, kept_ms)
-    return settings
+    async with asyncio.TaskGroup() as starts:
+        database = starts.create_task(_start_database(supervisor, folder, settings))
+        broker = starts.create_task(_start_broker(supervisor, folder, settings, say))
+    return msgspec.structs.replace(
+        settings, database_url=database.result(), kafka_bootstrap=broker.result()
+    )
 
 
-async def _start_broker(
-    supervisor: Supervisor, folder: DataFolder, settings: Settings, say: Say
-) -> tuple[str, int]:
-    """Returns the bootstrap address and how long topics keep messages there."""
-    choice = broker_choice()
-    if choice == "external":
-        say(f"{BROKER_VARIABLE}=external: using the Kafka at {settings.kafka_bootstrap}")
-        return settings.kafka_bootstrap, -1
-    broker = await embedded_broker(choice, folder.kafka, folder.log("kafka"), say)
-    await supervisor.start(broker)
-    return broker.bootstrap, retention_ms(broker)
-
-
-async def _start_product(supervisor: Supervisor, folder: DataFolder, settings: Settings) -> None:
+async def _start_database(supervisor: Supervisor, folder: DataFolder, settings: Settings) -> str:
+    """Returns the URL of the database, which has been brought to this version."""
+    server = Postgres(folder.postgres, folder.log("postgres"))
+    await supervisor.start(server)
+    settings = msgspec.structs.replace(settings, database_url=await server.create_database(DATABASE))
     for module in MIGRATIONS:
         migration = module_command(module, settings, folder.log("migrate"))
         await run_once(f"python -m {' '.join(module)}", migration, _MIGRATION_SECONDS)
-    for name in PROCESSES:
-        await supervisor.start(Process(name, settings, folder.log(name)))
+    return settings.database_url
+
+
+async def _start_broker(supervisor: Supervisor, folder: DataFolder, settings: Settings, say: Say) -> str:
+    """Returns the bootstrap address of a broker that has the topics."""
+    choice = broker_choice()
+    if choice == "external":
+        say(f"{BROKER_VARIABLE}=external: using the Kafka at {settings.kafka_bootstrap}")
+        await provide_topics(settings)
+        return settings.kafka_bootstrap
+    broker = await embedded_broker(choice, folder.kafka, folder.log("kafka"), say)
+    await supervisor.start(broker)
+    settings = msgspec.structs.replace(settings, kafka_bootstrap=broker.bootstrap)
+    await provide_topics(settings, retention_ms(broker))
+    return broker.bootstrap
 
 
 def _addresses(settings: Settings) -> Addresses:

@@ -38,6 +38,13 @@ def test_the_secret_stays_the_same_and_is_readable_for_its_owner_alone(tmp_path:
     assert stat.S_IMODE((tmp_path / "jwt-secret").stat().st_mode) == 0o600
 
 
+def test_what_lies_in_the_folder_is_closed_to_others(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+    with folder.locked():
+        modes = {stat.S_IMODE(path.stat().st_mode) for path in (folder.kafka, folder.objects, folder.logs)}
+    assert modes == {0o700}
+
+
 def test_two_folders_have_two_secrets(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

@@ -31,6 +31,7 @@ async def test_everything_has_ended_when_the_context_is_left(tmp_path: Path) -> 
             await supervisor.start(server)
         assert all(server.pid for server in servers)
     assert [server.pid for server in servers] == [None, None]
+    assert list(tmp_path.glob("*.json")) == []
 
 
 async def test_servers_stop_in_the_reverse_of_the_order_in_which_they_started(tmp_path: Path) -> None:
@@ -58,6 +59,7 @@ async def test_a_failure_in_the_body_stops_everything_too(tmp_path: Path) -> Non
     with pytest.RaisesGroup(ValueError):
         await fail()
     assert server.pid is None
+    assert list(tmp_path.glob("*.json")) == []
 
 
 async def test_a_process_that_cannot_use_its_settings_is_not_started_again(tmp_path: Path) -> None:

@@ -1,42 +1,48 @@
 """Serves the API: `python -m api`."""
 
-import logging
-import signal
+import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Final
 
 import uvicorn
+from litestar import Litestar
 
-from api.app import create_app
-from infrastructure.settings import InvalidSetting, Settings, read_settings
+from api.app import create_app, open_parts, require_secret
+from infrastructure.postgres.errors import DatabaseProblem
+from infrastructure.process import run_process
+from infrastructure.settings import Settings
 
 STOP_SECONDS_MAX: Final = 6
-"""What requests in progress have left after SIGTERM; closing what they worked with takes a moment more."""
+"""What requests in progress have left once told to stop; closing what they worked with takes a moment more."""
 
 
-def main() -> int:
-    try:
-        settings = read_settings()
-        server = uvicorn.Server(_config(settings))
-    except InvalidSetting as problem:
-        print(problem, file=sys.stderr)  # noqa: T201  # the one line a person sees
-        return 2
-    # The server handles these signals by itself, and afterwards raises them again for whoever was there before.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    server.run()
-    return 0 if server.started else 1
+class Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the signals to `run_process`."""
+        yield
 
 
-def _config(settings: Settings) -> uvicorn.Config:
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+async def serve(settings: Settings) -> None:
+    """Raises InvalidSetting, or DatabaseProblem, before anything is served."""
+    require_secret(settings)
+    async with open_parts(settings) as parts:
+        server = Server(_config(settings, create_app(settings, lambda _: nullcontext(parts))))
+        serving = asyncio.create_task(server.serve(), name="server")
+        try:
+            await asyncio.shield(serving)
+        finally:
+            server.should_exit = True
+            await serving
+
+
+def _config(settings: Settings, app: Litestar) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
-        loop="uvloop",
         http="httptools",
         ws="none",
         lifespan="on",
@@ -48,4 +54,4 @@ def _config(settings: Settings) -> uvicorn.Config:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process(serve, DatabaseProblem))

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import uuid4
 
 from litestar import Response, get
@@ -22,7 +23,12 @@ KEEP_SECONDS: Final = 0.5
 """For how long an answer serves everybody who asks: checking costs a write to the object store."""
 LAG_SECONDS_MAX: Final = 10.0
 """How old the oldest event may be that a read model has not folded."""
-ROLES: Final = ("relay", "projector", "dispatcher")
+WORKER_SILENCE_SECONDS_MAX: Final = 15.0
+ROLES: Final = ("relay", "project", "dispatch")
+"""What processes call themselves where they share out their work."""
+
+Look: TypeAlias = Callable[[], Awaitable[str]]
+"""Answers what is known of a part; raises NotReady."""
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -64,17 +70,18 @@ class Health:
             return self._readiness
 
     async def _check(self) -> Readiness:
-        """The other processes are only told of: without them the API still takes commands and answers."""
-        required = {
+        required: dict[str, Look] = {
             "database": self._database,
             "object_store": self._object_store,
             "read_models": self._read_models,
         }
-        told = {role: self._members_of(role) for role in ROLES}
-        checks = required | told
-        answers = await asyncio.gather(*(_answer(look) for look in checks.values()))
-        parts = dict(zip(checks, answers, strict=True))
-        return Readiness(ready=all(parts[name].ready for name in required), parts=parts)
+        roles: dict[str, Look] = {role: partial(self._members, role) for role in ROLES}
+        looks = required | roles | {"workers": self._workers}
+        checks = await asyncio.gather(
+            *(_check(look, required=name in required) for name, look in looks.items())
+        )
+        ready = all(check.ready for check in checks if check.required)
+        return Readiness(ready=ready, parts=dict(zip(looks, checks, strict=True)))
 
     async def _database(self) -> str:
         if not await self._pool.fetchval(_SQL["migrated"]):
@@ -99,23 +106,27 @@ class Health:
             raise NotReady(f"{events} events behind, the oldest for {age_seconds:.0f} s")
         return f"{events} events behind"
 
-    def _members_of(self, role: str) -> Callable[[], Awaitable[str]]:
-        async def count() -> str:
-            members = await self._pool.fetchval(_SQL["members"], role)
-            if not members:
-                raise NotReady("no process at work")
-            return f"{members} at work"
+    async def _members(self, role: str) -> str:
+        members = await self._pool.fetchval(_SQL["members"], role)
+        if not members:
+            raise NotReady("no process at work")
+        return f"{members} at work"
 
-        return count
+    async def _workers(self) -> str:
+        workers, slots = await self._pool.fetchrow(_SQL["workers"], WORKER_SILENCE_SECONDS_MAX) or (0, 0)
+        if not workers:
+            raise NotReady("none seen: transcriptions wait until one is there")
+        return f"{workers} seen, with room for {slots} transcriptions at once"
 
 
-async def _answer(look: Callable[[], Awaitable[str]]) -> Check:
+async def _check(look: Look, *, required: bool) -> Check:
     try:
         async with asyncio.timeout(CHECK_SECONDS_MAX):
-            return Check(ready=True, detail=await look())
+            return Check(ready=True, required=required, detail=await look())
     except NotReady as problem:
-        return Check(ready=False, detail=str(problem))
+        detail = str(problem)
     except TimeoutError:
-        return Check(ready=False, detail=f"no answer within {CHECK_SECONDS_MAX:.0f} s")
+        detail = f"no answer within {CHECK_SECONDS_MAX:.0f} s"
     except Exception as problem:  # noqa: BLE001  # whatever keeps a part from answering makes it unready
-        return Check(ready=False, detail=f"does not answer: {type(problem).__name__}")
+        detail = f"does not answer: {type(problem).__name__}"
+    return Check(ready=False, required=required, detail=detail)

@@ -13,3 +13,7 @@ order by h.partition;
 
 -- name: members
 select count(*) from lease_members where role = $1 and expires_at > clock_timestamp();
+
+-- name: workers
+select count(*), coalesce(sum(slots), 0) from dispatch_workers
+where seen_at > clock_timestamp() - make_interval(secs => $1);

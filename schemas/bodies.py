@@ -1,7 +1,7 @@
 """HTTP bodies: what clients send and get, field by field as the user's guide has them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
@@ -128,15 +128,16 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """One part of the system: `detail` says why it is not ready, or what is known of it."""
+    """One part of the system: `detail` says why it is not ready, or what is known of it.
+
+    Without what is `required` the API cannot serve; without the rest, work waits.
+    """
 
     ready: bool
+    required: bool
     detail: str
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
     ready: bool
     parts: dict[str, Check]
-
-
-OpenApiDocument = dict[str, Any]

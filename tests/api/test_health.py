@@ -10,6 +10,7 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from api.health import Health
+from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.settings import Settings
 from projections.models import READ_MODELS
 from schemas.bodies import Check, Readiness
@@ -70,7 +71,7 @@ async def test_a_whole_system_is_ready(running: Installation) -> None:
     await everything_is_projected(running)
     readiness = await readiness_of(running)
     assert readiness.ready
-    assert readiness.parts["read_models"] == Check(ready=True, detail="0 events behind")
+    assert readiness.parts["read_models"] == Check(ready=True, required=True, detail="0 events behind")
     assert not list(running.objects.rglob("health/*"))
 
 
@@ -78,7 +79,24 @@ async def test_processes_elsewhere_are_told_of_but_not_needed(running: Installat
     await everything_is_projected(running)
     readiness = await readiness_of(running)
     assert readiness.ready
-    assert readiness.parts["dispatcher"] == Check(ready=False, detail="no process at work")
+    assert readiness.parts["dispatch"] == Check(ready=False, required=False, detail="no process at work")
+    leases = PostgresLeases(running.parts.read_models, "dispatch", 1, uuid4(), 60)
+    await leases.renew()
+    readiness = await readiness_of(running)
+    assert readiness.parts["dispatch"] == Check(ready=True, required=False, detail="1 at work")
+    await leases.release()
+
+
+async def test_workers_are_told_of_when_the_dispatcher_has_heard_of_them(running: Installation) -> None:
+    workers = (await readiness_of(running)).parts["workers"]
+    assert workers == Check(
+        ready=False, required=False, detail="none seen: transcriptions wait until one is there"
+    )
+    pool = running.parts.read_models
+    await pool.execute("insert into dispatch_workers values ($1, 'scripted', 2, now())", uuid4())
+    workers = (await readiness_of(running)).parts["workers"]
+    assert workers.detail == "1 seen, with room for 2 transcriptions at once"
+    await pool.execute("delete from dispatch_workers")
 
 
 async def test_partitions_that_no_projector_follows_are_named(running: Installation) -> None:
@@ -106,4 +124,4 @@ async def test_an_object_store_that_takes_nothing_is_named(running: Installation
     (running.objects / ".incoming").mkdir(parents=True)
     assert not readiness.ready
     assert readiness.parts["object_store"].detail.startswith("does not answer: ")
-    assert readiness.parts["database"] == Check(ready=True, detail="answers")
+    assert readiness.parts["database"] == Check(ready=True, required=True, detail="answers")

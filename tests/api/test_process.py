@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from infrastructure.settings import Settings, to_environment
 from tests.api.rig import PASSWORD, sound
 from tests.projections.running import until
+from tests.stack.servers import Database
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS_MAX = 10.0
@@ -97,6 +98,25 @@ async def test_without_a_long_secret_it_does_not_start(
     assert process.returncode == 2
     assert said.decode().startswith("STENOLOG_JWT_SECRET: needs at least 32 characters")
     assert len(said.splitlines()) == 1
+
+
+async def test_on_an_empty_database_it_says_what_to_do(
+    postgres: Database, settings: Settings, tmp_path: Path
+) -> None:
+    name = f"empty_{uuid4().hex}"
+    process = await launch(replace(settings, database_url=await postgres.create_database(name)), tmp_path)
+    _, said = await process.communicate()
+    await postgres.drop_database(name)
+    assert process.returncode == 1
+    assert said.decode().splitlines()[-1].endswith("run `stenolog migrate`")
+    assert b"Traceback" not in said
+
+
+async def test_a_store_nobody_can_mean_is_a_wrong_setting(settings: Settings, tmp_path: Path) -> None:
+    process = await launch(replace(settings, object_store="ftp://somewhere"), tmp_path)
+    _, said = await process.communicate()
+    assert process.returncode == 2
+    assert said.decode().startswith("STENOLOG_OBJECT_STORE: begin it with file:// or s3://")
 
 
 async def test_it_ends_cleanly_when_asked_to(settings: Settings, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from infrastructure.cli.events import as_text
 from infrastructure.cli.running import run, say
 from infrastructure.cli.transcribing import transcribe_file
 from infrastructure.cli.word_errors import word_error_rate
-from infrastructure.devstack.data_folder import Addresses, DataFolder
 from infrastructure.devstack.problem import Problem
 from infrastructure.devstack.product import ROOT
+from infrastructure.devstack.stack_folder import Addresses, StackFolder
 from infrastructure.devstack.system import running_system
 from schemas.bodies import QuotaBody
 
@@ -53,9 +53,9 @@ async def _demo() -> None:
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[DataFolder]:
+def _temporary_folder() -> Iterator[StackFolder]:
     with tempfile.TemporaryDirectory(prefix="stenolog-demo-", ignore_cleanup_errors=True) as folder:
-        yield DataFolder(Path(folder))
+        yield StackFolder(Path(folder))
 
 
 async def _demonstrate(addresses: Addresses) -> None:

@@ -18,7 +18,7 @@ from infrastructure.cli.audit import (
 )
 from infrastructure.cli.running import run
 from infrastructure.cli.up import data_option
-from infrastructure.devstack.data_folder import DataFolder
+from infrastructure.devstack.stack_folder import StackFolder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -73,7 +73,7 @@ async def _tail(count: int, follow: bool, as_json: bool, data: Path) -> None:
 
 
 def _database_url(data: Path) -> str:
-    return os.environ.get("STENOLOG_DATABASE_URL") or DataFolder(data).addresses().database_url
+    return os.environ.get("STENOLOG_DATABASE_URL") or StackFolder(data).addresses().database_url
 
 
 def _print(records: Sequence[LogRecord], as_json: bool) -> None:

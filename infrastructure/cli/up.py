@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from infrastructure.cli.running import run, say
-from infrastructure.devstack.data_folder import Addresses, DataFolder
+from infrastructure.devstack.stack_folder import Addresses, StackFolder
 from infrastructure.devstack.system import running_system
 
 data_option = click.option(
@@ -34,17 +34,17 @@ def up(port: int, data: Path) -> None:
     installed. What they keep stays in the data folder and is there again next time. STENOLOG_* variables set limits
     and so on; STENOLOG_BROKER chooses the Kafka: apache, noida, or external with STENOLOG_KAFKA_BOOTSTRAP.
     """
-    run(_up(DataFolder(data), port))
+    run(_up(StackFolder(data), port))
 
 
-async def _up(folder: DataFolder, port: int) -> None:
+async def _up(folder: StackFolder, port: int) -> None:
     async with running_system(folder, port, say) as addresses:
         click.echo(f"ready {addresses.api_url}")
         click.echo(_directions(addresses, folder))
         await asyncio.Event().wait()
 
 
-def _directions(addresses: Addresses, folder: DataFolder) -> str:
+def _directions(addresses: Addresses, folder: StackFolder) -> str:
     public, _, server = addresses.database_url.rpartition("@")
     user = public.rpartition(":")[0]
     return "\n".join(

@@ -66,7 +66,7 @@ class ApacheKafka(Server):
     async def prepare(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(_as_properties(self._settings()), encoding="utf-8")
-        if not (self._data / "meta.properties").exists():
+        if not (self._log_folder / "meta.properties").exists():
             await self._format()
 
     def command(self) -> Command:
@@ -80,7 +80,7 @@ class ApacheKafka(Server):
         return self._folder / "server.properties"
 
     @property
-    def _data(self) -> Path:
+    def _log_folder(self) -> Path:
         return self._folder / "data"
 
     def _settings(self) -> Mapping[str, str]:
@@ -89,7 +89,7 @@ class ApacheKafka(Server):
             "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
             "advertised.listeners": f"PLAINTEXT://{broker}",
             "controller.quorum.voters": f"1@{controller}",
-            "log.dirs": str(self._data),
+            "log.dirs": str(self._log_folder),
         }
 
     def _java(self, main_class: str, *arguments: str) -> Command:

@@ -11,7 +11,7 @@ import msgspec
 import psutil
 from msgspec import Struct
 
-from infrastructure.devstack.data_folder import write_private
+from infrastructure.devstack.stack_folder import write_private
 
 _PATIENCE_SECONDS: Final = 5.0
 _CLOCK_SECONDS: Final = 1.0

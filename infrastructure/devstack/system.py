@@ -9,7 +9,6 @@ import msgspec
 
 from infrastructure.devstack.brokers import VARIABLE as BROKER_VARIABLE
 from infrastructure.devstack.brokers import broker_choice, embedded_broker, retention_ms
-from infrastructure.devstack.data_folder import Addresses, DataFolder
 from infrastructure.devstack.leftovers import ProcessRecord
 from infrastructure.devstack.log_files import keep_small
 from infrastructure.devstack.ports import LOOPBACK, require_free
@@ -17,6 +16,7 @@ from infrastructure.devstack.postgres import Postgres
 from infrastructure.devstack.product import MIGRATIONS, PROCESSES, Process, module_command
 from infrastructure.devstack.readiness import wait_until_ready
 from infrastructure.devstack.servers import run_once
+from infrastructure.devstack.stack_folder import Addresses, StackFolder
 from infrastructure.devstack.supervisor import Say, Supervisor, supervised
 from infrastructure.devstack.topics import provide_topics
 from infrastructure.settings import Settings, read_settings
@@ -26,7 +26,7 @@ _MIGRATION_SECONDS: Final = 120.0
 
 
 @asynccontextmanager
-async def running_system(folder: DataFolder, port: int, say: Say) -> AsyncIterator[Addresses]:
+async def running_system(folder: StackFolder, port: int, say: Say) -> AsyncIterator[Addresses]:
     """Starts everything, yields when it is ready, and stops it all in the end. Port 0 takes any free one.
 
     Raises InvalidSetting, FolderInUse or PortTaken before anything starts; later an exception group of Problems.
@@ -50,7 +50,7 @@ async def running_system(folder: DataFolder, port: int, say: Say) -> AsyncIterat
 
 
 async def _start_servers(
-    supervisor: Supervisor, folder: DataFolder, settings: Settings, say: Say
+    supervisor: Supervisor, folder: StackFolder, settings: Settings, say: Say
 ) -> Settings:
     """PostgreSQL with the schema in it, Kafka with the topics, and a folder for objects; returns where they are."""
     say("starting PostgreSQL and Kafka")
@@ -67,7 +67,7 @@ async def _start_servers(
     )
 
 
-async def _start_database(supervisor: Supervisor, folder: DataFolder, settings: Settings) -> str:
+async def _start_database(supervisor: Supervisor, folder: StackFolder, settings: Settings) -> str:
     """Returns the URL of the database, which has been brought to this version."""
     server = Postgres(folder.postgres, folder.log("postgres"))
     await supervisor.start(server)
@@ -78,7 +78,7 @@ async def _start_database(supervisor: Supervisor, folder: DataFolder, settings: 
     return settings.database_url
 
 
-async def _start_broker(supervisor: Supervisor, folder: DataFolder, settings: Settings, say: Say) -> str:
+async def _start_broker(supervisor: Supervisor, folder: StackFolder, settings: Settings, say: Say) -> str:
     """Returns the bootstrap address of a broker that has the topics."""
     choice = broker_choice()
     if choice == "external":

@@ -13,8 +13,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from infrastructure.devstack.data_folder import Addresses, DataFolder
 from infrastructure.devstack.leftovers import Recorded
+from infrastructure.devstack.stack_folder import Addresses, StackFolder
 from infrastructure.settings import Settings
 
 START_SECONDS = 120.0
@@ -25,7 +25,7 @@ RESTART_SECONDS = 30.0
 class Installation:
     """`addresses` says where everything is, `settings` what the processes were started with."""
 
-    def __init__(self, folder: DataFolder, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, folder: StackFolder, process: asyncio.subprocess.Process) -> None:
         self.folder = folder
         self.process = process
 
@@ -88,7 +88,7 @@ async def start(folder: Path, **settings: object) -> Installation:
         stdout=(folder / "up.out").open("wb"),
         stderr=asyncio.subprocess.STDOUT,
     )
-    running = Installation(DataFolder(folder), process)
+    running = Installation(StackFolder(folder), process)
 
     def ready() -> bool:
         assert process.returncode is None, (folder / "up.out").read_text()

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from infrastructure.cli.main import main
-from infrastructure.devstack.data_folder import DataFolder
 from infrastructure.devstack.ports import LOOPBACK, free_port
 from infrastructure.devstack.product import ROOT
+from infrastructure.devstack.stack_folder import StackFolder
 
 COMMANDS = (
     "up",
@@ -71,7 +71,7 @@ def test_a_misspelt_setting_is_refused_before_anything_starts(tmp_path: Path) ->
 
 
 def test_a_second_up_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with DataFolder(tmp_path).locked():
+    with StackFolder(tmp_path).locked():
         finished = stenolog("up", "--port", "0", "--data", str(tmp_path))
     assert finished.returncode == 1
     assert finished.stderr == (

@@ -38,7 +38,7 @@ class Addresses(Struct, frozen=True, kw_only=True):
     object_store: str
 
 
-class DataFolder:
+class StackFolder:
     """Made when it is first used; what lies in it is closed to other users of the machine."""
 
     def __init__(self, path: Path) -> None:

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
 from typing import Any
 
 import asyncpg
-from msgspec.structs import asdict, astuple
+from msgspec.structs import asdict
 
 from domain.events import Event
 from domain.media_file import FileUploaded
@@ -17,10 +16,8 @@ from projections import checkpoints
 from projections.files import FILES, FileRow
 from projections.models import READ_MODELS
 from projections.outages import is_outage
-from projections.projection import Projection
 from projections.runner import Pace
 from projections.users import USERS
-from schemas.events import decode
 from tests.builders import granted, identity, registered, uploaded
 from tests.projections.feeds import HeldLeases, LogFeed
 from tests.projections.lives import happened, lived
@@ -34,24 +31,10 @@ from tests.projections.running import (
     until,
     until_reached,
 )
+from tests.projections.telling import told
 
 Pool = asyncpg.Pool
 NAMES = [f"user {number}" for number in range(21)]
-
-
-def told(store: InMemoryEventStore) -> dict[str, list[tuple[object, ...]]]:
-    """What the tables have to hold, by folding the log in memory."""
-    events = [decode(record.type, record.schema_version, record.data) for record in store]
-    return {name: _rows(projection, events) for name, projection in READ_MODELS.items()}
-
-
-def _rows(projection: Projection[Any], events: Sequence[Event]) -> list[tuple[object, ...]]:
-    news = [
-        (projection.keys[type(event)](event), event) for event in events if type(event) in projection.keys
-    ]
-    keys = sorted({key for key, _ in news})
-    rows = [reduce(projection.project, [event for at, event in news if at == key], None) for key in keys]
-    return [astuple(row) for row in rows if row is not None]
 
 
 async def test_the_tables_hold_the_fold_of_the_log(pool: "Pool[Any]", store: InMemoryEventStore) -> None:

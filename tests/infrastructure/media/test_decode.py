@@ -12,6 +12,7 @@ import pytest
 from domain.errors import MediaTooLong, NotMedia, TruncatedMedia
 from infrastructure.media.decode import DecodingFailed, PcmStream, open_pcm
 from infrastructure.media.pcm import BYTES_PER_SECOND, SAMPLE_RATE
+from infrastructure.media.probe import ProbeLimits, probe
 from tests.infrastructure.media.recordings import (
     ADTS,
     FLAC,
@@ -67,6 +68,28 @@ def test_a_hole_in_the_time_stamps_becomes_silence(tmp_path: Path) -> None:
     assert decoded_seconds == pytest.approx(7.0, abs=0.1)
     assert loudness(pcm, 3.2, 3.8) < 50
     assert min(loudness(pcm, 1, 2), loudness(pcm, 5, 6)) > 3_000
+
+
+@pytest.mark.parametrize("form", [MKV, Form("mp4", "aac")], ids=lambda form: form.container)
+async def test_sound_that_begins_after_the_pictures_keeps_its_place(form: Form, tmp_path: Path) -> None:
+    """Or every subtitle of the film would come too early."""
+    late = write_recording(tmp_path / "media", form, seconds=4.0, hole=(0.0, 2.0), video_seconds=6.0)
+    facts = await probe(late, ProbeLimits(seconds_max=60))
+    assert facts.duration_seconds == pytest.approx(6.0, abs=0.1)
+    pcm, decoded_seconds = decode(late, facts.duration_seconds)
+    assert decoded_seconds == pytest.approx(6.0, abs=0.1)
+    assert loudness(pcm, 0, 1.9) < 50
+    assert loudness(pcm, 2.2, 5.8) > 3_000
+
+
+@pytest.mark.parametrize("form", [MP3, OGG], ids=lambda form: form.container)
+async def test_files_that_were_joined_are_probed_and_decoded_as_one(form: Form, tmp_path: Path) -> None:
+    parts = [write_recording(tmp_path / str(seconds), form, seconds=seconds) for seconds in (6.0, 4.0)]
+    joined = tmp_path / "joined"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    facts = await probe(joined, ProbeLimits(seconds_max=60))
+    assert facts.duration_seconds == pytest.approx(10.0, abs=0.2)
+    assert decode(joined, facts.duration_seconds)[1] == pytest.approx(10.0, abs=0.2)
 
 
 def test_a_recording_that_changes_its_form_on_the_way_is_followed(tmp_path: Path) -> None:

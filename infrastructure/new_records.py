@@ -1,6 +1,6 @@
 """What every event store does before it stores: checks the appends and gives each event its identity."""
 
-import secrets
+import os
 import time
 from collections.abc import Sequence
 from uuid import UUID
@@ -23,5 +23,6 @@ def require_appendable(appends: Sequence[StreamAppend]) -> UUID:
 def new_event_id() -> UUID:
     """A UUID version 7 (RFC 9562): milliseconds, then random bits, so that ids sort by time."""
     milliseconds = time.time_ns() // 1_000_000
-    random_a, random_b = secrets.randbits(12), secrets.randbits(62)
-    return UUID(int=(milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | random_a << 64 | 2 << 62 | random_b)
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    random_a, random_b = random_bits >> 68, random_bits & (1 << 62) - 1
+    return UUID(int=milliseconds << 80 | 7 << 76 | random_a << 64 | 2 << 62 | random_b)

@@ -98,7 +98,7 @@ class PostgresEventLog:
         try:
             await lost.wait()
         finally:
-            if not connection.is_closed():
+            if not lost.is_set():
                 await connection.remove_listener(CHANNEL, self._hear)
 
     def _hear(self, *_: object) -> None:

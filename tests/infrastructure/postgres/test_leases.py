@@ -13,7 +13,7 @@ from infrastructure.postgres.pool import Pool
 
 SLOTS = 8
 LONG_LEASE_SECONDS = 60.0
-SHORT_LEASE_SECONDS = 0.3
+SHORT_LEASE_SECONDS = 1.0
 PATIENCE_SECONDS = 20.0
 
 
@@ -110,7 +110,7 @@ async def test_a_lease_counts_from_before_it_was_asked_for(pool: Pool) -> None:
 
 
 async def test_without_the_database_slots_are_held_until_the_lease_is_over(pool: Pool) -> None:
-    leases = member(pool, lease_seconds=SHORT_LEASE_SECONDS * 3)
+    leases = member(pool, lease_seconds=SHORT_LEASE_SECONDS)
     await leases.renew()
     await pool.close()
     assert len(await leases.renew()) == SLOTS

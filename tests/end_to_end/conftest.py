@@ -34,7 +34,9 @@ async def running() -> AsyncIterator[Installation]:
     """The whole system with the real model; short leases, so that the tests need not wait long for them."""
     with tempfile.TemporaryDirectory(prefix="stenolog-up-") as folder:
         Path(folder).chmod(0o711)
-        installed = await start(Path(folder), attempt_lease_seconds=6, ready_interval_seconds=0.5)
+        installed = await start(
+            Path(folder), attempt_lease_seconds=6, ready_interval_seconds=0.5, window_seconds=20
+        )
         try:
             yield installed
         finally:

@@ -13,7 +13,7 @@ from tests.end_to_end.quiet import until_quiet
 from tests.end_to_end.story import assert_one_story
 from tests.media import write_tone
 
-PROCESSES = ["api", "relay", "project", "dispatch", "work", "postgres", "kafka"]
+PROCESSES = ["api", "relay", "project", "dispatch", "work", "PostgreSQL", "Apache Kafka"]
 
 
 @pytest.mark.parametrize("name", PROCESSES)

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import msgspec
@@ -16,6 +15,7 @@ import msgspec
 from infrastructure.devstack.leftovers import Recorded
 from infrastructure.devstack.stack_folder import Addresses, StackFolder
 from infrastructure.settings import Settings
+from tests.end_to_end.database import Database
 
 START_SECONDS = 120.0
 STOP_SECONDS = 45.0
@@ -58,7 +58,7 @@ class Installation:
         )
 
     @asynccontextmanager
-    async def database(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+    async def database(self) -> AsyncIterator[Database]:
         connection = await asyncpg.connect(self.addresses.database_url, timeout=10, command_timeout=60)
         try:
             yield connection
@@ -78,16 +78,17 @@ async def start(folder: Path, **settings: object) -> Installation:
     """Returns when `up` says that everything is ready."""
     variables = {f"STENOLOG_{name.upper()}": str(value) for name, value in settings.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("stenolog")),
-        "up",
-        "--port=0",
-        f"--data={folder}",
-        env={**os.environ, **variables},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=(folder / "up.out").open("wb"),
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    with (folder / "up.out").open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("stenolog")),
+            "up",
+            "--port=0",
+            f"--data={folder}",
+            env={**os.environ, **variables},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+        )
     running = Installation(StackFolder(folder), process)
 
     def ready() -> bool:

@@ -5,7 +5,6 @@ from functools import reduce
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from domain.log import LogRecord
@@ -18,13 +17,14 @@ from projections.transcriptions import TRANSCRIPTIONS
 from projections.users import USERS
 from schemas.events import decode
 from schemas.topics import Topics, record_of
+from tests.end_to_end.database import Database
 
 PROJECTIONS: list[Projection[Any]] = [USERS, QUOTA_READ_MODEL, FILES, TRANSCRIPTIONS]
 
 Log = dict[int, list[LogRecord]]
 
 
-async def read_log(connection: asyncpg.Connection[Any]) -> Log:
+async def read_log(connection: Database) -> Log:
     """Every event there is, by partition, read without any code of ours."""
     log: Log = defaultdict(list)
     for row in await connection.fetch("select * from events order by partition, seq"):
@@ -71,7 +71,7 @@ def assert_gap_free(log: Log) -> None:
             assert record.version == versions[record.stream_id], record.stream_id
 
 
-async def assert_read_models_equal(connection: asyncpg.Connection[Any], log: Log) -> None:
+async def assert_read_models_equal(connection: Database, log: Log) -> None:
     """Guarantee 4: each read model holds exactly what folding the log from nothing gives."""
     events = [
         decode(record.type, record.schema_version, record.data)
@@ -112,7 +112,7 @@ def assert_quota_adds_up(log: Log) -> None:
         assert quota.minutes_debited == completed[user_id], user_id
 
 
-async def assert_one_story(connection: asyncpg.Connection[Any], settings: Settings) -> Log:
+async def assert_one_story(connection: Database, settings: Settings) -> Log:
     """All of the above at a moment when nothing is under way; returns the log."""
     log = await read_log(connection)
     assert_gap_free(log)

@@ -4,11 +4,11 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 
 from projections.models import READ_MODELS
+from tests.end_to_end.database import Database
 from tests.end_to_end.installation import Installation
 from tests.end_to_end.person import Person
 from tests.end_to_end.quiet import until_quiet
@@ -17,7 +17,7 @@ from tests.media import write_tone
 REBUILD_SECONDS = 60
 
 
-async def tables(database: asyncpg.Connection[Any]) -> dict[str, list[asyncpg.Record]]:
+async def tables(database: Database) -> dict[str, list[asyncpg.Record]]:
     return {name: await database.fetch(f"select * from read.{name} order by 1") for name in READ_MODELS}
 
 

@@ -17,6 +17,9 @@ from infrastructure.settings import Settings
 STOP_SECONDS_MAX: Final = 6
 """What requests in progress have left once told to stop; closing what they worked with takes a moment more."""
 
+REQUESTS_MAX: Final = 1_000
+"""At the same time; beyond that clients are told to come back, at no cost."""
+
 
 class Server(uvicorn.Server):
     @contextmanager
@@ -49,6 +52,7 @@ def _config(settings: Settings, app: Litestar) -> uvicorn.Config:
         log_config=None,
         access_log=False,  # an access log holds people's addresses
         server_header=False,
+        limit_concurrency=REQUESTS_MAX,
         timeout_graceful_shutdown=STOP_SECONDS_MAX,
     )
 

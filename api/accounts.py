@@ -16,7 +16,7 @@ from api.requests import AnonymousRequest, Caller, provenance_of
 from commands.execution import load
 from commands.register_user import register_user
 from domain.credentials import email_of, require_strong
-from domain.errors import InvalidCredentials, NotFound
+from domain.errors import InvalidCredentials, InvalidEmail, InvalidField, NotFound
 from domain.quota import QUOTA
 from domain.user import USER, RegisterUser
 from projections import users
@@ -39,6 +39,7 @@ async def register(
     request: AnonymousRequest, data: JSONBody[Credentials], parts: NamedDependency[Parts]
 ) -> Message:
     """Registers a user with the free minutes."""
+    _require_given(data)
     email = email_of(data.email)
     require_strong(data.password)
     await _require_allowance(request, parts, "register", email)
@@ -59,9 +60,10 @@ async def login(
     request: AnonymousRequest, data: JSONBody[Credentials], parts: NamedDependency[Parts]
 ) -> LoggedIn:
     """Answers a token to send as `Authorization: Bearer <token>`."""
-    email = email_of(data.email)
-    await _require_allowance(request, parts, "login", email)
-    stored = await parts.credentials.find(email)
+    _require_given(data)
+    email = _possible_email(data.email)
+    await _require_allowance(request, parts, "login", email or "")
+    stored = await parts.credentials.find(email) if email else None
     matches = await parts.passwords.verify(data.password, stored.password_hash if stored else None)
     if stored is None or not matches:
         raise InvalidCredentials
@@ -72,6 +74,20 @@ async def login(
 async def me(caller: NamedDependency[Caller], parts: NamedDependency[Parts]) -> Me:
     """Who the token belongs to."""
     return Me(user=await _user(parts, caller.user_id))
+
+
+def _require_given(data: Credentials) -> None:
+    for field in ("email", "password"):
+        if not getattr(data, field):
+            raise InvalidField(field, "is required")
+
+
+def _possible_email(text: str) -> str | None:
+    """None for what can be nobody's address: that is a wrong one, like any other."""
+    try:
+        return email_of(text)
+    except InvalidEmail:
+        return None
 
 
 async def _user(parts: Parts, user_id: UUID) -> UserBody:

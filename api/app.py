@@ -13,6 +13,7 @@ from litestar.di import Provide
 from api import accounts, consistency, errors, files, health, openapi, quota, transcriptions, transcripts
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords
+from api.patience import Impatient
 from api.requests import add_headers, provide_caller
 from api.tokens import SECRET_CHARACTERS_MIN, Tokens, require_token
 from api.transcript_texts import TranscriptTexts
@@ -90,6 +91,7 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
         dependencies={"parts": Provide(provide_parts, sync_to_thread=False)},
         exception_handlers=errors.HANDLERS,
         before_send=[add_headers],
+        middleware=[Impatient],
         openapi_config=openapi.OPENAPI,
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, NotFoundException, ValidationExce
 from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
+from api.patience import RequestStalled
 from api.requests import request_id_of
 from api.tokens import NotAuthenticated
 from domain import errors
@@ -40,13 +41,6 @@ class MalformedUpload(Rejection):
     code = "malformed_upload"
 
 
-class UploadStalled(Rejection):
-    code = "upload_stalled"
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"Nothing came for {seconds:.0f} s: upload the file again")
-
-
 class TooManyTries(Rejection):
     code = "too_many_tries"
 
@@ -65,7 +59,7 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.QuotaExceeded: HTTPStatus.PAYMENT_REQUIRED,
     errors.NotOwner: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
-    UploadStalled: HTTPStatus.REQUEST_TIMEOUT,
+    RequestStalled: HTTPStatus.REQUEST_TIMEOUT,
     errors.EmailTaken: HTTPStatus.CONFLICT,
     errors.TranscriptionExists: HTTPStatus.CONFLICT,
     errors.TranscriptionNotCancellable: HTTPStatus.CONFLICT,

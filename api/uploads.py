@@ -16,7 +16,7 @@ from litestar.exceptions import InternalServerException
 from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from api.errors import MalformedUpload, UploadStalled, UploadTooLarge
+from api.errors import MalformedUpload, UploadTooLarge
 from domain.personal import PersonalText
 
 FILE_PART: Final = "file"
@@ -25,7 +25,6 @@ PARTS_MAX: Final = 20
 OVERHEAD_BYTES_MAX: Final = 64 << 10
 """Boundaries, part headers and parts other than the file, all together."""
 WRITE_BYTES: Final = 1 << 20
-SILENCE_SECONDS_MAX: Final = 30.0
 LEFTOVER_SECONDS: Final = 24 * 3600.0
 """A spool folder this old belongs to a process that was killed."""
 _PREFIX: Final = "stenolog-upload-"
@@ -45,7 +44,7 @@ class Received(Struct, frozen=True, kw_only=True):
 async def receive(request: Request[Any, Any, Any], spool: Path, bytes_max: int) -> AsyncIterator[Received]:
     """The upload, for as long as the context lasts; then its file is gone.
 
-    Raises MalformedUpload, UploadTooLarge or UploadStalled.
+    Raises MalformedUpload, UploadTooLarge or RequestStalled.
     """
     boundary = _boundary_of(request)
     _require_announced_size(request, bytes_max)
@@ -168,16 +167,10 @@ def _parsed(boundary: str) -> Iterator[PushMultipartParser]:
 
 
 async def _chunks(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes, None]:
-    """The body as it comes in, none of its silences longer than allowed."""
+    """The body as it comes in."""
     async with aclosing(request.stream()) as stream:
-        while True:
-            try:
-                async with asyncio.timeout(SILENCE_SECONDS_MAX):
-                    chunk = await anext(stream, None)
-            except TimeoutError:
-                raise UploadStalled(SILENCE_SECONDS_MAX) from None
-            except InternalServerException as problem:  # how the framework says that the client has gone
-                raise MalformedUpload("The connection ended in the middle of the upload") from problem
-            if chunk is None:
-                return
-            yield chunk
+        try:
+            async for chunk in stream:
+                yield chunk
+        except InternalServerException as problem:  # how the framework says that the client has gone
+            raise MalformedUpload("The connection ended in the middle of the upload") from problem

@@ -59,7 +59,15 @@ async def test_a_body_that_is_no_json_is_refused(installation: Installation, con
     assert "body" in problem(answer, 400)["error"]
 
 
-@pytest.mark.parametrize("email", ["anna", "anna@", "anna@example", "a b@example.com", ""])
+@pytest.mark.parametrize("route", ["/auth/register", "/auth/login"])
+@pytest.mark.parametrize("field", ["email", "password"])
+async def test_empty_fields_are_named(installation: Installation, route: str, field: str) -> None:
+    credentials = {"email": "anna@example.com", "password": PASSWORD} | {field: ""}
+    body = problem(await installation.client().post(route, json=credentials), 400)
+    assert (body["error"], body["field"]) == (f"{field} is required", field)
+
+
+@pytest.mark.parametrize("email", ["anna", "anna@", "anna@example", "a b@example.com", " ", "a\x00@b.co"])
 async def test_a_bad_email_is_refused(installation: Installation, email: str) -> None:
     credentials = {"email": email, "password": PASSWORD}
     body = problem(await installation.client().post("/auth/register", json=credentials), 400)
@@ -69,7 +77,7 @@ async def test_a_bad_email_is_refused(installation: Installation, email: str) ->
     )
 
 
-@pytest.mark.parametrize("password", ["", "1234567", "x" * 1025])
+@pytest.mark.parametrize("password", ["1234567", "x" * 1025])
 async def test_a_password_of_a_wrong_length_is_refused(installation: Installation, password: str) -> None:
     credentials = {"email": f"{uuid4().hex}@example.com", "password": password}
     body = problem(await installation.client().post("/auth/register", json=credentials), 400)
@@ -88,9 +96,10 @@ async def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(
     installation: Installation, anna: Person
 ) -> None:
     unknown = f"{uuid4().hex}@example.com"
+    nobodys = "no address\x00"
     answers = [
         await installation.client().post("/auth/login", json={"email": email, "password": "wrong password"})
-        for email in (anna.email, unknown)
+        for email in (anna.email, unknown, nobodys)
     ]
     bodies = [problem(answer, 401) for answer in answers]
     assert {body["error"] for body in bodies} == {"Invalid credentials: check the email and the password"}

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 from infrastructure.devstack.jar_progress import jar_progress
 from infrastructure.devstack.jars import (
+    Jar,
     JarsUnreachable,
     cache_folder,
     fetch_with_jgo,
@@ -23,6 +25,8 @@ Choice = Literal["", "apache", "noida", "external"]
 
 Broker = ApacheKafka | Noida
 Say = Callable[[str], None]
+Provide = Callable[[threading.Event], None]
+"""Blocks until a broker's program is there, or until the event is set."""
 
 VARIABLE: Final = "STENOLOG_BROKER"
 NOIDA_RETENTION_MS: Final = 3_600_000
@@ -43,20 +47,26 @@ def jar_folder() -> Path:
     return cache_folder() / "kafka-4.4.0"
 
 
-def provide_kafka() -> None:
-    """Sees that the jars are there, showing how far that is. Raises JarsUnreachable."""
+def provide_kafka(interrupted: threading.Event) -> None:
+    """Sees that the jars are there, showing how far that is. Raises JarsUnreachable, also when interrupted."""
+
+    def fetch(jar: Jar, folder: Path) -> Path:
+        if interrupted.is_set():
+            raise InterruptedError
+        return fetch_with_jgo(jar, folder)
+
     with jar_progress() as report:
-        provide_jars(jar_folder(), pinned_jars(), fetch_with_jgo, report)
+        provide_jars(jar_folder(), pinned_jars(), fetch, report)
 
 
 async def embedded_broker(
-    choice: Choice, folder: Path, log: Path, say: Say, provide: Callable[[], None] = provide_kafka
+    choice: Choice, folder: Path, log: Path, say: Say, provide: Provide = provide_kafka
 ) -> Broker:
     """The broker to run on `folder`. Raises JarsUnreachable when Apache Kafka is insisted on and cannot be had."""
     assert choice != "external", "an external broker is not ours to run"
     if choice != "noida":
         try:
-            await asyncio.to_thread(provide)
+            await _in_thread(provide)
         except JarsUnreachable as problem:
             if choice == "apache":
                 raise
@@ -66,6 +76,15 @@ async def embedded_broker(
         else:
             return ApacheKafka(folder / "apache", jar_folder(), log)
     return Noida(folder / "noida", log)
+
+
+async def _in_thread(provide: Provide) -> None:
+    """A thread cannot be cancelled, and the interpreter waits for it at the end: so it is told."""
+    interrupted = threading.Event()
+    try:
+        await asyncio.to_thread(provide, interrupted)
+    finally:
+        interrupted.set()
 
 
 def retention_ms(broker: Broker) -> int:

@@ -79,6 +79,7 @@ class StackFolder:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise FolderInUse(self.path) from None
+            self._addresses.unlink(missing_ok=True)  # of a predecessor that was killed
             yield
 
     def jwt_secret(self) -> str:

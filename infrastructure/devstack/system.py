@@ -1,14 +1,15 @@
 """The whole of Stenolog on one machine, as one context: everything runs inside it, nothing after it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
 
 from infrastructure.devstack.brokers import VARIABLE as BROKER_VARIABLE
-from infrastructure.devstack.brokers import broker_choice, embedded_broker, retention_ms
+from infrastructure.devstack.brokers import Choice, broker_choice, embedded_broker, retention_ms
 from infrastructure.devstack.leftovers import ProcessRecord
 from infrastructure.devstack.log_files import keep_small
 from infrastructure.devstack.ports import LOOPBACK, require_free
@@ -19,7 +20,7 @@ from infrastructure.devstack.servers import run_once
 from infrastructure.devstack.stack_folder import Addresses, StackFolder
 from infrastructure.devstack.supervisor import Say, Supervisor, supervised
 from infrastructure.devstack.topics import provide_topics
-from infrastructure.settings import Settings, read_settings
+from infrastructure.settings import PREFIX, Settings, read_settings
 
 DATABASE: Final = "stenolog"
 _MIGRATION_SECONDS: Final = 120.0
@@ -32,7 +33,8 @@ async def running_system(folder: StackFolder, port: int, say: Say) -> AsyncItera
     Raises InvalidSetting, FolderInUse or PortTaken before anything starts; later an exception group of Problems.
     """
     settings = read_settings()
-    broker_choice()
+    for name in _ignored(broker_choice()):
+        say(f"{name} is ignored: `stenolog up` decides that itself")
     with folder.locked():
         record = ProcessRecord(folder.processes)
         for name in await record.end_leftovers():
@@ -47,6 +49,13 @@ async def running_system(folder: StackFolder, port: int, say: Say) -> AsyncItera
             await wait_until_ready(addresses.api_url, folder.logs, say)
             with folder.announced(addresses):
                 yield addresses
+
+
+def _ignored(broker: Choice, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The variables that somebody has set and that have no meaning here."""
+    own = ["DATABASE_URL", "OBJECT_STORE", "HOST", "PORT"]
+    names = own if broker == "external" else [*own, "KAFKA_BOOTSTRAP"]
+    return [PREFIX + name for name in names if PREFIX + name in environment]
 
 
 async def _start_servers(

@@ -1,5 +1,7 @@
 """The embedded brokers come back after a kill, and which of them runs is chosen and said."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,15 +16,16 @@ from infrastructure.devstack.noida import Noida
 from infrastructure.kafka.topics import create_topics
 from infrastructure.settings import InvalidSetting
 from schemas.topics import Topics
+from tests.stack.waiting import eventually
 
 SENT = 100
 
 
-def cannot_be_had() -> None:
+def cannot_be_had(_interrupted: threading.Event) -> None:
     raise JarsUnreachable("kafka.jar: ConnectionError")
 
 
-def is_there() -> None:
+def is_there(_interrupted: threading.Event) -> None:
     """Nothing to fetch."""
 
 
@@ -90,6 +93,22 @@ async def test_who_insists_on_apache_kafka_gets_it_or_an_error(tmp_path: Path) -
 async def test_who_insists_on_the_small_broker_needs_no_jars(tmp_path: Path) -> None:
     broker = await embedded_broker("noida", tmp_path, tmp_path / "log", say_nothing, cannot_be_had)
     assert isinstance(broker, Noida)
+
+
+async def test_a_fetch_is_told_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
+    begun = threading.Event()
+    ended = threading.Event()
+
+    def endless(interrupted: threading.Event) -> None:
+        begun.set()
+        interrupted.wait()
+        ended.set()
+
+    waiting = asyncio.create_task(embedded_broker("", tmp_path, tmp_path / "log", say_nothing, endless))
+    await eventually(begun.is_set, "the fetch has begun")
+    waiting.cancel()
+    await eventually(ended.is_set, "the fetch has ended")
+    assert waiting.cancelled()
 
 
 @pytest.mark.parametrize("choice", ["", "apache", "noida", "external"])

@@ -58,3 +58,12 @@ def test_addresses_are_there_as_long_as_the_system_runs(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "addresses.json").stat().st_mode) == 0o600
     with pytest.raises(NotRunning):
         folder.addresses()
+
+
+def test_addresses_that_a_killed_predecessor_left_are_not_believed(tmp_path: Path) -> None:
+    folder = StackFolder(tmp_path)
+    with folder.announced(ADDRESSES):
+        left = (tmp_path / "addresses.json").read_bytes()
+    (tmp_path / "addresses.json").write_bytes(left)
+    with folder.locked(), pytest.raises(NotRunning):
+        folder.addresses()

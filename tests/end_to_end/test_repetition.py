@@ -12,6 +12,12 @@ from tests.end_to_end.story import Log, assert_one_story, read_log
 from tests.media import write_tone
 
 
+TABLES_WITH_OFFSETS = """
+select format('%I.%I', table_schema, table_name) as name from information_schema.columns
+where column_name = 'next_offset'
+"""
+
+
 def of_user(log: Log, owner_id: str) -> list[tuple[str, bytes]]:
     return [
         (record.type, record.data)
@@ -75,9 +81,8 @@ async def test_a_second_run_of_every_message_changes_nothing(running: Installati
         events = of_user(log, owner_id)
 
         # The consumers forget where they were, and find every message twice.
-        await database.execute("update read.projection_checkpoints set next_offset = 0")
-        await database.execute("update dispatch.projection_checkpoints set next_offset = 0")
-        await database.execute("update report_offsets set next_offset = 0")
+        for table in await database.fetch(TABLES_WITH_OFFSETS):
+            await database.execute(f"update {table['name']} set next_offset = 0")
         assert await send_again(running.settings, topics.jobs) > 0
         assert await send_again(running.settings, topics.reports) > 0
         for name in ("project", "dispatch", "relay"):

@@ -16,7 +16,10 @@ from domain.transcription import TRANSCRIPTION, EditTranscript, require_complete
 from schemas.objects import decode_transcript, encode_transcript, transcript_key
 
 TEXT_CHARACTERS_MAX: Final = 1_000_000
-"""Twice what is said in ten hours; aligning a text takes time that grows with the square of its length."""
+"""Twice what is said in ten hours."""
+WORDS_MAX_PER_WORD: Final = 2
+WORDS_ADDED_MAX: Final = 10_000
+"""Aligning takes time that grows with the words of both texts multiplied; nobody types so many more than were said."""
 
 
 class ChangeText(Struct, frozen=True, kw_only=True):
@@ -50,6 +53,10 @@ async def edit_transcript(
 def _edited(old: bytes, change: ChangeText) -> tuple[bytes, EditTranscript]:
     """The new transcript as an object, and the command that makes it the current one."""
     before = decode_transcript(old)
+    if len(change.text.split()) > WORDS_MAX_PER_WORD * before.word_count + WORDS_ADDED_MAX:
+        raise InvalidField(
+            "transcript_text", "has far more words than were said: send the edited transcript"
+        )
     # A text that was sent back as it was read must not count as an edit.
     transcript = before if before.text == change.text else edit(before, change.text)
     content, sha256 = encode_transcript(transcript)

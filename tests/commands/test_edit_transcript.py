@@ -99,5 +99,7 @@ async def test_a_text_nobody_can_have_said_is_refused(
     store: InMemoryEventStore, objects: FolderObjectStore
 ) -> None:
     await heard(store, objects)
+    with pytest.raises(InvalidField, match="transcript_text has far more words than were said"):
+        await edit_transcript(change("a " * 10_010), store, objects, PROVENANCE)
     with pytest.raises(InvalidField, match="transcript_text may have at most"):
         await edit_transcript(change("a" * (TEXT_CHARACTERS_MAX + 1)), store, objects, PROVENANCE)

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Final
@@ -59,8 +59,9 @@ async def receive(request: Request[Any, Any, Any], spool: Path, bytes_max: int) 
 def clear_leftovers(spool: Path) -> None:
     """Deletes what killed processes left in the spool."""
     for folder in spool.glob(f"{_PREFIX}*"):
-        if time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process may clear the same
+            if time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def clean_filename(sent: str) -> str:

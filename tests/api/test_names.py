@@ -1,0 +1,52 @@
+"""Names that clients send, names that they get, and what is left of uploads that were never finished."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from api.transcripts import attachment
+from api.uploads import FILENAME_CHARACTERS_MAX, LEFTOVER_SECONDS, clean_filename, clear_leftovers
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("talk.mp3", "talk.mp3"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\anna\\talk.mp3", "talk.mp3"),
+        ("Gespräch 1.mp3", "Gespräch 1.mp3"),
+        ("a\r\nSet-Cookie: x.mp3", "aSet-Cookie: x.mp3"),
+        ("\x1b[31mred.mp3", "[31mred.mp3"),
+        ("  spaces.mp3 ", "spaces.mp3"),
+        ("folder/", "upload"),
+        ("..", "upload"),
+        ("\x00", "upload"),
+    ],
+)
+def test_of_a_filename_its_last_part_is_kept(sent: str, kept: str) -> None:
+    assert clean_filename(sent) == kept
+
+
+def test_a_long_filename_keeps_its_extension() -> None:
+    name = clean_filename("x" * 300 + ".mp3")
+    assert len(name) == FILENAME_CHARACTERS_MAX
+    assert name.endswith("x.mp3")
+    assert len(clean_filename("." + "x" * 300)) == FILENAME_CHARACTERS_MAX
+
+
+def test_a_download_has_its_name_for_old_and_new_clients() -> None:
+    assert attachment('a"b\\c%.txt') == (
+        "attachment; filename=\"a_b_c_.txt\"; filename*=UTF-8''a%22b%5Cc%25.txt"
+    )
+
+
+def test_starting_clears_what_killed_processes_left(tmp_path: Path) -> None:
+    for name in ("stenolog-upload-old", "stenolog-upload-new", "something-else"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "upload").write_bytes(b"half")
+    for name in ("stenolog-upload-old", "something-else"):
+        long_ago = (tmp_path / name).stat().st_mtime - LEFTOVER_SECONDS - 1
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    clear_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["something-else", "stenolog-upload-new"]

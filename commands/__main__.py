@@ -79,6 +79,7 @@ def _dispatcher(settings: Settings, pool: Pool, store: PostgresEventStore) -> Di
     limits = DispatchLimits(
         lease_seconds=settings.attempt_lease_seconds,
         silence_seconds_max=READY_INTERVALS_MAX * settings.ready_interval_seconds,
+        settle_seconds=settings.ready_interval_seconds / 2,
     )
     return Dispatcher(tables, store, SystemClock(), open_reports, limits=limits, outages=OUTAGES)
 

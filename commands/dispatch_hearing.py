@@ -10,19 +10,25 @@ class Hearing:
     While Kafka or this dispatcher was away, nobody could be heard, and no lease may be ended for it.
     """
 
-    def __init__(self, steady_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._steady_seconds = steady_seconds
+    def __init__(self, pause_seconds_max: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._pause_seconds_max = pause_seconds_max
         self._monotonic = monotonic
         self._since = self._last = float("-inf")
 
     def hear(self) -> None:
         """Reports have arrived and are taken."""
         now = self._monotonic()
-        if now - self._last > self._steady_seconds:
+        if now - self._last > self._pause_seconds_max:
             self._since = now
         self._last = now
 
     @property
-    def is_steady(self) -> bool:
+    def steady_seconds(self) -> float:
+        """For how long somebody has been heard without a pause that is too long; 0 for who hears nobody."""
         now = self._monotonic()
-        return now - self._last <= self._steady_seconds <= now - self._since
+        return now - self._since if now - self._last <= self._pause_seconds_max else 0.0
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether everybody who is alive must have been heard."""
+        return self.steady_seconds >= self._pause_seconds_max

@@ -37,6 +37,8 @@ class DispatchLimits(Struct, frozen=True, kw_only=True):
     """How long an attempt may go without a report."""
     silence_seconds_max: float = 6.0
     """How long after its last report a worker still counts as there."""
+    settle_seconds: float = 1.0
+    """How long what was reported in our absence may take to arrive: its senders may be gone."""
     look_seconds: float = 0.25
     """How often to look when nothing woke the dispatcher."""
     assignments_max: int = 64
@@ -109,7 +111,7 @@ class Dispatcher:
             try:
                 if hearing.is_steady:
                     await self.expire()
-                await self.assign()
+                await self.assign(hearing.steady_seconds - self._limits.settle_seconds)
             except self._outages as problem:
                 await self._sit_out(problem)
             await self._rest()
@@ -147,9 +149,12 @@ class Dispatcher:
             self._leave_alone(attempt.transcription_id)
         await self._tables.end(attempt)
 
-    async def assign(self) -> None:
-        """Gives waiting jobs to workers with free slots."""
-        workers = await self._tables.free_workers(self._limits.silence_seconds_max)
+    async def assign(self, heard_within_seconds: float) -> None:
+        """Gives waiting jobs to workers with free slots, if they were heard so lately and not too long ago."""
+        if heard_within_seconds <= 0:
+            return
+        silence_seconds_max = min(heard_within_seconds, self._limits.silence_seconds_max)
+        workers = await self._tables.free_workers(silence_seconds_max)
         free_slots = sum(worker.free_slots for worker in workers)
         if not free_slots:
             return

@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
 from commands.dispatch_pick import FreeWorker, WaitingJob, pick
-from commands.dispatch_ports import AttemptKey, Lease, ReceivedReport, ReportFeed
+from commands.dispatch_ports import AttemptKey, Lease, ReceivedReport
 from commands.dispatch_queue import KEYS, QUEUED, RUNNING, DispatchJob, project
 from commands.dispatch_tables import percentage_of
 from infrastructure.memory import InMemoryEventStore
 from schemas.events import decode
-from schemas.messages import ProgressReported, WorkerReady
+from schemas.messages import ProgressReported, Report, WorkerReady
 from tests.builders import NOON
+
+SECONDS_A_BATCH = 0.1
 
 
 class MovedClock:
@@ -177,18 +178,26 @@ class MemoryDispatchTables:
         return [lease for lease, _ in self.leases.values() if lease.worker_id == worker_id]
 
 
-class NoReports:
-    """A topic in which nobody reports."""
+class Chatter:
+    """A reports topic: first what is said in `backlog`, then each of `alive` over and over, as time goes by."""
+
+    def __init__(self, clock: MovedClock, backlog: Sequence[Report] = ()) -> None:
+        self.alive: list[WorkerReady] = []
+        self._clock = clock
+        self._backlog = backlog
+        self._offset = 0
 
     async def next_batch(self, timeout_seconds: float) -> Sequence[ReceivedReport]:
         await asyncio.sleep(timeout_seconds)
-        return []
+        self._clock.seconds += SECONDS_A_BATCH
+        reports, self._backlog = [*self._backlog, *self.alive], ()
+        self._offset += len(reports)
+        return [(0, offset, each) for offset, each in enumerate(reports, self._offset - len(reports))]
+
+    async def open(self) -> "Chatter":
+        return self
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None: ...
-
-
-async def no_reports() -> AbstractAsyncContextManager[ReportFeed]:
-    return NoReports()

@@ -30,3 +30,13 @@ def test_a_long_silence_of_all_is_no_sign_about_one() -> None:
     assert not heard_at(0.0, 2.0, 4.0, 6.0, now=13.0)
     assert not heard_at(0.0, 2.0, 4.0, 6.0, 40.0, now=41.0)
     assert heard_at(0.0, 2.0, 4.0, 6.0, 40.0, 43.0, 46.0, now=47.0)
+
+
+def test_how_long_somebody_was_heard_begins_anew_after_a_long_silence() -> None:
+    clock = MovedClock()
+    hearing = Hearing(6.0, clock.monotonic)
+    assert hearing.steady_seconds == 0.0
+    for moment, wanted in [(10.0, 0.0), (12.0, 2.0), (17.0, 7.0), (30.0, 0.0), (31.0, 1.0)]:
+        clock.seconds = moment
+        hearing.hear()
+        assert hearing.steady_seconds == wanted

@@ -89,7 +89,7 @@ class DispatchMachine(RuleBasedStateMachine):
 
     @rule()
     def assign(self) -> None:
-        self.run(self.rig.dispatcher.assign())
+        self.run(self.rig.assign())
         self.attempts += [each for each in self.running() if each not in self.attempts]
 
     @rule()

@@ -1,6 +1,8 @@
 """The dispatcher assigns fairly, ends silent attempts, and shrugs at crashes, lag and rivals."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
@@ -21,10 +23,12 @@ from infrastructure.memory import InMemoryEventStore
 from schemas.messages import WorkerReady
 from tests.builders import ANNA, OTHER_WORKER, WORKER, granted, identity, uploaded
 from tests.commands.conftest import PROVENANCE
-from tests.commands.dispatch_memory import MemoryDispatchTables, MovedClock, no_reports
+from tests.commands.dispatch_memory import Chatter, MemoryDispatchTables, MovedClock
 from tests.commands.stories import happened
 
-LIMITS = DispatchLimits(lease_seconds=30.0, silence_seconds_max=6.0, look_seconds=0.01, pause_seconds=0.01)
+LIMITS = DispatchLimits(
+    lease_seconds=30.0, silence_seconds_max=6.0, look_seconds=0.001, pause_seconds=0.001
+)
 
 
 class Rig:
@@ -34,12 +38,21 @@ class Rig:
         self.clock = MovedClock()
         self.store = InMemoryEventStore(partition_count=4, clock=self.clock)
         self.tables = MemoryDispatchTables(self.store, self.clock)
+        self.chatter = Chatter(self.clock)
         self.dispatcher = self.another_dispatcher()
 
     def another_dispatcher(self) -> Dispatcher:
         return Dispatcher(
-            self.tables, self.store, self.clock, no_reports, limits=LIMITS, monotonic=self.clock.monotonic
+            self.tables,
+            self.store,
+            self.clock,
+            self.chatter.open,
+            limits=LIMITS,
+            monotonic=self.clock.monotonic,
         )
+
+    async def assign(self) -> None:
+        await self.dispatcher.assign(LIMITS.silence_seconds_max)
 
     async def request(self, name: str, *, user: str = "anna") -> UUID:
         """A queued transcription of a file of this name; requests are a second apart."""
@@ -75,7 +88,7 @@ def rig() -> Rig:
 async def test_a_queued_job_goes_to_a_free_worker(rig: Rig) -> None:
     job = await rig.request("talk")
     await rig.ready()
-    await rig.dispatcher.assign()
+    await rig.assign()
     state = await rig.state(job)
     assert (state.status, state.worker_id, state.attempt) == ("processing", WORKER, 1)
     [lease] = rig.tables.leased_to(WORKER)
@@ -86,13 +99,13 @@ async def test_a_busy_worker_gets_nothing_more(rig: Rig) -> None:
     jobs = [await rig.request("first"), await rig.request("second")]
     await rig.ready()
     for _ in range(3):
-        await rig.dispatcher.assign()
+        await rig.assign()
     assert [await rig.starts(job) for job in jobs] == [1, 0]
 
 
 async def test_without_workers_jobs_wait(rig: Rig) -> None:
     job = await rig.request("talk")
-    await rig.dispatcher.assign()
+    await rig.assign()
     assert (await rig.state(job)).status == "queued"
 
 
@@ -100,7 +113,7 @@ async def test_users_share_the_workers(rig: Rig) -> None:
     anna = [await rig.request(f"anna's {number}") for number in range(5)]
     bert = await rig.request("bert's", user="bert")
     await rig.ready(slots=2)
-    await rig.dispatcher.assign()
+    await rig.assign()
     assert await rig.starts(anna[0]) == 1
     assert await rig.starts(bert) == 1
 
@@ -110,9 +123,9 @@ async def test_a_queue_that_lags_behind_starts_nothing_twice(rig: Rig) -> None:
     await rig.ready(slots=4)
     rig.tables.queue()
     rig.tables.lagging = True
-    await rig.dispatcher.assign()
+    await rig.assign()
     rig.tables.leases.clear()
-    await rig.dispatcher.assign()
+    await rig.assign()
     assert await rig.starts(job) == 1
 
 
@@ -122,8 +135,8 @@ async def test_a_job_the_log_refuses_does_not_hold_up_the_others(rig: Rig) -> No
     rig.tables.lagging = True
     await cancel(rig, gone)
     await rig.ready()
-    await rig.dispatcher.assign()
-    await rig.dispatcher.assign()
+    await rig.assign()
+    await rig.assign()
     assert await rig.starts(waiting) == 1
 
 
@@ -131,14 +144,14 @@ async def test_two_dispatchers_at_once_assign_a_job_once(rig: Rig) -> None:
     jobs = [await rig.request(f"talk {number}") for number in range(4)]
     await rig.ready(slots=4)
     rivals = [rig.dispatcher, rig.another_dispatcher()]
-    await asyncio.gather(*(dispatcher.assign() for dispatcher in rivals))
+    await asyncio.gather(*(dispatcher.assign(LIMITS.silence_seconds_max) for dispatcher in rivals))
     assert [await rig.starts(job) for job in jobs] == [1, 1, 1, 1]
 
 
 async def test_an_attempt_nobody_reports_about_goes_back_to_the_queue(rig: Rig) -> None:
     job = await rig.request("talk")
     await rig.ready()
-    await rig.dispatcher.assign()
+    await rig.assign()
     rig.clock.seconds += LIMITS.lease_seconds + 1
     await rig.dispatcher.expire()
     state = await rig.state(job)
@@ -149,14 +162,14 @@ async def test_an_attempt_nobody_reports_about_goes_back_to_the_queue(rig: Rig) 
 async def test_the_next_attempt_waits_a_moment_and_goes_to_who_is_there(rig: Rig) -> None:
     job = await rig.request("talk")
     await rig.ready()
-    await rig.dispatcher.assign()
+    await rig.assign()
     rig.clock.seconds += LIMITS.lease_seconds + 1
     await rig.dispatcher.expire()
     await rig.ready(worker_id=OTHER_WORKER)
-    await rig.dispatcher.assign()
+    await rig.assign()
     assert await rig.starts(job) == 1
     rig.clock.seconds += 1
-    await rig.dispatcher.assign()
+    await rig.assign()
     state = await rig.state(job)
     assert (state.attempt, state.worker_id) == (2, OTHER_WORKER)
 
@@ -166,7 +179,7 @@ async def test_after_the_last_attempt_the_transcription_has_failed(rig: Rig) -> 
     for _ in range(3):
         rig.clock.seconds += 10
         await rig.ready()
-        await rig.dispatcher.assign()
+        await rig.assign()
         rig.clock.seconds += LIMITS.lease_seconds + 1
         await rig.dispatcher.expire()
     assert (await rig.state(job)).status == "failed"
@@ -177,7 +190,7 @@ async def test_after_the_last_attempt_the_transcription_has_failed(rig: Rig) -> 
 async def test_a_worker_that_reports_keeps_its_attempt(rig: Rig) -> None:
     job = await rig.request("talk")
     await rig.ready()
-    await rig.dispatcher.assign()
+    await rig.assign()
     for _ in range(20):
         rig.clock.seconds += LIMITS.lease_seconds / 2
         await rig.ready(job)
@@ -190,7 +203,7 @@ async def test_an_assignment_whose_dispatcher_died_before_the_lease_is_made_good
     await rig.ready()
     rig.tables.away = True
     with pytest.raises(ConnectionError):
-        await rig.dispatcher.assign()
+        await rig.assign()
     rig.tables.away = False
     assert (await rig.state(job)).status == "processing"
     await rig.another_dispatcher().expire()
@@ -203,7 +216,7 @@ async def test_an_assignment_whose_dispatcher_died_before_the_lease_is_made_good
 async def test_the_expired_lease_of_a_cancelled_job_frees_the_slot_and_fails_nothing(rig: Rig) -> None:
     job = await rig.request("talk")
     await rig.ready()
-    await rig.dispatcher.assign()
+    await rig.assign()
     await cancel(rig, job)
     rig.clock.seconds += LIMITS.lease_seconds + 1
     await rig.dispatcher.expire()
@@ -211,54 +224,87 @@ async def test_the_expired_lease_of_a_cancelled_job_frees_the_slot_and_fails_not
     assert rig.tables.leases == {}
 
 
-async def test_a_running_dispatcher_wakes_up_for_a_job(rig: Rig) -> None:
-    await rig.ready()
-    running = asyncio.create_task(rig.dispatcher.run())
-    job = await rig.request("talk")
-    rig.dispatcher.wake()
-    async with asyncio.timeout(10):
-        while (await rig.state(job)).status != "processing":
-            await asyncio.sleep(0.005)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+async def test_a_running_dispatcher_gives_a_job_to_a_worker_that_reports(rig: Rig) -> None:
+    rig.chatter.alive = [announcement()]
+    async with running(rig):
+        job = await rig.request("talk")
+        await until_processing(rig, job)
+    assert (await rig.state(job)).worker_id == WORKER
+
+
+async def test_a_worker_heard_of_only_in_the_backlog_gets_nothing(rig: Rig) -> None:
+    """It may have died with the dispatcher that should have read its report."""
+    rig.chatter = Chatter(rig.clock, backlog=[announcement(slots=9)])
+    rig.chatter.alive = [announcement(worker_id=OTHER_WORKER)]
+    rig.dispatcher = rig.another_dispatcher()
+    jobs = [await rig.request("first"), await rig.request("second")]
+    async with running(rig):
+        await until_processing(rig, jobs[0])
+    assert (await rig.state(jobs[0])).worker_id == OTHER_WORKER
+    assert await rig.starts(jobs[1]) == 0
 
 
 async def test_a_running_dispatcher_sits_out_what_is_away(rig: Rig) -> None:
-    await rig.ready()
-    rig.tables.away = True
+    rig.chatter.alive = [announcement()]
     job = await rig.request("talk")
-    running = asyncio.create_task(rig.dispatcher.run())
-    async with asyncio.timeout(10):
-        while (await rig.state(job)).status != "processing":
-            await asyncio.sleep(0.005)
-    rig.tables.away = False
-    later = await rig.request("later")
-    await rig.ready(slots=3)
-    async with asyncio.timeout(10):
-        while (await rig.state(later)).status != "processing":
-            await asyncio.sleep(0.005)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    rig.tables.away = True
+    async with running(rig):
+        await until(lambda: rig.clock.seconds > 10)
+        assert (await rig.state(job)).status == "queued"
+        rig.tables.away = False
+        await until_processing(rig, job)
 
 
 async def test_a_dispatcher_that_heard_nobody_ends_no_attempt(rig: Rig) -> None:
     """Its leases have run out while it was away: nobody could have renewed them."""
     job = await rig.request("talk")
     await rig.ready()
-    await rig.dispatcher.assign()
+    await rig.assign()
     rig.clock.seconds += LIMITS.lease_seconds + 1
-    running = asyncio.create_task(rig.dispatcher.run())
-    later = await rig.request("later")
-    await rig.ready(worker_id=OTHER_WORKER)
+    async with running(rig):
+        await until(lambda: rig.clock.seconds > 3 * LIMITS.lease_seconds)
+        assert (await rig.state(job)).status == "processing"
+        rig.chatter.alive = [announcement(worker_id=OTHER_WORKER)]
+        async with asyncio.timeout(10):
+            while (await rig.state(job)).attempt != 2:
+                await asyncio.sleep(0)
+    assert (await rig.state(job)).worker_id == OTHER_WORKER
+
+
+async def test_a_dispatcher_that_was_away_gives_workers_time_to_report(rig: Rig) -> None:
+    job = await rig.request("talk")
+    await rig.ready()
+    await rig.assign()
+    rig.clock.seconds += 10 * LIMITS.lease_seconds
+    rig.chatter.alive = [announcement((job, 1))]
+    async with running(rig):
+        await until(lambda: rig.clock.seconds > 12 * LIMITS.lease_seconds)
+    state = await rig.state(job)
+    assert (state.status, state.attempt, state.failures) == ("processing", 1, 0)
+
+
+def announcement(*attempts: tuple[UUID, int], worker_id: UUID = WORKER, slots: int = 1) -> WorkerReady:
+    return WorkerReady(worker_id=worker_id, engine="scripted", slots=slots, running=attempts)
+
+
+@asynccontextmanager
+async def running(rig: Rig) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        dispatching = tasks.create_task(rig.dispatcher.run())
+        yield
+        dispatching.cancel()
+
+
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while (await rig.state(later)).status != "processing":
-            await asyncio.sleep(0.005)
-    assert (await rig.state(job)).status == "processing"
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def until_processing(rig: Rig, transcription_id: UUID) -> None:
+    async with asyncio.timeout(10):
+        while (await rig.state(transcription_id)).status != "processing":
+            await asyncio.sleep(0)
 
 
 async def cancel(rig: Rig, transcription_id: UUID) -> None:

@@ -1,6 +1,7 @@
 """`stenolog demo`: the whole system started, one recording transcribed through its API, everything stopped."""
 
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,16 +47,26 @@ async def _demo() -> None:
         if not file.exists():
             raise DemoFailed(f"{file} is missing: the demo runs from a checkout")
     with _temporary_folder() as folder:
-        async with running_system(folder, 0, say) as addresses:
+        async with running_system(StackFolder(folder), 0, say) as addresses:
             say(f"ready {addresses.api_url}")
             await _demonstrate(addresses)
         say("stopped everything")
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[StackFolder]:
-    with tempfile.TemporaryDirectory(prefix="stenolog-demo-", ignore_cleanup_errors=True) as folder:
-        yield StackFolder(Path(folder))
+def _temporary_folder() -> Iterator[Path]:
+    """Removed in the end, but kept for whoever has to find out what went wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="stenolog-demo-"))
+    failed = False
+    try:
+        yield folder
+    except Exception:
+        failed = True
+        say(f"something went wrong; the logs are in {folder / 'logs'}")
+        raise
+    finally:
+        if not failed:
+            shutil.rmtree(folder)
 
 
 async def _demonstrate(addresses: Addresses) -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP = 28, 1 << 2
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
@@ -22,7 +22,8 @@ def become(uid: int, gid: int, *, passing: bool) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     capability = _passing_capability() if passing else None
     if passing:
-        libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        # Keeps capabilities when the user changes, and has access(2), which PostgreSQL asks, heed them.
+        _require(libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "set the secure bits")
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
@@ -41,11 +42,20 @@ def _keep(libc: ctypes.CDLL, capability: int) -> None:
     """Of all that root could do, this alone, also after exec."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     mask = 1 << capability
+    effective, permitted, inheritable = mask, mask, mask
     sets = (ctypes.c_uint32 * 6)(
-        mask, mask, mask, 0, 0, 0
-    )  # effective, permitted, inheritable; then their high halves
-    if libc.capset(header, sets) or libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0):
-        sys.exit(f"cannot keep capability {capability}: {os.strerror(ctypes.get_errno())}")
+        effective, permitted, inheritable, 0, 0, 0
+    )  # the zeros are the high halves
+    _require(libc.capset(header, sets), "drop the other capabilities")
+    _require(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0), "keep the capability")
+
+
+def _require(result: int, what: str) -> None:
+    if result != 0:
+        sys.exit(
+            f"cannot {what} that lets PostgreSQL, which refuses to run as root, through closed folders "
+            f"({os.strerror(ctypes.get_errno())}): run as an ordinary user, or in folders open to others"
+        )
 
 
 def end_with(parent_pid: int, death_signal: int) -> None:

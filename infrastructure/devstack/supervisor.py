@@ -97,7 +97,8 @@ class Supervisor:
                 )
             if time.monotonic() - started > _STEADY_SECONDS:
                 backoff_seconds = _BACKOFF_FIRST_SECONDS
-            self._say(f"{server.name} ended with code {code}: starting it again in {backoff_seconds:.1f} s")
+            how = f"{server.name} ended with code {code} (see {server.command().log})"
+            self._say(f"{how}: starting it again in {backoff_seconds:.1f} s")
             await asyncio.sleep(backoff_seconds)
             await self._restart(server)
             backoff_seconds = min(2 * backoff_seconds, _BACKOFF_LAST_SECONDS)

@@ -20,7 +20,7 @@ async def test_a_child_that_dies_is_started_again_and_that_is_said_in_one_line(t
         await eventually(lambda: server.pid not in {None, first}, "a successor runs")
     assert server.starts == 2
     assert [line for line in said if "ended" in line] == [
-        "tiny ended with code -9: starting it again in 0.2 s"
+        f"tiny ended with code -9 (see {tmp_path / 'tiny.log'}): starting it again in 0.2 s"
     ]
 
 

@@ -1,8 +1,11 @@
-"""Starting aiokafka's clients so that nothing is left open when a start is cut short."""
+"""Starting and ending aiokafka's clients in bounded time, and so that nothing is left open."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any, Final
+
+logger = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 1.0
 
@@ -22,3 +25,16 @@ async def start_client(start: Coroutine[Any, Any, None], deadline_seconds: float
             await asyncio.wait([starting], timeout=GRACE_SECONDS)
             starting.cancel()
             await asyncio.wait([starting], timeout=GRACE_SECONDS)
+
+
+async def end_task(ending: Coroutine[Any, Any, None], deadline_seconds: float) -> None:
+    """Lets what ends a client run by itself, so that how it fails is nobody's problem.
+
+    Among other things aiokafka raises CancelledError from `stop()` when a request of its own was cancelled,
+    which would look to our task as if it had been cancelled itself.
+    """
+    task = asyncio.ensure_future(ending)
+    await asyncio.wait([task], timeout=deadline_seconds)
+    task.cancel()
+    if task.done() and not task.cancelled() and (problem := task.exception()):
+        logger.debug("a Kafka client did not end cleanly: %r", problem)

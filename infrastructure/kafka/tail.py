@@ -29,7 +29,7 @@ class Tails:
     async def __aenter__(self) -> "Tails":
         # To a read_committed consumer a partition ends before the first transaction that is not over, which
         # for some milliseconds is the one that was just committed.
-        self._uncommitted = new_consumer(self._bootstrap, isolation="read_uncommitted")
+        self._uncommitted = new_consumer(self._bootstrap)
         await start_consumer(self._uncommitted)
         return self
 
@@ -57,7 +57,7 @@ class Tails:
 
         Waits for open transactions to end.
         """
-        consumer = new_consumer(self._bootstrap, fetch_wait_ms=FETCH_WAIT_MS)
+        consumer = new_consumer(self._bootstrap, fetch_wait_ms=FETCH_WAIT_MS, isolation="read_committed")
         await start_consumer(consumer)
         try:
             async with asyncio.timeout(LOOK_SECONDS):

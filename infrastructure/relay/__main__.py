@@ -1,9 +1,13 @@
 """The relay process: `python -m infrastructure.relay`, any number of them at a time."""
 
+import asyncio
+import logging
 import sys
-from typing import Never
+from typing import Final, Never
 from uuid import uuid4
 
+from infrastructure.kafka.failures import KAFKA_FAILURES
+from infrastructure.kafka.topics import WrongPartitionCount, create_topics
 from infrastructure.postgres.errors import DatabaseProblem, PartitionCountMismatch
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.log import PostgresEventLog
@@ -14,12 +18,16 @@ from infrastructure.relay.relay import RelayPartition
 from infrastructure.settings import InvalidSetting, Settings
 from schemas.topics import Topics
 
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 1.0
+
 
 async def relay_log(settings: Settings) -> Never:
     """Raises InvalidSetting."""
     try:
         await _relay_log(settings)
-    except PartitionCountMismatch as problem:
+    except (PartitionCountMismatch, WrongPartitionCount) as problem:
         raise InvalidSetting(str(problem)) from problem
 
 
@@ -29,12 +37,23 @@ async def _relay_log(settings: Settings) -> Never:
         await create_pool(settings.database_url, application_name="stenolog relay") as pool,
         PostgresEventLog(pool, settings.partitions) as log,
     ):
+        await _provide_topics(settings, topics)
         leases = PostgresLeases(pool, "relay", settings.partitions, uuid4(), settings.lease_seconds)
 
         async def relay(partition: int) -> Never:
             await RelayPartition(partition, log, settings.kafka_bootstrap, topics).run()
 
         await RelayOwner(leases, relay, leases.renew_seconds).run()
+
+
+async def _provide_topics(settings: Settings, topics: Topics) -> None:
+    """So that a relay can fill a Kafka that was wiped. Waits for Kafka; raises WrongPartitionCount."""
+    while True:
+        try:
+            return await create_topics(settings.kafka_bootstrap, topics, settings.partitions)
+        except KAFKA_FAILURES as problem:
+            logger.warning("the topics cannot be looked at, trying again: %r", problem)
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """How long an append may go unnoticed when its notification is lost."""
     check_seconds: float = 5.0
     """How often an idle relay looks whether log and Kafka still have what they had."""
+    settle_seconds: float = 2.0
+    """How long Kafka may take to make up its mind about the transactions of a relay that died."""
     backoff_seconds: float = 0.1
     backoff_seconds_max: float = 5.0
 
@@ -93,7 +95,7 @@ class RelayPartition:
             TransactionalProducer(self._bootstrap, transactional_id, connect=self._connect) as producer,
             Tails(self._bootstrap) as tails,
         ):
-            there = RelayedPartition(tails, self._topics, self._partition)
+            there = RelayedPartition(tails, self._topics, self._partition, self._limits.settle_seconds)
             await self._resume(there)
             while True:
                 if records := await self._next_records():

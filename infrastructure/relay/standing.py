@@ -1,5 +1,8 @@
 """What Kafka holds of one partition of the log, and where the relay goes on from there."""
 
+import asyncio
+from typing import Final
+
 import msgspec
 from aiokafka.structs import TopicPartition
 from msgspec import Struct
@@ -10,6 +13,8 @@ from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.tail import Tails
 from schemas.checkpoints import decode_checkpoint
 from schemas.topics import Topics, UnreadableMessage, record_of
+
+LOOK_AGAIN_SECONDS: Final = 0.1
 
 
 class Refused(Exception):
@@ -70,6 +75,11 @@ class Standing(Struct, frozen=True, kw_only=True):
         return max(self.resume_after, self.checkpoint or 0)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether events and checkpoint tell the same, as they do when nothing was lost."""
+        return self.checkpoint == (self.last.record.seq if self.last else None)
+
+    @property
     def last_offset(self) -> int:
         return self.last.offset if self.last is not None else -1
 
@@ -77,13 +87,26 @@ class Standing(Struct, frozen=True, kw_only=True):
 class RelayedPartition:
     """One partition's events and checkpoints in Kafka. Methods raise KafkaError or TimeoutError."""
 
-    def __init__(self, tails: Tails, topics: Topics, partition: int) -> None:
+    def __init__(self, tails: Tails, topics: Topics, partition: int, settle_seconds: float) -> None:
         self._tails = tails
+        self._settle_seconds = settle_seconds
         self._events = TopicPartition(topics.events, partition)
         self._checkpoints = TopicPartition(topics.checkpoints, partition)
 
     async def standing(self) -> Standing:
-        """Sound only after earlier relays were fenced: then no transaction of theirs can be committed any more."""
+        """Sound only after earlier relays were fenced: then they can commit nothing any more.
+
+        Where events and checkpoint differ it looks again for a while: a commit may still be carried out.
+        """
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._settle_seconds
+        while True:
+            standing = await self._look()
+            if standing.is_whole or now() >= deadline:
+                return standing
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def _look(self) -> Standing:
         return Standing(
             checkpoint=await self._tails.last(self._checkpoints, _checkpointed_seq),
             last=await self._tails.last(self._events, _sent),

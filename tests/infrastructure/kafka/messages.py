@@ -13,6 +13,7 @@ from aiokafka.structs import TopicPartition
 
 from domain.events import Event
 from domain.log import LogRecord
+from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.topics import create_topics
 from schemas.events import encode, type_of
 from schemas.topics import Topics, headers_of
@@ -58,9 +59,15 @@ async def fresh_topics(bootstrap: str, partition_count: int = 1) -> Topics:
 async def publish(bootstrap: str, topics: Topics, sent: Iterable[LogRecord]) -> None:
     """As a relay would, but without transactions, checkpoints and checks."""
     async with producing(bootstrap) as producer:
-        for each in sent:
-            key = str(each.owner_id).encode()
-            await producer.send(topics.events, each.data, key, each.partition, headers=headers_of(each))
+        await send(producer, topics, sent)
+
+
+async def send(producer: AIOKafkaProducer, topics: Topics, sent: Iterable[LogRecord]) -> None:
+    for each in sent:
+        key = str(each.owner_id).encode()
+        await producer.send_and_wait(
+            topics.events, each.data, key, each.partition, headers=headers_of(each)
+        )
 
 
 @asynccontextmanager
@@ -89,10 +96,10 @@ async def committed(bootstrap: str, topic: str) -> Sequence[Any]:
         return found
 
 
-async def committed_ends(bootstrap: str, topic: str) -> dict[int, int]:
-    """Where each partition ends for read_committed consumers."""
+async def newest_ends(bootstrap: str, topic: str) -> dict[int, int]:
+    """Where each partition ends."""
     partitions = await _partitions(bootstrap, topic)
-    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed") as consumer:
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
         return {where.partition: end for where, end in (await consumer.end_offsets(partitions)).items()}
 
 
@@ -102,13 +109,25 @@ async def _partitions(bootstrap: str, topic: str) -> list[TopicPartition]:
     return sorted(TopicPartition(topic, each["partition"]) for each in described["partitions"])
 
 
+async def take(feed: KafkaEventFeed, count: int, records_max: int = 100) -> list[LogRecord]:
+    """Exactly `count` records, in the order in which they came."""
+    taken: list[LogRecord] = []
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while len(taken) < count:
+            batch = await feed.next_batch(1.0, records_max)
+            taken += [each.record for sent in batch.values() for each in sent]
+    assert len(taken) == count
+    return taken
+
+
 async def delete_topics(bootstrap: str, *names: str) -> None:
-    """Returns when they are gone."""
+    """Returns when they are gone; or empty, since a broker may make a topic anew for whoever asks for it."""
     async with administering(bootstrap) as admin:
         await admin.delete_topics(list(names))
 
         async def gone() -> bool:
-            return not set(names) & set(await admin.list_topics())
+            left = set(names) & set(await admin.list_topics())
+            return not any([sum((await newest_ends(bootstrap, name)).values()) for name in left])
 
         await until(gone)
 

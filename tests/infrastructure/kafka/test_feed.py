@@ -1,16 +1,13 @@
 """The feed hands out the log in order, each event once, whatever offsets say and Kafka lost or shows twice."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from domain.log import LogRecord
 from domain.ports import FeedPosition
 from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.topics import create_topics
 from schemas.topics import Topics, headers_of
 from tests.infrastructure.kafka.messages import (
-    DEADLINE_SECONDS,
     committed,
     delete_topics,
     fresh_topics,
@@ -18,6 +15,8 @@ from tests.infrastructure.kafka.messages import (
     publish,
     record,
     records,
+    send,
+    take,
 )
 
 START = FeedPosition()
@@ -33,17 +32,6 @@ async def following(
         yield feed
     finally:
         await feed.close()
-
-
-async def take(feed: KafkaEventFeed, count: int, records_max: int = 100) -> list[LogRecord]:
-    """Exactly `count` records, in the order in which they came."""
-    taken: list[LogRecord] = []
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while len(taken) < count:
-            batch = await feed.next_batch(1.0, records_max)
-            taken += [each.record for sent in batch.values() for each in sent]
-    assert len(taken) == count
-    return taken
 
 
 async def nothing_comes(feed: KafkaEventFeed) -> bool:
@@ -150,19 +138,21 @@ async def test_nobody_waits_for_partitions_that_are_not_followed(kafka: str) -> 
         assert await feed.next_batch(0.0, 100) == {}
 
 
-async def test_an_aborted_transaction_is_not_handed_out(kafka: str) -> None:
+async def test_an_aborted_transaction_delays_nobody_and_repeats_nothing(kafka: str) -> None:
+    """Its events are in the log all the same, and the relay sends them again."""
     topics = await fresh_topics(kafka)
-    async with producing(kafka, f"{topics.prefix}-aborting") as producer:
-        for seqs, is_kept in [((1, 2), False), ((1, 2), True)]:
-            await producer.begin_transaction()
-            for each in records(*seqs):
-                await producer.send_and_wait(
-                    topics.events, each.data, str(each.owner_id).encode(), 0, headers=headers_of(each)
-                )
-            await (producer.commit_transaction() if is_kept else producer.abort_transaction())
-    async with following(kafka, topics, {0: START}) as feed:
-        taken = (await feed.next_batch(10.0, 100))[0]
-        assert [(each.record.seq, each.offset) for each in taken] == [(1, 3), (2, 4)]
+    async with (
+        producing(kafka, f"{topics.prefix}-aborting") as producer,
+        following(kafka, topics, {0: START}) as feed,
+    ):
+        await producer.begin_transaction()
+        await send(producer, topics, records(1, 2))
+        assert await take(feed, 2) == records(1, 2)
+        await producer.abort_transaction()
+        await producer.begin_transaction()
+        await send(producer, topics, records(1, 2, 3))
+        await producer.commit_transaction()
+        assert await take(feed, 1) == records(3)
 
 
 async def test_a_topic_that_was_deleted_and_filled_again_is_read_on(kafka: str) -> None:

@@ -14,7 +14,13 @@ from schemas.topics import Topics, record_of
 from tests.builders import ANNA, granted, identity
 from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, committed, until
 
-QUICK = Limits(poll_seconds=0.05, check_seconds=0.1, backoff_seconds=0.05, backoff_seconds_max=0.2)
+QUICK = Limits(
+    poll_seconds=0.05,
+    check_seconds=0.1,
+    settle_seconds=0.1,
+    backoff_seconds=0.05,
+    backoff_seconds_max=0.2,
+)
 PROVENANCE = Provenance(actor="anna", correlation_id=identity("conversation"))
 
 

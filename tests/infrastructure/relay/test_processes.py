@@ -13,17 +13,19 @@ import pytest
 from msgspec.structs import replace
 
 from domain.log import LogRecord
+from domain.ports import FeedPosition
 from infrastructure.devstack.product import Process
+from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
 from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.settings import Settings
 from schemas.topics import Topics
-from tests.infrastructure.kafka.messages import committed_ends, fresh_topics, until
+from tests.infrastructure.kafka.messages import fresh_topics, newest_ends, take, until
 from tests.infrastructure.postgres.database import fresh_database
 from tests.infrastructure.relay.logs import append, grants, relayed
-from tests.stack.servers import Database
+from tests.stack.servers import Database, Kafka
 
 PARTITION_COUNT = 4
 PARTITIONS = range(PARTITION_COUNT)
@@ -102,25 +104,36 @@ async def logged(pool: Pool) -> list[LogRecord]:
         return found
 
 
-async def until_kafka_has_the_log(settings: Settings, pool: Pool) -> None:
-    """And has it exactly: in content and order, without gap or duplicate."""
+async def require_the_log_in_kafka(settings: Settings, pool: Pool, broker: Kafka) -> None:
+    """In content and order, without gap or duplicate: as the feed shows it, and in the topic itself."""
     told = await logged(pool)
     topics = Topics(settings.topic_prefix)
+    feed = KafkaEventFeed(settings.kafka_bootstrap, topics)
+    await feed.follow({partition: FeedPosition() for partition in PARTITIONS})
+    shown = await take(feed, len(told))
+    await feed.close()
+    assert sorted(shown, key=lambda each: each.address) == told
+    if hides_aborted_transactions(broker):
 
-    async def is_complete() -> bool:
-        return len(await relayed(settings.kafka_bootstrap, topics)) >= len(told)
+        async def is_committed() -> bool:
+            return len(await relayed(settings.kafka_bootstrap, topics)) >= len(told)
 
-    await until(is_complete)
-    assert await relayed(settings.kafka_bootstrap, topics) == told
+        await until(is_committed)
+        assert await relayed(settings.kafka_bootstrap, topics) == told
+
+
+def hides_aborted_transactions(broker: Kafka) -> bool:
+    """noida-db does not once one was aborted: it then hides the later ones as well, so relays repeat events."""
+    return broker.retention_ms < 0
 
 
 async def until_relayed_more(settings: Settings, *partitions: int) -> None:
     """Until something new arrives in each of these partitions."""
     topics = Topics(settings.topic_prefix)
-    before = await committed_ends(settings.kafka_bootstrap, topics.events)
+    before = await newest_ends(settings.kafka_bootstrap, topics.events)
 
     async def have_more() -> bool:
-        ends = await committed_ends(settings.kafka_bootstrap, topics.events)
+        ends = await newest_ends(settings.kafka_bootstrap, topics.events)
         return all(ends[partition] > before[partition] for partition in partitions)
 
     await until(have_more)
@@ -128,7 +141,7 @@ async def until_relayed_more(settings: Settings, *partitions: int) -> None:
 
 @pytest.mark.slow
 async def test_a_relay_that_is_killed_again_and_again_leaves_no_gap_and_repeats_nothing(
-    settings: Settings, pool: Pool, tmp_path: Path
+    settings: Settings, pool: Pool, broker: Kafka, tmp_path: Path
 ) -> None:
     process = relay_process(settings, tmp_path / "relay.log")
     async with writing(pool), running(process):
@@ -139,12 +152,12 @@ async def test_a_relay_that_is_killed_again_and_again_leaves_no_gap_and_repeats_
             await process.start()
         await until_relayed_more(settings, 0)
     async with running(process):
-        await until_kafka_has_the_log(settings, pool)
+        await require_the_log_in_kafka(settings, pool, broker)
 
 
 @pytest.mark.slow
 async def test_processes_share_the_partitions_and_take_over_those_of_a_dead_one(
-    settings: Settings, pool: Pool, tmp_path: Path
+    settings: Settings, pool: Pool, broker: Kafka, tmp_path: Path
 ) -> None:
     first, second = (relay_process(settings, tmp_path / f"{name}.log") for name in ("first", "second"))
     async with running(first, second):
@@ -157,13 +170,13 @@ async def test_processes_share_the_partitions_and_take_over_those_of_a_dead_one(
             await until(is_shared)
             first.kill()
             await until_relayed_more(settings, *PARTITIONS)
-        await until_kafka_has_the_log(settings, pool)
+        await require_the_log_in_kafka(settings, pool, broker)
         assert second.pid is not None
 
 
 @pytest.mark.slow
 async def test_a_relay_that_was_frozen_and_thaws_does_no_harm(
-    settings: Settings, pool: Pool, tmp_path: Path
+    settings: Settings, pool: Pool, broker: Kafka, tmp_path: Path
 ) -> None:
     frozen, other = (relay_process(settings, tmp_path / f"{name}.log") for name in ("frozen", "other"))
     async with running(frozen, other):
@@ -174,12 +187,12 @@ async def test_a_relay_that_was_frozen_and_thaws_does_no_harm(
                 os.kill(frozen.pid, signal.SIGSTOP)
                 await until_relayed_more(settings, *PARTITIONS)
                 os.kill(frozen.pid, signal.SIGCONT)
-        await until_kafka_has_the_log(settings, pool)
+        await require_the_log_in_kafka(settings, pool, broker)
         assert None not in (frozen.pid, other.pid)
 
 
 async def test_a_relay_that_is_told_to_end_does_so_and_leaves_its_partitions_to_others(
-    settings: Settings, pool: Pool, tmp_path: Path
+    settings: Settings, pool: Pool, broker: Kafka, tmp_path: Path
 ) -> None:
     process = relay_process(replace(settings, lease_seconds=60.0), tmp_path / "relay.log")
     async with writing(pool), running(process):

@@ -6,12 +6,11 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from domain.ports import Window
-from infrastructure.media.pcm import SAMPLE_BYTES, SAMPLES_PER_MS
+from infrastructure.media.pcm import BYTES_PER_MS, SAMPLE_BYTES
 
 PauseFinder: TypeAlias = Callable[[bytes], int]
 """Given sound, says at which sample to cut it."""
 
-BYTES_PER_MS: Final = SAMPLES_PER_MS * SAMPLE_BYTES
 SHORTEST_PERCENT: Final = 30
 """Less sound than this is hard to understand by itself."""
 EARLIEST_PERCENT: Final = 70

@@ -14,10 +14,13 @@ from msgspec.structs import replace
 from domain.ports import UNDETERMINED, LanguageUnsupported, Recognised, Window
 from domain.transcript import Segment, Word
 from inference_worker.engines.choice import ModelMissing
-from infrastructure.media.pcm import SAMPLE_RATE
+from inference_worker.engines.overheard import Stretch, missed_stretches, put_in_place
+from inference_worker.voice import FRAME_MS, samples_of, speech_probabilities
+from infrastructure.media.pcm import BYTES_PER_MS, SAMPLE_RATE
 
 PACKAGED_NAME: Final = "tiny.en"
 BEAM_SIZE: Final = 5
+SPEECH_PROBABILITY_MIN: Final = 0.5
 MODEL_FILES: Final = ("config.json", "model.bin", "tokenizer.json")
 """Without its tokenizer.json a model would have one fetched from a hub."""
 
@@ -43,10 +46,24 @@ class FasterWhisperEngine:
         self._warm_up()
 
     def transcribe(self, window: Window, language: str | None, heard: Callable[[int], None]) -> Recognised:
-        spoken = self._require_supported(language)
+        recognised = self._listen(window, self._require_supported(language), heard)
+        segments = recognised.segments
+        probabilities = speech_probabilities(window.pcm)
+
+        def speech_ms(start_ms: int, end_ms: int) -> int:
+            first, last = ((at - window.start_ms) // FRAME_MS for at in (start_ms, end_ms))
+            return int((probabilities[first:last] >= SPEECH_PROBABILITY_MIN).sum()) * FRAME_MS
+
+        for stretch in missed_stretches(segments, window.start_ms, window.end_ms, speech_ms):
+            again = self._listen(_part(window, stretch), recognised.language, lambda _: None)
+            segments = put_in_place(segments, stretch, again.segments)
+        heard(window.end_ms)
+        return Recognised(segments=segments, language=recognised.language)
+
+    def _listen(self, window: Window, language: str | None, heard: Callable[[int], None]) -> Recognised:
         found, facts = self._model.transcribe(
             samples_of(window.pcm),
-            language=spoken,
+            language=language,
             beam_size=BEAM_SIZE,
             word_timestamps=True,
             vad_filter=True,
@@ -54,11 +71,8 @@ class FasterWhisperEngine:
             condition_on_previous_text=False,
         )
         if not facts.duration_after_vad:
-            heard(window.end_ms)
-            return Recognised(segments=(), language=spoken or UNDETERMINED)
-        segments = tuple(_segments(found, window, heard))
-        heard(window.end_ms)
-        return Recognised(segments=segments, language=str(facts.language))
+            return Recognised(segments=(), language=language or UNDETERMINED)
+        return Recognised(segments=tuple(_segments(found, window, heard)), language=str(facts.language))
 
     def _require_supported(self, language: str | None) -> str | None:
         """The language as Whisper calls it: `pt-BR` is `pt` there. Raises LanguageUnsupported."""
@@ -76,9 +90,9 @@ class FasterWhisperEngine:
             pass
 
 
-def samples_of(pcm: bytes) -> "np.ndarray[Any, np.dtype[np.float32]]":
-    """Signed 16-bit sound as numbers from -1 to 1."""
-    return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0
+def _part(window: Window, stretch: Stretch) -> Window:
+    first, last = ((at - window.start_ms) * BYTES_PER_MS for at in (stretch.start_ms, stretch.end_ms))
+    return replace(window, start_ms=stretch.start_ms, end_ms=stretch.end_ms, pcm=window.pcm[first:last])
 
 
 def _device() -> tuple[str, str]:

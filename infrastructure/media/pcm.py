@@ -5,6 +5,7 @@ from typing import Final
 SAMPLE_RATE: Final = 16_000
 SAMPLE_BYTES: Final = 2
 SAMPLES_PER_MS: Final = SAMPLE_RATE // 1000
+BYTES_PER_MS: Final = SAMPLES_PER_MS * SAMPLE_BYTES
 BYTES_PER_SECOND: Final = SAMPLE_RATE * SAMPLE_BYTES
 LENGTH: Final = "<I"
 """How a decoding process writes the length of a block."""

@@ -12,7 +12,7 @@ from inference_worker.engines.choice import ModelMissing
 from inference_worker.engines.faster_whisper import FasterWhisperEngine, find_model
 from inference_worker.engines.scripted import ScriptedEngine
 from infrastructure.media.decode import open_pcm
-from infrastructure.media.pcm import BYTES_PER_SECOND
+from infrastructure.media.pcm import BYTES_PER_MS, BYTES_PER_SECOND
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SPEECH_SECONDS = 74.9
@@ -100,6 +100,21 @@ def test_whisper_understands_the_sample(whisper: FasterWhisperEngine, speech: by
     said = (SAMPLES / "speech.txt").read_text(encoding="utf-8").replace("\n", " ")
     heard = "".join(word.text for word in words)
     assert jiwer.wer(SPOKEN(said), SPOKEN(heard)) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("start_ms", "end_ms", "said"),
+    [(56_080, 74_908, "until somebody opens it"), (20_128, 41_680, "wait for her brother")],
+)
+def test_whisper_hears_what_it_missed_at_first(
+    start_ms: int, end_ms: int, said: str, whisper: FasterWhisperEngine, speech: bytes
+) -> None:
+    """In these stretches of the sample the model stops in the middle of a sentence, and is sure of itself."""
+    pcm = speech[start_ms * BYTES_PER_MS : end_ms * BYTES_PER_MS]
+    heard = Window(index=0, start_ms=start_ms, end_ms=end_ms, pcm=pcm)
+    words = transcribe(whisper, heard)
+    assert said in "".join(word.text for word in words)
+    assert all(one.end_ms <= other.start_ms for one, other in pairwise(words))
 
 
 def test_whisper_hears_nothing_in_silence(whisper: FasterWhisperEngine) -> None:

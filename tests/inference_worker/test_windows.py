@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ports import Window
-from inference_worker.windows import BYTES_PER_MS, PauseFinder, Place, cut_windows
+from inference_worker.windows import PauseFinder, Place, cut_windows
+from infrastructure.media.pcm import BYTES_PER_MS
 
 SIZE_MS = 200
 

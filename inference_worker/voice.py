@@ -1,0 +1,27 @@
+"""Where somebody speaks: Silero's voice detection, which faster-whisper brings along."""
+
+from typing import Final, TypeAlias
+
+import numpy as np
+from faster_whisper.vad import get_vad_model
+
+from infrastructure.media.pcm import SAMPLE_BYTES, SAMPLE_RATE
+
+FRAME_SAMPLES: Final = 512
+FRAME_MS: Final = FRAME_SAMPLES * 1000 // SAMPLE_RATE
+
+Numbers: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
+
+
+def samples_of(pcm: bytes) -> Numbers:
+    """Signed 16-bit sound as numbers from -1 to 1."""
+    return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0
+
+
+def speech_probabilities(pcm: bytes) -> Numbers:
+    """One for each frame of 32 ms; what is left after the last whole frame has none."""
+    frames = len(pcm) // SAMPLE_BYTES // FRAME_SAMPLES
+    if not frames:
+        return np.zeros(0, dtype=np.float32)
+    probabilities: Numbers = get_vad_model()(samples_of(pcm[: frames * FRAME_SAMPLES * SAMPLE_BYTES]))
+    return probabilities.reshape(-1)

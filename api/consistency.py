@@ -13,7 +13,8 @@ from api.requests import add_header
 from domain.errors import InvalidField
 from domain.log import Address
 from infrastructure.postgres.errors import TRANSIENT
-from infrastructure.postgres.pool import Connection, Pool
+from infrastructure.postgres.listener import Listener
+from infrastructure.postgres.pool import Pool
 from projections import checkpoints
 from projections.models import READ_MODELS
 from projections.runner import PROJECTED_CHANNEL
@@ -26,8 +27,6 @@ BEHIND: Final = "behind"
 """The read models had not reached the address before the deadline: the answer may be older than the token."""
 POLL_SECONDS: Final = 0.1
 """How often to look while somebody waits, in case a notification is lost."""
-RELISTEN_SECONDS: Final = 0.5
-LEAVE_SECONDS_MAX: Final = 5.0
 _TOKEN: Final = re.compile(r"(\d{1,6}):(\d{1,18})")
 
 
@@ -38,74 +37,54 @@ class ReadModelProgress:
         self._pool = pool
         self._seqs: dict[int, int] = {}
         self._moved = asyncio.Event()
-        self._wanted = asyncio.Event()
-        self._waiting = 0
-        self._following: asyncio.Task[None] | None = None
+        self._listener = Listener(pool, PROJECTED_CHANNEL, self._hear, lambda: None)
+        self._looking = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        self._following = asyncio.create_task(self._follow(), name="read model progress")
+        await self._listener.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._following is not None
-        self._following.cancel()
-        await asyncio.wait([self._following], timeout=LEAVE_SECONDS_MAX)
+        await self._listener.__aexit__(kind, problem, trace)
 
     async def wait(self, address: Address, timeout_seconds: float) -> bool:
         """Whether every read model has folded everything up to `address`, at the latest at the timeout."""
-        assert self._following is not None
-        if self._following.done():
-            self._following.result()
-        self._waiting += 1
+        self._listener.require_alive()
         try:
             async with asyncio.timeout(timeout_seconds):
                 while not self._has(address):
-                    self._wanted.set()
-                    await self._moved.wait()
+                    await self._hear_or_look(address)
         except TimeoutError:
             return self._has(address)
-        finally:
-            self._waiting -= 1
         return True
 
     def _has(self, address: Address) -> bool:
         return self._seqs.get(address.partition, 0) >= address.seq
 
-    async def _follow(self) -> None:
-        while True:
-            try:
-                async with self._pool.acquire() as connection:
-                    await self._follow_on(connection)
-            except TRANSIENT as problem:
-                _LOGGER.warning("cannot see how far the read models are: %r", problem)
-            await asyncio.sleep(RELISTEN_SECONDS)
-
-    async def _follow_on(self, connection: Connection) -> None:
-        """Returns when the connection is lost."""
-        connection.add_termination_listener(lambda _: self._wanted.set())
-        await connection.add_listener(PROJECTED_CHANNEL, self._hear)
+    async def _hear_or_look(self, address: Address) -> None:
+        """Until something is heard; looks itself at first, and after a while in case nothing could be heard."""
         try:
-            while not connection.is_closed():
-                self._wanted.clear()
-                self._move(await checkpoints.reached(connection, list(READ_MODELS)))
-                await self._rest()
-        finally:
-            if not connection.is_closed():
-                await connection.remove_listener(PROJECTED_CHANNEL, self._hear)
-
-    async def _rest(self) -> None:
-        """Until somebody wants to know; while somebody waits, not for long."""
-        try:
-            async with asyncio.timeout(POLL_SECONDS if self._waiting else None):
-                await self._wanted.wait()
+            async with asyncio.timeout(POLL_SECONDS if address.partition in self._seqs else 0):
+                await self._moved.wait()
         except TimeoutError:
-            pass
+            self._seqs.setdefault(address.partition, 0)
+            async with self._looking:  # One look serves everybody who waits.
+                if not self._has(address):
+                    await self._look()
 
-    def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+    async def _look(self) -> None:
+        try:
+            async with self._pool.acquire() as connection:
+                seqs = await checkpoints.reached(connection, list(READ_MODELS))
+                self._move(seqs)
+        except TRANSIENT as problem:
+            _LOGGER.warning("cannot see how far the read models are: %r", problem)
+
+    def _hear(self, payload: str) -> None:
         """The payload is an address that every read model has reached."""
-        partition, _, seq = str(payload).partition(":")
+        partition, _, seq = payload.partition(":")
         self._move({int(partition): int(seq)})
 
     def _move(self, seqs: Mapping[int, int]) -> None:

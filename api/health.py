@@ -17,6 +17,7 @@ from projections import checkpoints
 from projections.models import READ_MODELS
 from schemas.bodies import Check, Message, Readiness
 from schemas.queries import load_queries
+from schemas.roles import DISPATCH, PROJECT, RELAY
 
 CHECK_SECONDS_MAX: Final = 3.0
 KEEP_SECONDS: Final = 0.5
@@ -24,8 +25,6 @@ KEEP_SECONDS: Final = 0.5
 LAG_SECONDS_MAX: Final = 10.0
 """How old the oldest event may be that a read model has not folded."""
 WORKER_SILENCE_SECONDS_MAX: Final = 15.0
-ROLES: Final = ("relay", "project", "dispatch")
-"""What processes call themselves where they share out their work."""
 
 Look: TypeAlias = Callable[[], Awaitable[str]]
 """Answers what is known of a part; raises NotReady."""
@@ -75,7 +74,7 @@ class Health:
             "object_store": self._object_store,
             "read_models": self._read_models,
         }
-        roles: dict[str, Look] = {role: partial(self._members, role) for role in ROLES}
+        roles: dict[str, Look] = {role: partial(self._members, role) for role in (RELAY, PROJECT, DISPATCH)}
         looks = required | roles | {"workers": self._workers}
         checks = await asyncio.gather(
             *(_check(look, required=name in required) for name, look in looks.items())

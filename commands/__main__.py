@@ -31,10 +31,9 @@ from infrastructure.settings import Settings
 from projections.projection import Projection
 from projections.runner import Pace, Runner
 from projections.tables import READ_SCHEMA, ensure_tables
+from schemas.roles import DISPATCH, DISPATCH_QUEUE
 from schemas.topics import Topics
 
-LEADER_ROLE: Final = "dispatch"
-QUEUE_ROLE: Final = "dispatch queue"
 READY_INTERVALS_MAX: Final = 3
 """A worker that missed so many announcements is not given work."""
 OUTAGES: Final = (*TRANSIENT, asyncpg.InternalClientError, DatabaseUnavailable, KafkaUnreachable)
@@ -56,7 +55,7 @@ async def dispatch(settings: Settings) -> None:
     ):
         await _require_tables(pool)
         dispatcher = _dispatcher(settings, pool, store)
-        leases = PostgresLeases(pool, LEADER_ROLE, 1, uuid4(), settings.lease_seconds)
+        leases = PostgresLeases(pool, DISPATCH, 1, uuid4(), settings.lease_seconds)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_fold_queue(settings, pool, dispatcher), name="folding the queue")
             tasks.create_task(lead(leases, dispatcher.run, leases.renew_seconds), name="leading")
@@ -86,7 +85,7 @@ def _dispatcher(settings: Settings, pool: Pool, store: PostgresEventStore) -> Di
 
 async def _fold_queue(settings: Settings, pool: Pool, dispatcher: Dispatcher) -> None:
     feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix))
-    leases = PostgresLeases(pool, QUEUE_ROLE, settings.partitions, uuid4(), settings.lease_seconds)
+    leases = PostgresLeases(pool, DISPATCH_QUEUE, settings.partitions, uuid4(), settings.lease_seconds)
     runner = Runner(
         pool,
         feed,

@@ -20,9 +20,9 @@ from projections.batches import ProjectionFailed
 from projections.models import READ_MODELS, migrate
 from projections.rebuild import AlreadyRebuilding, rebuild
 from projections.runner import PROJECTED_CHANNEL, Pace, Runner
+from schemas.roles import PROJECT
 from schemas.topics import Topics
 
-ROLE: Final = "project"
 ALL: Final = "all"
 TELL_SECONDS: Final = 1.0
 MENDABLE: Final = (DatabaseProblem, AlreadyRebuilding, ProjectionFailed, asyncpg.LockNotAvailableError)
@@ -34,7 +34,7 @@ async def project(settings: Settings) -> None:
     async with await create_pool(
         settings.database_url, application_name="stenolog project", size_max=3
     ) as pool:
-        leases = PostgresLeases(pool, ROLE, settings.partitions, uuid4(), settings.lease_seconds)
+        leases = PostgresLeases(pool, PROJECT, settings.partitions, uuid4(), settings.lease_seconds)
         runner = Runner(
             pool,
             feed,

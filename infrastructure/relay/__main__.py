@@ -16,6 +16,7 @@ from infrastructure.process import run_process
 from infrastructure.relay.owner import RelayOwner
 from infrastructure.relay.relay import RelayPartition
 from infrastructure.settings import InvalidSetting, Settings
+from schemas.roles import RELAY
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ async def _relay_log(settings: Settings) -> Never:
         PostgresEventLog(pool, settings.partitions) as log,
     ):
         await _provide_topics(settings, topics)
-        leases = PostgresLeases(pool, "relay", settings.partitions, uuid4(), settings.lease_seconds)
+        leases = PostgresLeases(pool, RELAY, settings.partitions, uuid4(), settings.lease_seconds)
 
         async def relay(partition: int) -> Never:
             await RelayPartition(partition, log, settings.kafka_bootstrap, topics).run()

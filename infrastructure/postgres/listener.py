@@ -1,0 +1,84 @@
+"""Hears one channel of PostgreSQL, and listens again when the connection is lost."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from infrastructure.postgres.errors import TRANSIENT
+from infrastructure.postgres.pool import Pool
+
+RELISTEN_SECONDS: Final = 0.5
+LEAVE_SECONDS_MAX: Final = 5.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Listener:
+    """Enter it before use; it takes one connection of the pool for itself.
+
+    `hear` is called with each payload, and `listening` whenever listening begins: what was said before that, or
+    between two connections, was not heard.
+    """
+
+    def __init__(
+        self, pool: Pool, channel: str, hear: Callable[[str], None], listening: Callable[[], None]
+    ) -> None:
+        self._pool = pool
+        self._channel = channel
+        self._hear = hear
+        self._on_listening = listening
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._listen(), name=f"listener on {self._channel}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait([self._task], timeout=LEAVE_SECONDS_MAX)
+
+    def require_alive(self) -> None:
+        """Raises what ended the listening, if anything did."""
+        assert self._task is not None
+        if self._task.done():
+            self._task.result()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._listen_once()
+            except TRANSIENT as problem:
+                _logger.warning("cannot listen on %s, polling goes on: %r", self._channel, problem)
+            await asyncio.sleep(RELISTEN_SECONDS)
+
+    async def _listen_once(self) -> None:
+        """Returns when the connection is lost."""
+        connection = await self._pool.acquire()
+        try:
+            lost = asyncio.Event()
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(self._channel, self._heard)
+            self._on_listening()
+            await lost.wait()
+        finally:
+            await _part_with(self._pool, connection)
+
+    def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        self._hear(str(payload))
+
+
+async def _part_with(pool: Pool, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+    """A connection that listened is of no use to others, and nobody knows what state a lost one is in."""
+    # One that was lost has already gone back to the pool, and knows no calls any more.
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
+    await pool.release(connection)

@@ -11,7 +11,6 @@ from tests.end_to_end.quiet import until_quiet
 from tests.end_to_end.story import Log, assert_one_story, read_log
 from tests.media import write_tone
 
-
 TABLES_WITH_OFFSETS = """
 select format('%I.%I', table_schema, table_name) as name from information_schema.columns
 where column_name = 'next_offset'

@@ -41,8 +41,8 @@ async def edit_transcript(
         raise InvalidField("transcript_text", f"may have at most {TEXT_CHARACTERS_MAX} characters")
     transcription = await load(store, TRANSCRIPTION, change.transcription_id)
     require_completed(transcription.state, change.transcription_id, change.user_id)
-    old = await objects.get(transcription.state.transcript_key)
-    content, command = await asyncio.to_thread(_edited, old, change)
+    heard = await objects.get(transcription.state.heard_key)
+    content, command = await asyncio.to_thread(_edited, heard, change)
     edited = transcription.decide(command, change.user_id)
     if edited.events:
         # An edit that loses a race leaves its object unnamed: better than to delete what another may name.
@@ -50,15 +50,18 @@ async def edit_transcript(
     return await append(store, provenance, edited)
 
 
-def _edited(old: bytes, change: ChangeText) -> tuple[bytes, EditTranscript]:
-    """The new transcript as an object, and the command that makes it the current one."""
-    before = decode_transcript(old)
+def _edited(heard: bytes, change: ChangeText) -> tuple[bytes, EditTranscript]:
+    """The new transcript as an object, and the command that makes it the current one.
+
+    Each revision is timed by what the engine heard, not by the one before: a word that was deleted and comes
+    back has its time again. The same text gives the same object, so sending it again is no edit.
+    """
+    before = decode_transcript(heard)
     if len(change.text.split()) > WORDS_MAX_PER_WORD * before.word_count + WORDS_ADDED_MAX:
         raise InvalidField(
             "transcript_text", "has far more words than were said: send the edited transcript"
         )
-    # A text that was sent back as it was read must not count as an edit.
-    transcript = before if before.text == change.text else edit(before, change.text)
+    transcript = edit(before, change.text)
     content, sha256 = encode_transcript(transcript)
     return content, EditTranscript(
         transcription_id=change.transcription_id,

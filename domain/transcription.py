@@ -192,7 +192,10 @@ REPEATABLE: Final = frozenset({Status.ABSENT, Status.FAILED, Status.CANCELLED})
 
 
 class Transcription(Struct, frozen=True, kw_only=True):
-    """`attempt` is the last one started (the fencing token); `failures` counts since the last request."""
+    """`attempt` is the last one started (the fencing token); `failures` counts since the last request.
+
+    `heard_key` is the engine's transcript, `transcript_key` the current revision.
+    """
 
     status: Status = Status.ABSENT
     user_id: UUID | None = None
@@ -201,6 +204,7 @@ class Transcription(Struct, frozen=True, kw_only=True):
     failures: int = 0
     worker_id: UUID | None = None
     revision: int = 0
+    heard_key: str = ""
     transcript_key: str = ""
     transcript_sha256: str = ""
 
@@ -376,6 +380,7 @@ def evolve(state: Transcription, event: TranscriptionEvent) -> Transcription:
                 status=Status.COMPLETED,
                 worker_id=None,
                 revision=1,
+                heard_key=event.result.transcript_key,
                 transcript_key=event.result.transcript_key,
                 transcript_sha256=event.result.transcript_sha256,
             )

@@ -59,6 +59,15 @@ async def test_an_edit_is_the_next_revision_and_keeps_the_times(
     ]
 
 
+async def test_words_that_were_deleted_and_come_back_have_their_times_again(
+    store: InMemoryEventStore, objects: FolderObjectStore
+) -> None:
+    await heard(store, objects)
+    await edit_transcript(change(""), store, objects, PROVENANCE)
+    await edit_transcript(change("Hello word"), store, objects, PROVENANCE)
+    assert await current(store, objects) == HEARD
+
+
 async def test_an_edit_may_leave_no_text(store: InMemoryEventStore, objects: FolderObjectStore) -> None:
     await heard(store, objects)
     await edit_transcript(change(""), store, objects, PROVENANCE)

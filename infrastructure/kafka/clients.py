@@ -27,7 +27,7 @@ async def start_client(start: Coroutine[Any, Any, None], deadline_seconds: float
             await asyncio.wait([starting], timeout=GRACE_SECONDS)
 
 
-async def end_task(ending: Coroutine[Any, Any, None], deadline_seconds: float) -> None:
+async def end_task(ending: Coroutine[Any, Any, object], deadline_seconds: float) -> None:
     """Lets what ends a client run by itself, so that how it fails is nobody's problem.
 
     Among other things aiokafka raises CancelledError from `stop()` when a request of its own was cancelled,

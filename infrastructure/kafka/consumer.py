@@ -19,7 +19,7 @@ REACH_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 5.0
 """How often a reader that gets nothing asks whether there is nothing."""
-CLOSE_SECONDS: Final = 2.0
+CLOSE_SECONDS: Final = 1.0
 REQUEST_MS: Final = 10_000
 FETCH_WAIT_MS: Final = 250
 """How long the broker holds a request that it has no answer to; a seek takes effect only after it."""
@@ -73,8 +73,9 @@ class PartitionReader:
     who reads has to know what it has seen.
     """
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+    def __init__(self, bootstrap: str, topic: str, *, check_seconds: float = CHECK_SECONDS) -> None:
         self._bootstrap = bootstrap
+        self._check_seconds = check_seconds
         self._topic = topic
         self._next: dict[int, int] = {}
         self._consumer: AIOKafkaConsumer | None = None
@@ -179,7 +180,7 @@ class PartitionReader:
         now = asyncio.get_running_loop().time()
         if now < self._check_at:
             return
-        self._check_at = now + CHECK_SECONDS
+        self._check_at = now + self._check_seconds
         async with asyncio.timeout(CONNECT_SECONDS):
             for where, end in self._ends.items():
                 if await consumer.position(where) < end:

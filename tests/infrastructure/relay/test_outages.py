@@ -1,6 +1,8 @@
 """Brokers are killed under everything that uses them, and everybody goes on by themselves."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,17 +10,24 @@ import pytest
 
 from domain.log import LogRecord
 from domain.ports import FeedPosition
-from infrastructure.devstack.brokers import Broker, broker_choice, embedded_broker, retention_ms
+from infrastructure.devstack.brokers import Broker
+from infrastructure.devstack.product import Process
 from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.jobs import JobConsumer
 from infrastructure.kafka.reports import ReportConsumer, ReportProducer
-from infrastructure.kafka.topics import create_topics
 from infrastructure.memory import InMemoryEventStore
+from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
+from infrastructure.postgres.pool import create_pool
+from infrastructure.postgres.store import PostgresEventStore
+from infrastructure.settings import Settings
 from schemas.messages import WorkerReady
 from schemas.topics import Topics
 from tests.builders import ANNA, WORKER, started
-from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, until
+from tests.infrastructure.kafka.brokers import frozen, kill_and_restart, own_broker
+from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, newest_ends, until
+from tests.infrastructure.postgres.database import fresh_database
 from tests.infrastructure.relay.logs import append, grants, relayed, relaying
+from tests.stack.servers import Database
 
 TOPICS = Topics("outages")
 KILLS = 3
@@ -26,26 +35,8 @@ KILLS = 3
 
 @pytest.fixture
 async def broker_of_our_own(tmp_path: Path) -> AsyncIterator[Broker]:
-    """The kind that the other tests use as well, but one that may be killed."""
-    server = await embedded_broker(
-        broker_choice(), tmp_path / "kafka", tmp_path / "kafka.log", _say_nothing
-    )
-    await server.start()
-    try:
-        await create_topics(server.bootstrap, TOPICS, 1, retention_ms(server))
+    async with own_broker(tmp_path, TOPICS) as server:
         yield server
-    finally:
-        await server.stop()
-
-
-def _say_nothing(_: str) -> None:
-    """Which broker it is, the session's has said."""
-
-
-async def kill_and_restart(server: Broker) -> None:
-    server.kill()
-    await server.wait()
-    await server.start()
 
 
 @pytest.mark.slow
@@ -102,3 +93,36 @@ async def test_jobs_and_reports_arrive_after_each_outage(broker_of_our_own: Brok
             while ready not in [report for _, _, report in await reports.next_batch(1.0)]:
                 pass
             await kill_and_restart(broker_of_our_own)
+
+
+@pytest.mark.slow
+async def test_a_relay_ends_in_time_when_its_broker_answers_nobody(
+    broker_of_our_own: Broker, postgres: Database, tmp_path: Path
+) -> None:
+    async with fresh_database(postgres) as database_url, await create_pool(database_url) as pool:
+        await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS)
+        settings = Settings(
+            database_url=database_url,
+            kafka_bootstrap=broker_of_our_own.bootstrap,
+            topic_prefix=TOPICS.prefix,
+            partitions=1,
+            lease_seconds=0.9,
+        )
+        relay = Process("relay", settings, tmp_path / "relay.log")
+        await relay.start()
+        async with PostgresEventStore(pool, 1) as store:
+            await append(store, *grants(1))
+            await until_sent(broker_of_our_own.bootstrap)
+            with frozen(broker_of_our_own):
+                await append(store, *grants(1, first=2), version=1)
+                assert relay.pid is not None
+                os.kill(relay.pid, signal.SIGTERM)
+                async with asyncio.timeout(10.0):
+                    assert await relay.wait() == 0
+
+
+async def until_sent(bootstrap: str) -> None:
+    async def is_there() -> bool:
+        return (await newest_ends(bootstrap, TOPICS.events))[0] > 0
+
+    await until(is_there)

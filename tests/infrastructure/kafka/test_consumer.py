@@ -1,0 +1,91 @@
+"""A reader replaces a consumer that failed, and notices one that failed without a word."""
+
+import asyncio
+import gc
+
+import pytest
+
+from infrastructure.kafka.clients import end_task
+from infrastructure.kafka.consumer import PartitionReader, new_consumer, start_consumer
+from infrastructure.kafka.failures import KafkaUnreachable
+from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, fresh_topics, publish, records
+
+
+async def read(reader: PartitionReader, count: int) -> list[int]:
+    """Offsets of the next messages of partition 0."""
+    offsets: list[int] = []
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while len(offsets) < count:
+            offsets += [each.offset for each in (await reader.read(0.2, 100)).get(0, ())]
+    return offsets
+
+
+async def test_a_consumer_whose_fetching_died_in_silence_is_replaced(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    await publish(kafka, topics, records(1, 2))
+    reader = PartitionReader(kafka, topics.events, check_seconds=0.1)
+    reader.assign({0: 0})
+    assert await read(reader, 2) == [0, 1]
+    assert reader._consumer is not None
+    reader._consumer._fetcher._fetch_task.cancel()
+    await publish(kafka, topics, records(3))
+    assert await read(reader, 1) == [2]
+    await reader.close()
+
+
+async def test_a_reader_that_was_closed_goes_on_where_it_was(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    await publish(kafka, topics, records(1, 2, 3))
+    reader = PartitionReader(kafka, topics.events)
+    reader.assign({0: 1})
+    assert await read(reader, 2) == [1, 2]
+    await reader.close()
+    await publish(kafka, topics, records(4))
+    assert await read(reader, 1) == [3]
+    await reader.close()
+
+
+async def test_a_topic_that_does_not_exist_yet_is_waited_for(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    reader = PartitionReader(kafka, f"{topics.prefix}.missing")
+    reader.assign({0: 0})
+    assert await reader.read(0.1, 100) == {}
+    await reader.close()
+
+
+async def test_nobody_at_the_address_is_no_error_while_reading() -> None:
+    reader = PartitionReader("127.0.0.1:1", "events")
+    reader.assign({0: 0})
+    assert await reader.read(0.1, 100) == {}
+
+
+async def test_nobody_at_the_address_is_an_error_for_who_needs_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infrastructure.kafka.consumer.REACH_SECONDS", 0.1)
+    with pytest.raises(KafkaUnreachable):
+        await PartitionReader("127.0.0.1:1", "events").ends([0])
+
+
+async def test_a_client_that_ends_with_a_cancellation_of_its_own_does_not_cancel_us() -> None:
+    async def stop() -> None:
+        raise asyncio.CancelledError
+
+    await end_task(stop(), 1.0)
+
+
+async def test_a_client_that_does_not_end_is_left_behind() -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await end_task(asyncio.Event().wait(), 0.01)
+
+
+async def test_a_start_that_is_cut_short_leaves_no_connection_open(kafka: str) -> None:
+    for _ in range(5):
+        starting = asyncio.create_task(start_consumer(new_consumer(kafka)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+    # A connection that was forgotten would complain now, and warnings are errors.
+    gc.collect()

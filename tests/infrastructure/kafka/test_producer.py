@@ -1,0 +1,112 @@
+"""Transactions are whole, fenced and bounded in time; single messages arrive through an outage."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from aiokafka.errors import ProducerFenced
+from aiokafka.producer import sender
+from aiokafka.structs import RecordMetadata
+
+from infrastructure.kafka.producer import BATCH_BYTES, IdempotentProducer, Message, TransactionalProducer
+from schemas.topics import Topics
+from tests.infrastructure.kafka.brokers import frozen, own_broker
+from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, committed, fresh_topics, until
+
+TOPICS = Topics("frozen")
+
+
+def accept(_: Sequence[RecordMetadata]) -> None:
+    """Anything."""
+
+
+def refuse(_: Sequence[RecordMetadata]) -> None:
+    raise ArithmeticError("these must not become visible")
+
+
+def messages(topics: Topics, *values: bytes) -> list[Message]:
+    return [Message(topics.events, 0, b"who", value, [("name", value[:8])]) for value in values]
+
+
+async def visible(kafka: str, topics: Topics) -> list[bytes]:
+    return [each.value for each in await committed(kafka, topics.events)]
+
+
+async def test_messages_arrive_with_key_and_headers_in_order(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    async with TransactionalProducer(kafka, topics.prefix) as producer:
+        [sent] = await producer.transact(messages(topics, b"one", b"two"), accept)
+    found = await committed(kafka, topics.events)
+    assert [(each.key, each.value, each.headers) for each in found] == [
+        (b"who", b"one", (("name", b"one"),)),
+        (b"who", b"two", (("name", b"two"),)),
+    ]
+    assert (sent.topic, sent.offset) == (topics.events, 0)
+
+
+async def test_many_batches_make_one_transaction(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    values = [b"%d " % number + b"x" * (BATCH_BYTES // 3) for number in range(10)]
+    async with TransactionalProducer(kafka, topics.prefix) as producer:
+        sent = await producer.transact(messages(topics, *values), accept)
+    assert len(sent) > 2
+    assert [each.offset for each in sent] == sorted(each.offset for each in sent)
+    assert await visible(kafka, topics) == values
+
+
+async def test_a_message_larger_than_a_batch_is_sent_alone(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    values = [b"small", b"x" * (BATCH_BYTES + 1), b"small"]
+    async with TransactionalProducer(kafka, topics.prefix) as producer:
+        await producer.transact(messages(topics, *values), accept)
+    assert await visible(kafka, topics) == values
+
+
+async def test_what_is_not_accepted_never_becomes_visible(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    with pytest.raises(ArithmeticError):
+        async with TransactionalProducer(kafka, topics.prefix) as producer:
+            await producer.transact(messages(topics, b"never"), refuse)
+    async with TransactionalProducer(kafka, topics.prefix) as producer:
+        await producer.transact(messages(topics, b"next"), accept)
+    assert await visible(kafka, topics) == [b"next"]
+
+
+async def test_a_newer_producer_fences_an_older_one(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    async with (
+        TransactionalProducer(kafka, topics.prefix) as older,
+        TransactionalProducer(kafka, topics.prefix) as newer,
+    ):
+        with pytest.raises(ProducerFenced):
+            await older.transact(messages(topics, b"zombie"), accept)
+        await newer.transact(messages(topics, b"alive"), accept)
+    assert await visible(kafka, topics) == [b"alive"]
+
+
+@pytest.mark.slow
+async def test_a_broker_that_answers_nobody_is_given_up_on_and_works_again_later(tmp_path: Path) -> None:
+    async with own_broker(tmp_path, TOPICS) as broker:
+        single = IdempotentProducer(broker.bootstrap, try_seconds=0.5)
+        async with TransactionalProducer(broker.bootstrap, "id", deadline_seconds=0.5) as producer:
+            await producer.transact(messages(TOPICS, b"first"), accept)
+            with frozen(broker):
+                sending = asyncio.create_task(single.send(*messages(TOPICS, b"single")))
+                with pytest.raises(TimeoutError):
+                    await producer.transact(messages(TOPICS, b"lost"), accept)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await sending
+            async with TransactionalProducer(broker.bootstrap, "id") as producer:
+                await producer.transact(messages(TOPICS, b"second"), accept)
+        await single.close()
+
+        async def is_visible() -> bool:
+            return b"second" in await visible(broker.bootstrap, TOPICS)
+
+        await until(is_visible)
+        assert set(await visible(broker.bootstrap, TOPICS)) == {b"first", b"single", b"second"}
+
+
+def test_transactions_back_to_back_do_not_wait_longer_than_the_broker_needs() -> None:
+    assert sender.BACKOFF_OVERRIDE == 0.002

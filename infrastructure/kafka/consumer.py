@@ -112,7 +112,7 @@ class PartitionReader:
             return {}
 
     async def ends(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """The offset that comes after what is committed in each partition. Raises KafkaUnreachable."""
+        """The offset that the next message of each partition will get. Raises KafkaUnreachable."""
         consumer = await self._reach()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):

@@ -36,10 +36,10 @@ class _Place:
 class KafkaEventFeed:
     """Implements domain.ports.EventFeed. One task at a time may use it.
 
-    The sequence decides, neither offsets nor transactions do (see PartitionReader). What was handed out is skipped. Where the next event is
-    missing the partition is read from its beginning once, and then stands still until the event appears,
-    which the relay sees to when Kafka lost it. A message that is no event becomes a dead letter; should it
-    have been one, its partition stands still, and only that one.
+    The sequence decides; offsets are hints, and transactions do not matter (see PartitionReader). What was
+    handed out is skipped. Where the next event is missing the partition is read from its beginning once, and
+    then stands still until the event appears, which the relay sees to when Kafka lost it. A message that is
+    no event becomes a dead letter; should it have been one, its partition stands still, and only that one.
     """
 
     def __init__(self, bootstrap: str, topics: Topics) -> None:

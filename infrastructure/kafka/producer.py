@@ -217,9 +217,8 @@ async def _discard(producer: AIOKafkaProducer) -> None:
     """
     producer._closed = True  # noqa: SLF001 - or it would complain that nobody called stop()
     if (sending := producer._sender.sender_task) is not None:  # noqa: SLF001
-        for _ in range(
-            2
-        ):  # The first cancel waits for requests that are on their way, the second does not.
+        # The first cancel waits for requests that are on their way, the second does not.
+        for _ in range(2):
             sending.cancel()
             await asyncio.wait([sending], timeout=DISCARD_SECONDS)
     await end_task(producer.client.close(), DISCARD_SECONDS)

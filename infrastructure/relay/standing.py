@@ -67,7 +67,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         """
         if self.last is not None:
             return self.last.record.seq
-        return self.checkpoint or 0 if self.events_aged_out else 0
+        return (self.checkpoint or 0) if self.events_aged_out else 0
 
     @property
     def reached(self) -> int:

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias, assert_never
 from uuid import UUID, uuid5
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from domain.decider import Decider
 from domain.errors import (
@@ -295,16 +295,7 @@ def _fail_attempt(command: FailAttempt, state: Transcription) -> list[Transcript
     )
     if not command.permanent and state.failures + 1 < ATTEMPTS_MAX:
         return [attempt_failed]
-    return [
-        attempt_failed,
-        TranscriptionFailed(
-            transcription_id=command.transcription_id,
-            user_id=state.user_id,
-            attempt=command.attempt,
-            reason=command.reason,
-            failed_at=command.failed_at,
-        ),
-    ]
+    return [attempt_failed, TranscriptionFailed(**asdict(attempt_failed))]
 
 
 def _cancel(command: CancelTranscription, state: Transcription) -> list[TranscriptionEvent]:

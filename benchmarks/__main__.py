@@ -7,9 +7,15 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks import append
+from benchmarks import append, projection, recovery, relay, visible
 
-BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {"append": append.main}
+BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
+    "append": append.main,
+    "relay": relay.main,
+    "projection": projection.main,
+    "visible": visible.main,
+    "recovery": recovery.main,
+}
 
 
 def main(names: list[str]) -> int:

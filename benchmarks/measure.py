@@ -18,20 +18,28 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """Ours divided by `peer` is to reach `ratio`."""
+    """Ours divided by `peer` is to reach `ratio`, or with `at_most` not to exceed it."""
 
     peer: str
     ratio: float
+    at_most: bool = False
+
+    def is_missed(self, ratio: float) -> bool:
+        return ratio > self.ratio if self.at_most else ratio < self.ratio
 
 
 class Measurement(Struct, frozen=True, kw_only=True):
-    """One line: a situation, and what everybody reached in it in the same run, more being better."""
+    """One line: a situation, and what everybody reached in it in the same run.
+
+    `to_reach` is a figure of ours alone that is to be reached.
+    """
 
     situation: str
     unit: str
     ours: float
     peers: dict[str, float]
     targets: tuple[Target, ...] = ()
+    to_reach: float | None = None
 
     def ratio(self, peer: str) -> float:
         return self.ours / self.peers[peer] if self.peers[peer] else float("inf")
@@ -39,11 +47,15 @@ class Measurement(Struct, frozen=True, kw_only=True):
     @property
     def misses(self) -> list[str]:
         """What falls short, in words."""
-        return [
-            f"{self.situation}: {self.ratio(target.peer):.2f} x {target.peer}, to reach {target.ratio:g} x"
-            for target in self.targets
-            if self.ratio(target.peer) < target.ratio
+        missed = [target for target in self.targets if target.is_missed(self.ratio(target.peer))]
+        words = [
+            f"{self.situation}: {self.ratio(each.peer):.2f} x {each.peer}, "
+            f"{'at most' if each.at_most else 'to reach'} {each.ratio:g} x"
+            for each in missed
         ]
+        if self.to_reach is not None and self.ours < self.to_reach:
+            words.append(f"{self.situation}: {self.ours:,.0f} {self.unit}, to reach {self.to_reach:,.0f}")
+        return words
 
 
 def report(name: str, caption: str, measurements: Sequence[Measurement]) -> None:
@@ -51,17 +63,22 @@ def report(name: str, caption: str, measurements: Sequence[Measurement]) -> None
     console = Console()
     unit, peers = measurements[0].unit, list(measurements[0].peers)
     title = f"{name}, {unit} (one run, {os.cpu_count()} cores)"
-    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=SIMPLE)
+    table = Table(title=title, title_justify="left", box=SIMPLE)
     table.add_column("", no_wrap=True)
     for column in ["ours", *peers, *(f"x {peer}" for peer in peers)]:
         table.add_column(column, justify="right")
     for each in measurements:
-        figures = [f"{figure:,.0f}" for figure in (each.ours, *each.peers.values())]
+        figures = [_shown(figure) for figure in (each.ours, *each.peers.values())]
         table.add_row(each.situation, *figures, *(f"{each.ratio(peer):.2f}" for peer in peers))
     console.print(table)
+    console.print(caption)
     for miss in [miss for each in measurements for miss in each.misses]:
         console.print(f"short of its target: {miss}")
     _write(name, measurements)
+
+
+def _shown(figure: float) -> str:
+    return f"{figure:,.1f}" if figure < 100 else f"{figure:,.0f}"
 
 
 def _write(name: str, measurements: Sequence[Measurement]) -> None:

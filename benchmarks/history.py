@@ -1,0 +1,111 @@
+"""A log as years of use would leave it: users, each with some recordings, each told from upload to its end."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from msgspec.structs import astuple, fields, replace
+
+from benchmarks.stack import PARTITIONS
+from domain.events import Event
+from domain.log import Address, LogRecord
+from domain.transcription import transcription_id_of
+from infrastructure.new_records import new_event_id
+from infrastructure.postgres.partition_count import claim_partition_count
+from infrastructure.postgres.pool import Pool
+from schemas.events import encode, type_of
+from schemas.partitions import partition_of
+from tests import builders as b
+from tests.projections.lives import stream_of
+
+RECORDINGS_PER_USER: Final = 6
+ENDS: Final = ("completed", "edited", "completed", "cancelled", "completed", "failed")
+CHUNK: Final = 20_000
+COLUMNS: Final = [field.name for field in fields(LogRecord)]
+
+
+def history(count: int) -> Iterator[LogRecord]:
+    """`count` events, contiguous in each partition; the commits of some users at a time are interleaved."""
+    return itertools.islice(_recorded(_told()), count)
+
+
+async def write_log(pool: Pool, records: Iterable[LogRecord]) -> None:
+    """Stores a history as a log that holds nothing yet."""
+    await claim_partition_count(pool, PARTITIONS)
+    for chunk in chunks(records, CHUNK):
+        rows = [astuple(record) for record in chunk]
+        await pool.copy_records_to_table("events", schema_name="public", columns=COLUMNS, records=rows)
+    await pool.execute("vacuum analyze events")
+
+
+def chunks(records: Iterable[LogRecord], size: int) -> Iterator[Sequence[LogRecord]]:
+    records = iter(records)
+    return iter(lambda: list(itertools.islice(records, size)), [])
+
+
+def _told() -> Iterator[tuple[UUID, Event]]:
+    """Events of users without end, a hundred users at a time."""
+    while True:
+        lives = [list(_life(uuid4())) for _ in range(100)]
+        for step in itertools.zip_longest(*lives):
+            yield from (each for each in step if each is not None)
+
+
+def _recorded(told: Iterable[tuple[UUID, Event]]) -> Iterator[LogRecord]:
+    heads = [0] * PARTITIONS
+    versions: dict[str, int] = {}
+    for owner_id, event in told:
+        partition, stream_id = partition_of(owner_id, PARTITIONS), stream_of(event)
+        heads[partition] += 1
+        versions[stream_id] = versions.get(stream_id, 0) + 1
+        yield _record(owner_id, event, Address(partition, heads[partition]), versions[stream_id])
+
+
+def _record(owner_id: UUID, event: Event, address: Address, version: int) -> LogRecord:
+    kind = type_of(event)
+    return LogRecord(
+        partition=address.partition,
+        seq=address.seq,
+        stream_id=stream_of(event),
+        version=version,
+        owner_id=owner_id,
+        type=kind.name,
+        schema_version=kind.schema_version,
+        data=encode(event),
+        event_id=new_event_id(),
+        recorded_at=datetime.now(UTC),
+        actor=f"user {owner_id}",
+        correlation_id=owner_id,
+        causation_id=None,
+        request_id=f"{address.seq:032x}",
+        traceparent=f"00-{owner_id.hex}-{address.seq:016x}-01",
+    )
+
+
+def _life(user_id: UUID) -> Iterator[tuple[UUID, Event]]:
+    yield user_id, b.registered(user_id=user_id, email=f"{user_id.hex}@example.com")
+    yield user_id, b.granted(60, user_id=user_id)
+    for end in ENDS[:RECORDINGS_PER_USER]:
+        for event in _recording(user_id, uuid4(), end):
+            yield user_id, event
+
+
+def _recording(user_id: UUID, file_id: UUID, end: str) -> list[Event]:
+    ids = {"user_id": user_id, "transcription_id": transcription_id_of(file_id)}
+    asked: list[Event] = [
+        b.uploaded(user_id=user_id, file_id=file_id),
+        replace(b.requested(), job=b.job(file_id=file_id), **ids),
+        replace(b.reserved(2), **ids),
+    ]
+    started: Event = replace(b.started(), job=b.job(file_id=file_id), **ids)
+    released: Event = replace(b.released(2), **ids)
+    done: list[Event] = [started, replace(b.completed(), **ids), replace(b.debited(2), **ids)]
+    courses: dict[str, list[Event]] = {
+        "completed": done,
+        "edited": [*done, replace(b.edited(), **ids)],
+        "failed": [started, replace(b.attempt_failed(), **ids), replace(b.failed(), **ids), released],
+        "cancelled": [replace(b.cancelled(), **ids), released],
+    }
+    return asked + courses[end]

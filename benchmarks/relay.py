@@ -1,0 +1,114 @@
+"""From a full log in PostgreSQL to Kafka by one relay process; the limit is producing the same bytes without a log."""
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+
+from benchmarks.history import chunks, history, write_log
+from benchmarks.measure import Measurement, Target, report
+from benchmarks.stack import PARTITIONS, Stack, running_stack
+from domain.log import LogRecord
+from infrastructure.kafka.producer import BATCH_BYTES, Message
+from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.pool import create_pool
+from infrastructure.relay.messages import messages_of
+from infrastructure.relay.relay import RelayPartition
+from schemas.topics import Topics
+
+EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "500000"))
+DEADLINE_SECONDS: Final = 600.0
+POLL_SECONDS: Final = 0.01
+SAMPLE: Final = 48_000
+"""Events the limit sends again and again: all of them as messages would not fit into a small machine's memory."""
+ROUND: Final = 16_000
+
+LIMIT: Final = "produce"
+CAPTION: Final = (
+    "ours: reading the log, one transaction per 2,000 events of a partition, checkpoints; produce: the same bytes "
+    "from memory by an idempotent producer without transactions, the limit"
+)
+
+
+async def main() -> None:
+    async with running_stack() as stack:
+        ours = await _ours(stack)
+        limit = await _produce(stack)
+    measured = Measurement(
+        situation=f"{EVENTS:,} events",
+        unit="events/s",
+        ours=ours,
+        peers={LIMIT: limit},
+        targets=(Target(peer=LIMIT, ratio=0.6),),
+    )
+    report("relay", CAPTION, [measured])
+
+
+async def _ours(stack: Stack) -> float:
+    topics = await stack.topics("ours")
+    async with await create_pool(await stack.database("relay")) as pool:
+        await write_log(pool, history(EVENTS))
+        async with PostgresEventLog(pool, PARTITIONS) as log:
+            relays = [RelayPartition(each, log, stack.bootstrap, topics) for each in range(PARTITIONS)]
+            began = time.perf_counter()
+            running = [asyncio.create_task(relay.run()) for relay in relays]
+            try:
+                await _until_relayed(relays)
+                return EVENTS / (time.perf_counter() - began)
+            finally:
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _until_relayed(relays: Sequence[RelayPartition]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while sum(relay.events_relayed for relay in relays) < EVENTS:
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def _produce(stack: Stack) -> float:
+    topics = await stack.topics("limit")
+    rounds = [_messages(chunk, topics) for chunk in chunks(history(SAMPLE), ROUND)]
+    producer = AIOKafkaProducer(
+        bootstrap_servers=stack.bootstrap, enable_idempotence=True, max_batch_size=BATCH_BYTES
+    )
+    await producer.start()
+    try:
+        began = time.perf_counter()
+        count = max(1, EVENTS // ROUND)
+        futures = [
+            future
+            for messages in itertools.islice(itertools.cycle(rounds), count)
+            for future in await _send(producer, messages)
+        ]
+        await asyncio.gather(*futures)
+        return count * ROUND / (time.perf_counter() - began)
+    finally:
+        await producer.stop()
+
+
+def _messages(records: Sequence[LogRecord], topics: Topics) -> list[Message]:
+    """Without the checkpoint and the copies for workers, which the limit does not send."""
+    return [
+        next(messages_of([record], topics, record.partition, PARTITIONS))
+        for record in sorted(records, key=lambda record: record.partition)
+    ]
+
+
+async def _send(producer: AIOKafkaProducer, messages: Sequence[Message]) -> list[asyncio.Future[object]]:
+    """Fills batches as the relay does, since aiokafka's own `send` is slower."""
+    futures = []
+    for (topic, partition), those in itertools.groupby(messages, key=lambda each: each[:2]):
+        batch = producer.create_batch()
+        for _, _, key, value, headers in those:
+            if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                futures.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                batch.append(timestamp=None, key=key, value=value, headers=headers)
+        futures.append(await producer.send_batch(batch, topic, partition=partition))
+    return futures

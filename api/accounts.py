@@ -70,7 +70,7 @@ async def login(
     return LoggedIn(token=parts.tokens.issue(stored.user_id), user=await _user(parts, stored.user_id))
 
 
-@get("/auth/me", responses=problems(401, 404))
+@get("/auth/me", responses=problems(401, 404), tags=["accounts"])
 async def me(caller: NamedDependency[Caller], parts: NamedDependency[Parts]) -> Me:
     """Who the token belongs to."""
     return Me(user=await _user(parts, caller.user_id))

@@ -21,7 +21,9 @@ from schemas.bodies import FileBody, Uploaded
 from schemas.objects import media_key
 
 
-@post("/files/upload", operation_class=UploadOperation, responses=problems(400, 401, 408, 413))
+@post(
+    "/files/upload", operation_class=UploadOperation, responses=problems(400, 401, 408, 413), tags=["files"]
+)
 async def upload_file(
     request: AuthenticatedRequest, caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> Uploaded:
@@ -53,7 +55,7 @@ def _recorded(received: Received, duration_seconds: float, caller: Caller, parts
     )
 
 
-@get("/files", responses=problems(400, 401))
+@get("/files", responses=problems(400, 401), tags=["files"])
 async def list_files(
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
@@ -66,7 +68,7 @@ async def list_files(
     return page("/v1/files", found, limit, _body)
 
 
-@get("/files/{file_id:str}", responses=problems(400, 401, 403, 404))
+@get("/files/{file_id:str}", responses=problems(400, 401, 403, 404), tags=["files"])
 async def get_file(
     file_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> FileBody:

@@ -30,8 +30,8 @@ VERSION: Final = "1.0.0"
 
 _FOLDER: Final = Path(swagger_ui_bundle.swagger_ui_path)
 _MEDIA_TYPES: Final[Mapping[str, str]] = {
-    "swagger-ui.css": "text/css; charset=utf-8",
-    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
     "favicon-32x32.png": "image/png",
 }
 _START: Final = "start.js"
@@ -76,7 +76,7 @@ def get_asset(name: FromPath[str]) -> Response[bytes]:
     headers = {"Cache-Control": "public, max-age=86400"}
     if name == _START:
         script = _START_SCRIPT.encode()
-        return Response(script, media_type="text/javascript; charset=utf-8", headers=headers)
+        return Response(script, media_type="text/javascript", headers=headers)
     if name not in _MEDIA_TYPES:
         raise NotFound(f"No file {name[:80]!r}: {PATH} shows what there is")
     return Response((_FOLDER / name).read_bytes(), media_type=_MEDIA_TYPES[name], headers=headers)

@@ -11,7 +11,7 @@ from projections import quota
 from schemas.bodies import QuotaBody
 
 
-@get("/user/quota", responses=problems(401, 404))
+@get("/user/quota", responses=problems(401, 404), tags=["quota"])
 async def get_quota(caller: NamedDependency[Caller], parts: NamedDependency[Parts]) -> QuotaBody:
     """Minutes left, held for what is being transcribed, and spent."""
     async with parts.read_models.acquire() as connection:

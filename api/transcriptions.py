@@ -32,7 +32,12 @@ POLL_SECONDS: Final = 1
 """How soon to ask again for a transcription that is not done."""
 
 
-@post("/transcriptions", status_code=202, responses=problems(400, 401, 402, 403, 404, 409))
+@post(
+    "/transcriptions",
+    status_code=202,
+    responses=problems(400, 401, 402, 403, 404, 409),
+    tags=["transcriptions"],
+)
 async def request(
     request: AuthenticatedRequest,
     data: JSONBody[TranscriptionRequest],
@@ -58,6 +63,7 @@ async def request(
     "/transcriptions/{transcription_id:str}/cancel",
     status_code=200,
     responses=problems(400, 401, 403, 404, 409),
+    tags=["transcriptions"],
 )
 async def cancel(
     request: AuthenticatedRequest,
@@ -78,7 +84,7 @@ async def cancel(
     )
 
 
-@get("/transcriptions", responses=problems(400, 401))
+@get("/transcriptions", responses=problems(400, 401), tags=["transcriptions"])
 async def list_transcriptions(
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
@@ -91,7 +97,11 @@ async def list_transcriptions(
     return page("/v1/transcriptions", found, limit, _summary)
 
 
-@get("/transcriptions/{transcription_id:str}", responses=problems(400, 401, 403, 404))
+@get(
+    "/transcriptions/{transcription_id:str}",
+    responses=problems(400, 401, 403, 404),
+    tags=["transcriptions"],
+)
 async def get_transcription(
     transcription_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> Response[TranscriptionBody]:

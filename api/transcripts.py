@@ -39,16 +39,20 @@ class ExportFormat(Struct, frozen=True):
 
 
 FORMATS: Final[Mapping[str, ExportFormat]] = {
-    "txt": ExportFormat("text/plain; charset=utf-8", lambda transcript: transcript.text),
+    "txt": ExportFormat("text/plain", lambda transcript: transcript.text),
     "srt": ExportFormat(
         "application/x-subrip; charset=utf-8", lambda transcript: to_srt(cues_of(transcript))
     ),
-    "vtt": ExportFormat("text/vtt; charset=utf-8", lambda transcript: to_vtt(cues_of(transcript))),
+    "vtt": ExportFormat("text/vtt", lambda transcript: to_vtt(cues_of(transcript))),
     "json": ExportFormat("application/json", lambda transcript: msgspec.json.encode(transcript).decode()),
 }
 
 
-@get("/transcriptions/{transcription_id:str}/transcript", responses=problems(400, 401, 403, 404))
+@get(
+    "/transcriptions/{transcription_id:str}/transcript",
+    responses=problems(400, 401, 403, 404),
+    tags=["transcriptions"],
+)
 async def get_transcript(
     transcription_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> TranscriptBody:
@@ -62,6 +66,7 @@ async def get_transcript(
     "/transcriptions/{transcription_id:str}/text",
     request_max_body_size=TEXT_BODY_BYTES_MAX,
     responses=problems(400, 401, 403, 404, 413),
+    tags=["transcriptions"],
 )
 async def put_text(
     request: AuthenticatedRequest,
@@ -90,6 +95,7 @@ async def put_text(
     "/transcriptions/{transcription_id:str}/export",
     responses=problems(400, 401, 403, 404)
     | {200: ResponseSpec(str, media_type=MediaType.TEXT, description="The file", generate_examples=False)},
+    tags=["transcriptions"],
 )
 async def export(
     transcription_id: FromPath[UUID],

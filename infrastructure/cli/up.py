@@ -38,10 +38,14 @@ def up(port: int, data: Path) -> None:
 
 
 async def _up(folder: StackFolder, port: int) -> None:
-    async with running_system(folder, port, say) as addresses:
-        click.echo(f"ready {addresses.api_url}")
-        click.echo(_directions(addresses, folder))
-        await asyncio.Event().wait()
+    try:
+        async with running_system(folder, port, say) as addresses:
+            click.echo(f"ready {addresses.api_url}")
+            click.echo(_directions(addresses, folder))
+            await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        say("stopped everything")
+        raise
 
 
 def _directions(addresses: Addresses, folder: StackFolder) -> str:

@@ -170,7 +170,7 @@ async def test_an_export_is_a_file_with_real_times(
     transcription_id = await anna.has_transcript('Gespräch "eins".wav')
     answer = await anna.client.get(f"/transcriptions/{transcription_id}/export", params={"format": format_})
     assert (answer.status_code, answer.text) == (200, content)
-    assert answer.headers["Content-Type"].startswith(media_type)
+    assert answer.headers["Content-Type"] == f"{media_type}; charset=utf-8"
     assert answer.headers["Content-Disposition"] == (
         f'attachment; filename="Gespr_ch _eins_.{format_.lower()}"; '
         f"filename*=UTF-8''Gespr%C3%A4ch%20%22eins%22.{format_.lower()}"

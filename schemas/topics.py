@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from domain.log import LogRecord
@@ -45,6 +47,10 @@ class Topics(Struct, frozen=True):
 
 Headers = list[tuple[str, bytes]]
 
+_SPECVERSION: Final = ("ce_specversion", b"1.0")
+_SOURCE: Final = ("ce_source", b"/stenolog")
+_CONTENT_TYPE: Final = ("content-type", b"application/json")
+
 
 class UnreadableMessage(Exception):
     """A Kafka message that is no log record: a header is missing or malformed."""
@@ -52,56 +58,73 @@ class UnreadableMessage(Exception):
 
 def headers_of(record: LogRecord) -> Headers:
     """CloudEvents 1.0 Kafka protocol binding, binary content mode, and the record's address and provenance."""
+    ce_type, ce_dataschema = _type_headers(record.type, record.schema_version)
     headers = [
-        ("ce_specversion", "1.0"),
-        ("ce_id", str(record.event_id)),
-        ("ce_type", record.type),
-        ("ce_source", "/stenolog"),
-        ("ce_time", record.recorded_at.isoformat()),
-        ("ce_subject", record.stream_id),
-        ("ce_dataschema", f"/schemas/{record.type}/{record.schema_version}"),
-        ("content-type", "application/json"),
-        ("partition", str(record.partition)),
-        ("seq", str(record.seq)),
-        ("version", str(record.version)),
-        ("actor", record.actor),
-        ("correlation_id", str(record.correlation_id)),
+        _SPECVERSION,
+        ("ce_id", str(record.event_id).encode()),
+        ce_type,
+        _SOURCE,
+        ("ce_time", record.recorded_at.isoformat().encode()),
+        ("ce_subject", record.stream_id.encode()),
+        ce_dataschema,
+        _CONTENT_TYPE,
+        ("partition", b"%d" % record.partition),
+        ("seq", b"%d" % record.seq),
+        ("version", b"%d" % record.version),
+        ("actor", record.actor.encode()),
+        ("correlation_id", str(record.correlation_id).encode()),
     ]
-    optional = [
-        ("causation_id", record.causation_id),
-        ("request_id", record.request_id),
-        ("traceparent", record.traceparent),
-    ]
-    headers += [(name, str(value)) for name, value in optional if value is not None]
-    return [(name, value.encode()) for name, value in headers]
+    if record.causation_id is not None:
+        headers.append(("causation_id", str(record.causation_id).encode()))
+    if record.request_id is not None:
+        headers.append(("request_id", record.request_id.encode()))
+    if record.traceparent is not None:
+        headers.append(("traceparent", record.traceparent.encode()))
+    return headers
+
+
+@lru_cache(maxsize=256)
+def _type_headers(name: str, schema_version: int) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+    return ("ce_type", name.encode()), ("ce_dataschema", f"/schemas/{name}/{schema_version}".encode())
 
 
 def record_of(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> LogRecord:
     """The log record a message carries. Raises UnreadableMessage."""
     try:
-        return _record_of(key, value, {name: content.decode() for name, content in headers})
-    except (KeyError, ValueError, TypeError) as problem:
+        return _record_of(key, value, dict(headers))
+    # AttributeError: a header may have no content at all.
+    except (KeyError, ValueError, TypeError, AttributeError, msgspec.ValidationError) as problem:
         raise UnreadableMessage(f"{type(problem).__name__}: {problem}") from problem
 
 
-def _record_of(key: bytes | None, value: bytes | None, headers: Mapping[str, str]) -> LogRecord:
+def _record_of(key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> LogRecord:
+    """Done for every event there ever was, so it touches only the headers a record has."""
     if key is None or value is None:
         raise ValueError("no key or no value")
     causation_id = headers.get("causation_id")
     return LogRecord(
         partition=int(headers["partition"]),
         seq=int(headers["seq"]),
-        stream_id=headers["ce_subject"],
+        stream_id=headers["ce_subject"].decode(),
         version=int(headers["version"]),
-        owner_id=UUID(key.decode()),
-        type=headers["ce_type"],
-        schema_version=int(headers["ce_dataschema"].rpartition("/")[2]),
+        owner_id=_identity(key),
+        type=headers["ce_type"].decode(),
+        schema_version=int(headers["ce_dataschema"].rpartition(b"/")[2]),
         data=value,
-        event_id=UUID(headers["ce_id"]),
-        recorded_at=datetime.fromisoformat(headers["ce_time"]),
-        actor=headers["actor"],
-        correlation_id=UUID(headers["correlation_id"]),
-        causation_id=UUID(causation_id) if causation_id else None,
-        request_id=headers.get("request_id"),
-        traceparent=headers.get("traceparent"),
+        event_id=_identity(headers["ce_id"]),
+        recorded_at=datetime.fromisoformat(headers["ce_time"].decode()),
+        actor=headers["actor"].decode(),
+        correlation_id=_identity(headers["correlation_id"]),
+        causation_id=_identity(causation_id) if causation_id else None,
+        request_id=_text(headers.get("request_id")),
+        traceparent=_text(headers.get("traceparent")),
     )
+
+
+def _identity(text: bytes) -> UUID:
+    """As UUID() would, in half the time."""
+    return msgspec.convert(text.decode(), UUID)
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode()

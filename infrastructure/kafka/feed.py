@@ -128,8 +128,10 @@ def _place(position: FeedPosition) -> _Place:
 
 def _is_seen(message: ConsumedMessage, place: _Place) -> bool:
     """Looks at one header only: going back means to pass by everything that was handed out."""
-    seq = next((content for name, content in message.headers if name == _SEQ), b"")
-    return seq.isdigit() and int(seq) <= place.seq
+    for name, content in message.headers:
+        if name == _SEQ:
+            return content is not None and content.isdigit() and int(content) <= place.seq
+    return False
 
 
 def _record(message: ConsumedMessage) -> LogRecord:

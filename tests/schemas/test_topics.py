@@ -1,6 +1,7 @@
 """Log records as Kafka messages."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -45,6 +46,17 @@ def test_a_message_says_what_it_is_in_cloudevents_words() -> None:
 def test_a_message_without_a_header_is_unreadable(missing: str) -> None:
     headers = [(name, value) for name, value in headers_of(RECORD) if name != missing]
     with pytest.raises(UnreadableMessage, match=missing):
+        record_of(str(ANNA).encode(), RECORD.data, headers)
+
+
+@pytest.mark.parametrize("broken", [b"", b"x", None])
+@pytest.mark.parametrize(
+    "name", ["seq", "ce_id", "ce_time", "ce_dataschema", "partition", "correlation_id"]
+)
+def test_a_message_with_a_broken_header_is_unreadable(name: str, broken: bytes | None) -> None:
+    """Kafka allows a header without content, which aiokafka's types do not say."""
+    headers: list[Any] = [(each, broken if each == name else value) for each, value in headers_of(RECORD)]
+    with pytest.raises(UnreadableMessage):
         record_of(str(ANNA).encode(), RECORD.data, headers)
 
 

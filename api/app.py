@@ -8,9 +8,21 @@ from pathlib import Path
 from typing import Final
 
 from litestar import Litestar, Router
+from litestar.datastructures import State
 from litestar.di import Provide
 
-from api import accounts, consistency, errors, files, health, openapi, quota, transcriptions, transcripts
+from api import (
+    accounts,
+    consistency,
+    errors,
+    files,
+    health,
+    metrics,
+    openapi,
+    quota,
+    transcriptions,
+    transcripts,
+)
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords
 from api.patience import Impatient
@@ -72,6 +84,8 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
     """`open_parts` runs when the server starts. Raises InvalidSetting."""
     require_secret(settings)
 
+    telemetry = metrics.Telemetry()
+
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_parts(settings) as parts:
@@ -85,13 +99,15 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
             _health_routes(BASE_PATH),
             # Probes of container platforms look here.
             _health_routes("/", include_in_schema=False),
+            metrics.metrics,
             openapi.get_asset,
         ],
+        state=State({"telemetry": telemetry}),
         lifespan=[lifespan],
         dependencies={"parts": Provide(provide_parts, sync_to_thread=False)},
         exception_handlers=errors.HANDLERS,
-        before_send=[add_headers],
-        middleware=[Impatient],
+        before_send=[add_headers, telemetry.count],
+        middleware=[metrics.Timed, Impatient],
         openapi_config=openapi.OPENAPI,
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,

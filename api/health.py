@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -11,10 +12,11 @@ from uuid import uuid4
 from litestar import Response, get
 from litestar.datastructures import State
 
+from commands import dispatch_queue
 from domain.ports import ObjectStore
 from infrastructure.postgres.pool import Pool
-from projections import checkpoints
 from projections.models import READ_MODELS
+from projections.standing import Standing, read_standings
 from schemas.bodies import Check, Message, Readiness
 from schemas.queries import load_queries
 from schemas.roles import DISPATCH, PROJECT, RELAY
@@ -24,6 +26,8 @@ KEEP_SECONDS: Final = 0.5
 """For how long an answer serves everybody who asks: checking costs a write to the object store."""
 LAG_SECONDS_MAX: Final = 10.0
 """How old the oldest event may be that a read model has not folded."""
+FAILURES_MAX: Final = 5
+"""How many events that cannot be folded are named; the rest is counted."""
 WORKER_SILENCE_SECONDS_MAX: Final = 15.0
 
 Look: TypeAlias = Callable[[], Awaitable[str]]
@@ -74,8 +78,8 @@ class Health:
             "object_store": self._object_store,
             "read_models": self._read_models,
         }
-        roles: dict[str, Look] = {role: partial(self._members, role) for role in (RELAY, PROJECT, DISPATCH)}
-        looks = required | roles | {"workers": self._workers}
+        roles: dict[str, Look] = {role: partial(self._members, role) for role in (RELAY, PROJECT)}
+        looks = required | roles | {DISPATCH: self._dispatch, "workers": self._workers}
         checks = await asyncio.gather(
             *(_check(look, required=name in required) for name, look in looks.items())
         )
@@ -94,16 +98,27 @@ class Health:
         return "takes objects"
 
     async def _read_models(self) -> str:
-        async with self._pool.acquire() as connection:
-            reached = await checkpoints.reached(connection, list(READ_MODELS))
-            unread = await connection.fetch(_SQL["unread"], list(reached), list(reached.values()))
-        if strange := [row["partition"] for row in unread if row["partition"] not in reached]:
+        standings = [each for each in await self._standings() if each.projection in READ_MODELS]
+        if strange := sorted({each.partition for each in standings if not each.began}):
             raise NotReady(f"no projector has begun with partitions {strange}: run `stenolog project`")
-        events = sum(row["events"] for row in unread)
-        age_seconds = max((row["age_seconds"] for row in unread), default=0.0)
+        behind = f"{_events_behind(standings)} events behind"
+        age_seconds = max((each.lag_seconds for each in standings), default=0.0)
+        late = f"{behind}, the oldest for {age_seconds:.0f} s"
+        if failures := _failures(standings):
+            raise NotReady(f"{failures}; {late}")
         if age_seconds > self._lag_seconds_max:
-            raise NotReady(f"{events} events behind, the oldest for {age_seconds:.0f} s")
-        return f"{events} events behind"
+            raise NotReady(late)
+        return behind
+
+    async def _dispatch(self) -> str:
+        standings = await self._standings()
+        if failures := _failures([each for each in standings if each.projection == dispatch_queue.NAME]):
+            raise NotReady(failures)
+        return await self._members(DISPATCH)
+
+    async def _standings(self) -> list[Standing]:
+        async with self._pool.acquire() as connection:
+            return await read_standings(connection, list(READ_MODELS))
 
     async def _members(self, role: str) -> str:
         members = await self._pool.fetchval(_SQL["members"], role)
@@ -116,6 +131,25 @@ class Health:
         if not workers:
             raise NotReady("none seen: transcriptions wait until one is there")
         return f"{workers} seen, with room for {slots} transcriptions at once"
+
+
+def _events_behind(standings: Sequence[Standing]) -> int:
+    """By the projection furthest behind in each partition."""
+    lags: dict[int, int] = defaultdict(int)
+    for each in standings:
+        lags[each.partition] = max(lags[each.partition], each.lag_events)
+    return sum(lags.values())
+
+
+def _failures(standings: Sequence[Standing]) -> str:
+    """The events that projections stand still at, each once."""
+    stuck: dict[str, list[str]] = defaultdict(list)
+    for each in standings:
+        if each.failing is not None:
+            stuck[str(each.failing)].append(each.projection)
+    told = [f"{', '.join(names)} cannot fold {event}" for event, names in stuck.items()]
+    more = [f"and {len(told) - FAILURES_MAX} more"] if len(told) > FAILURES_MAX else []
+    return "; ".join(told[:FAILURES_MAX] + more)
 
 
 async def _check(look: Look, *, required: bool) -> Check:

@@ -1,4 +1,4 @@
-"""The projector's process, its migration, and rebuilds: `python -m projections [run | migrate | rebuild NAME]`."""
+"""The projector's process, its migration, rebuilds and status: `python -m projections [run | migrate | rebuild NAME | status]`."""
 
 import argparse
 import functools
@@ -20,6 +20,8 @@ from projections.batches import ProjectionFailed
 from projections.models import READ_MODELS, migrate
 from projections.rebuild import AlreadyRebuilding, rebuild
 from projections.runner import PROJECTED_CHANNEL, Pace, Runner
+from projections.standing import read_standings
+from projections.status import as_json_lines, as_table
 from schemas.roles import PROJECT
 from schemas.topics import Topics
 
@@ -73,6 +75,20 @@ async def rebuild_tables(names: list[str], settings: Settings) -> None:
             progress.say("rebuilt and switched to")
 
 
+async def show_status(as_json: bool, settings: Settings) -> None:
+    async with (
+        await create_pool(
+            settings.database_url, application_name="stenolog projections", size_max=1
+        ) as pool,
+        pool.acquire() as connection,
+    ):
+        try:
+            standings = await read_standings(connection, list(READ_MODELS))
+        except asyncpg.UndefinedTableError as problem:
+            raise DatabaseNotMigrated from problem
+    print(as_json_lines(standings) if as_json else as_table(standings))  # noqa: T201  # what was asked for
+
+
 class _Progress:
     def __init__(self, name: str) -> None:
         self._name = name
@@ -98,6 +114,8 @@ def main() -> int:
         case "rebuild":
             names = list(READ_MODELS) if arguments.name == ALL else [arguments.name]
             return run_process(functools.partial(rebuild_tables, names), *MENDABLE)
+        case "status":
+            return run_process(functools.partial(show_status, arguments.json), *MENDABLE)
         case _:
             return run_process(project, *MENDABLE)
 
@@ -109,6 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("migrate", help="create the tables that are missing")
     again = actions.add_parser("rebuild", help="build a read model anew from the log and switch to it")
     again.add_argument("name", choices=[*READ_MODELS, ALL])
+    status = actions.add_parser("status", help="print where every projection stands, and what stops it")
+    status.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
     return parser
 
 

@@ -58,13 +58,13 @@ def tail(count: int, follow: bool, as_json: bool, data: Path) -> None:
 
 
 async def _show(stream: str, related: bool, as_json: bool, data: Path) -> None:
-    async with opened_log(_database_url(data)) as log:
+    async with opened_log(database_url(data)) as log:
         found = await stream_records(log, stream)
         _print(await with_related(log, found) if related else found, as_json)
 
 
 async def _tail(count: int, follow: bool, as_json: bool, data: Path) -> None:
-    async with opened_log(_database_url(data)) as log:
+    async with opened_log(database_url(data)) as log:
         newest, heads = await newest_records(log, count)
         _print(newest, as_json)
         if follow:
@@ -72,7 +72,7 @@ async def _tail(count: int, follow: bool, as_json: bool, data: Path) -> None:
                 _print([record], as_json)
 
 
-def _database_url(data: Path) -> str:
+def database_url(data: Path) -> str:
     return os.environ.get("STENOLOG_DATABASE_URL") or StackFolder(data).addresses().database_url
 
 

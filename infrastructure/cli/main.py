@@ -7,6 +7,7 @@ import click
 from infrastructure.cli.demo import demo
 from infrastructure.cli.events import events
 from infrastructure.cli.processes import migrate, process_commands, rebuild
+from infrastructure.cli.projections import projections
 from infrastructure.cli.transcribe import transcribe
 from infrastructure.cli.up import up
 from infrastructure.devstack.product import ROOT
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for command in (up, *process_commands, migrate, rebuild, events, transcribe, demo):
+for command in (up, *process_commands, migrate, rebuild, events, projections, transcribe, demo):
     main.add_command(command)

@@ -18,7 +18,7 @@ from litestar import Litestar
 from api.app import create_app, open_parts
 from api.parts import Parts
 from api.passwords import Passwords
-from commands.dispatch_tables import PostgresDispatchTables
+from commands.__main__ import migrate as migrate_dispatch
 from commands.execution import append, load
 from domain.log import Provenance
 from domain.quota import QUOTA, DebitQuota, ReserveQuota
@@ -132,7 +132,7 @@ async def migrate_all(settings: Settings) -> None:
         await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS)
         async with pool.acquire() as connection:
             await migrate_read_models(connection)
-        await PostgresDispatchTables(pool).create()
+    await migrate_dispatch(settings)
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ COMMANDS = (
     "migrate",
     "rebuild",
     "events",
+    "projections",
     "transcribe",
     "demo",
 )

@@ -1,0 +1,1 @@
+"""What a running system says of itself in numbers, in the text format of Prometheus."""

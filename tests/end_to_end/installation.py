@@ -12,11 +12,14 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
+from infrastructure.devstack.kafka import ApacheKafka
 from infrastructure.devstack.leftovers import Recorded
+from infrastructure.devstack.noida import Noida
 from infrastructure.devstack.stack_folder import Addresses, StackFolder
 from infrastructure.settings import Settings
 from tests.end_to_end.database import Database
 
+BROKERS = {ApacheKafka.name, Noida.name}
 START_SECONDS = 120.0
 STOP_SECONDS = 45.0
 RESTART_SECONDS = 30.0
@@ -45,12 +48,19 @@ class Installation:
             object_store=self.addresses.object_store,
         )
 
+    @property
+    def forgetful(self) -> bool:
+        """Whether the broker loses what it acknowledged when it is killed."""
+        return Noida.name in self.processes()
+
     def processes(self) -> Mapping[str, Recorded]:
         """By name, as `up` records them for whoever cleans up after it."""
         return msgspec.json.decode(self.folder.processes.read_bytes(), type=dict[str, Recorded])
 
     async def kill(self, name: str) -> None:
-        """Sends SIGKILL, and then waits until `up` has started a successor."""
+        """Sends SIGKILL, and then waits until `up` has started a successor; `Kafka` is whichever broker runs."""
+        if name == "Kafka":
+            (name,) = BROKERS & self.processes().keys()
         victim = self.processes()[name]
         os.kill(victim.pid, signal.SIGKILL)
         await eventually(

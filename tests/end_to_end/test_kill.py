@@ -13,7 +13,7 @@ from tests.end_to_end.quiet import until_quiet
 from tests.end_to_end.story import assert_one_story
 from tests.media import write_tone
 
-PROCESSES = ["api", "relay", "project", "dispatch", "work", "PostgreSQL", "Apache Kafka"]
+PROCESSES = ["api", "relay", "project", "dispatch", "work", "PostgreSQL", "Kafka"]
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -33,7 +33,7 @@ async def test_a_transcription_completes_although_a_process_is_killed(
     await person.leaves()
     await until_quiet(running)
     async with running.database() as database:
-        await assert_one_story(database, running.settings)
+        await assert_one_story(database, running.settings, forgetful=running.forgetful)
 
 
 async def test_the_next_up_goes_on_where_a_killed_one_stopped(fresh_folder: Path) -> None:
@@ -59,6 +59,6 @@ async def test_the_next_up_goes_on_where_a_killed_one_stopped(fresh_folder: Path
         await person.leaves()
         await until_quiet(again)
         async with again.database() as database:
-            await assert_one_story(database, again.settings)
+            await assert_one_story(database, again.settings, forgetful=again.forgetful)
     finally:
         await stop(again)

@@ -57,7 +57,7 @@ async def test_a_recording_becomes_text_and_costs_its_minutes(
     }
     await until_quiet(running)
     async with running.database() as database:
-        await assert_one_story(database, running.settings)
+        await assert_one_story(database, running.settings, forgetful=running.forgetful)
 
 
 async def test_an_edited_text_is_exported_with_the_times_of_its_words(

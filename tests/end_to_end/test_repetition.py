@@ -91,7 +91,12 @@ async def test_a_second_run_of_every_message_changes_nothing(running: Installati
         bert = await Person.arrives(running.url)
         await transcribe(bert, running)
         await until_quiet(running)
-        assert of_user(await assert_one_story(database, running.settings), owner_id) == events
+        assert (
+            of_user(
+                await assert_one_story(database, running.settings, forgetful=running.forgetful), owner_id
+            )
+            == events
+        )
     assert await anna.sees(transcription_id) == before
     for person in (anna, bert):
         await person.leaves()

@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format up bench lock
+.PHONY: help install demo test chaos check format up bench lock
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ up: $(INSTALLED) ## run the whole system on this machine until Ctrl-C
 
 test: $(INSTALLED) ## run every test; STACK=containers takes PostgreSQL and Kafka from Docker
 	@STACK=$(STACK) $(VENV)/bin/python -m pytest $(TESTS)
+
+chaos: $(INSTALLED) ## load and faults, then the oracle; MINUTES=30 SEED=7 FAULTS=900 BROKER=noida
+	@$(VENV)/bin/python -m tests.chaos --minutes $(or $(MINUTES),1) --broker $(or $(BROKER),apache) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 check: $(INSTALLED) ## lint, types, import contracts, shape, Compose file
 	@$(VENV)/bin/ruff format --check .

@@ -1,0 +1,75 @@
+"""Additional processes beside those of `stenolog up`: killed as they are, and started again at once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from infrastructure.devstack.ports import free_port
+from infrastructure.devstack.product import PROCESSES, Process
+from infrastructure.devstack.readiness import wait_until_ready
+from infrastructure.devstack.supervisor import Say
+from infrastructure.settings import PREFIX, Settings, read_settings
+from tests.chaos.faults import second
+from tests.end_to_end.installation import Installation
+
+RESTART_SECONDS: Final = 0.05
+"""Keeps a process that cannot start from taking the machine for itself."""
+
+
+class Company:
+    """One more of each process. `ends` counts how they ended when nobody killed them."""
+
+    def __init__(self, settings: Settings, logs: Path) -> None:
+        self.settings = settings
+        self.servers: Mapping[str, Process] = {
+            second(name): Process(name, settings, logs / f"{second(name)}.log") for name in PROCESSES
+        }
+        self.ends: Counter[str] = Counter()
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.settings.host}:{self.settings.port}"
+
+    async def keep_running(self, name: str) -> None:
+        server = self.servers[name]
+        while True:
+            await server.start()
+            code = await server.wait()
+            if code != -9:
+                self.ends[f"{name} with code {code}"] += 1
+            await asyncio.sleep(RESTART_SECONDS)
+
+
+@asynccontextmanager
+async def company_of(
+    running: Installation, variables: Mapping[str, object], say: Say
+) -> AsyncIterator[Company]:
+    """They run until the context is left, with the settings that `up` was started with. Yields when they are ready."""
+    company = Company(_settings(running, variables), running.folder.logs)
+    async with asyncio.TaskGroup() as watchers:
+        tasks = [watchers.create_task(company.keep_running(name)) for name in company.servers]
+        try:
+            await wait_until_ready(company.url, running.folder.logs, say)
+            yield company
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            await asyncio.gather(*(server.stop() for server in company.servers.values()))
+
+
+def _settings(running: Installation, variables: Mapping[str, object]) -> Settings:
+    environment = {f"{PREFIX}{name.upper()}": str(value) for name, value in variables.items()}
+    return msgspec.structs.replace(
+        read_settings(environment),
+        database_url=running.addresses.database_url,
+        kafka_bootstrap=running.addresses.kafka_bootstrap,
+        object_store=running.addresses.object_store,
+        jwt_secret=running.folder.jwt_secret(),
+        port=free_port(),
+    )

@@ -109,6 +109,20 @@ class TransactionalProducer:
             await self._abort()
             raise
 
+    async def end_hanging(self, messages: Iterable[Message]) -> None:
+        """Ends what earlier producers of this id have open in the partitions of these messages.
+
+        The broker itself ends it when this producer starts, except for what it counts as over: Apache Kafka
+        can lose the markers of a commit when it is stopped meanwhile, and who reads what is committed then
+        waits for ever. A marker ends all that the id has open in a partition, so these messages are sent and
+        aborted: nobody sees either. Raises KafkaError or TimeoutError.
+        """
+        assert self._producer is not None
+        async with asyncio.timeout(self._deadline_seconds):
+            await self._producer.begin_transaction()
+            await self._send(messages)
+            await self._producer.abort_transaction()
+
     async def _send(self, messages: Iterable[Message]) -> Sequence[RecordMetadata]:
         """Batches are filled here, not by `send`: one future for hundreds of messages instead of one each."""
         assert self._producer is not None

@@ -50,6 +50,17 @@ class Tails:
             ends: Mapping[TopicPartition, int] = await self._uncommitted.end_offsets(partitions)
         return ends
 
+    async def held_up(self, where: TopicPartition) -> bool:
+        """Whether a transaction is open there, so that readers of what is committed stop before its end."""
+        consumer = new_consumer(self._bootstrap, isolation="read_committed")
+        await start_consumer(consumer)
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                stable: int = (await consumer.end_offsets([where]))[where]
+                return stable < (await self.ends(where))[where]
+        finally:
+            await close_consumer(consumer)
+
     async def last(
         self, where: TopicPartition, understand: Callable[[ConsumedMessage], Content | None]
     ) -> Content | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Never
 
 from aiokafka import AIOKafkaProducer
@@ -12,10 +12,11 @@ from msgspec import Struct
 
 from domain.log import LogRecord
 from domain.ports import EventLog
-from infrastructure.kafka.producer import Connect, TransactionalProducer
+from infrastructure.kafka.producer import Connect, Message, TransactionalProducer
 from infrastructure.kafka.tail import Tails
 from infrastructure.relay.messages import messages_of, within_bytes
 from infrastructure.relay.standing import (
+    HangingTransaction,
     KafkaWentBack,
     LogBehindKafka,
     Refused,
@@ -96,7 +97,11 @@ class RelayPartition:
             Tails(self._bootstrap) as tails,
         ):
             there = RelayedPartition(tails, self._topics, self._partition, self._limits.settle_seconds)
-            await self._resume(there)
+            try:
+                await self._resume(there)
+            except HangingTransaction as problem:
+                await self._end(problem, producer)
+                await self._resume(there)
             while True:
                 if records := await self._next_records():
                     await self._send(records, producer)
@@ -116,6 +121,11 @@ class RelayPartition:
         logger.info("relay of partition %d goes on after event %d", self._partition, standing.resume_after)
         self._seq, self._offset = standing.resume_after, standing.last_offset
 
+    async def _end(self, problem: HangingTransaction, producer: TransactionalProducer) -> None:
+        logger.warning("Kafka lost the end of a transaction in %s: ending it", problem)
+        # Whoever reads what is not committed has seen the first event, or has to see it next.
+        await producer.end_hanging(self._messages_of(await self._log.read(self._partition, 0, 1)))
+
     async def _next_records(self) -> Sequence[LogRecord]:
         records = await self._log.read(self._partition, self._seq, self._limits.records_max)
         for expected, record in enumerate(records, self._seq + 1):
@@ -124,13 +134,15 @@ class RelayPartition:
         return within_bytes(records, self._limits.bytes_max)
 
     async def _send(self, records: Sequence[LogRecord], producer: TransactionalProducer) -> None:
-        messages = messages_of(records, self._topics, self._partition, self._log.partition_count)
-        sent = await producer.transact(messages, self._require_forward)
+        sent = await producer.transact(self._messages_of(records), self._require_forward)
         self._seq = records[-1].seq
         self._offset = max(each.offset for each in self._events_among(sent))
         self._failures = 0
         self.transactions += 1
         self.events_relayed += len(records)
+
+    def _messages_of(self, records: Sequence[LogRecord]) -> Iterator[Message]:
+        return messages_of(records, self._topics, self._partition, self._log.partition_count)
 
     def _require_forward(self, sent: Sequence[RecordMetadata]) -> None:
         """Before the commit: when Kafka has lost events meanwhile, these must not come after the gap."""

@@ -43,6 +43,10 @@ class KafkaWentBack(Exception):
     """Kafka no longer has what it had acknowledged."""
 
 
+class HangingTransaction(Exception):
+    """A transaction of an earlier relay is open for ever: Kafka counts it as over, and has lost its end."""
+
+
 class Sent(Struct, frozen=True):
     """An event as it lies in the events topic."""
 
@@ -97,7 +101,17 @@ class RelayedPartition:
         """Sound only after earlier relays were fenced: then they can commit nothing any more.
 
         Where events and checkpoint differ it looks again for a while: a commit may still be carried out.
+        Raises HangingTransaction.
         """
+        try:
+            return await self._settled()
+        except TimeoutError:
+            for partition in (self._events, self._checkpoints):
+                if await self._tails.held_up(partition):
+                    raise HangingTransaction(str(partition)) from None
+            raise
+
+    async def _settled(self) -> Standing:
         now = asyncio.get_running_loop().time
         deadline = now() + self._settle_seconds
         while True:

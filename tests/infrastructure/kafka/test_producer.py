@@ -73,6 +73,15 @@ async def test_what_is_not_accepted_never_becomes_visible(kafka: str) -> None:
     assert await visible(kafka, topics) == [b"next"]
 
 
+async def test_what_is_sent_to_end_a_hanging_transaction_never_becomes_visible(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    async with TransactionalProducer(kafka, topics.prefix) as producer:
+        await producer.transact(messages(topics, b"before"), accept)
+        await producer.end_hanging(messages(topics, b"never"))
+        await producer.transact(messages(topics, b"after"), accept)
+    assert await visible(kafka, topics) == [b"before", b"after"]
+
+
 async def test_a_newer_producer_fences_an_older_one(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     async with (

@@ -5,10 +5,18 @@ from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 from msgspec.structs import replace
 
+from infrastructure.kafka.tail import Tails
 from infrastructure.kafka.topics import create_topics
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.relay.relay import RelayPartition
-from infrastructure.relay.standing import LogBehindKafka, LogDiverged, Sent, Standing
+from infrastructure.relay.standing import (
+    HangingTransaction,
+    LogBehindKafka,
+    LogDiverged,
+    RelayedPartition,
+    Sent,
+    Standing,
+)
 from schemas.checkpoints import RelayCheckpoint, encode_checkpoint
 from schemas.topics import Topics
 from tests.infrastructure.kafka.messages import (
@@ -18,6 +26,7 @@ from tests.infrastructure.kafka.messages import (
     producing,
     publish,
     record,
+    until,
 )
 from tests.infrastructure.relay.logs import QUICK, log_of, relay_all, relayed, relaying, until_relayed
 
@@ -109,6 +118,37 @@ async def test_the_end_is_found_behind_many_aborted_transactions(kafka: str) -> 
             await producer.abort_transaction()
     await append_and_relay(kafka, topics, log)
     assert await relayed(kafka, topics) == list(log)
+
+
+async def test_an_open_transaction_is_seen_and_a_finished_one_is_not(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    where = TopicPartition(topics.events, 0)
+    async with Tails(kafka) as tails, producing(kafka, f"{topics.prefix}-slow") as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(topics.events, b"not yet", partition=0)
+        assert await tails.held_up(where)
+        await producer.commit_transaction()
+
+        async def free() -> bool:
+            return not await tails.held_up(where)
+
+        await until(free)  # the broker writes its markers after it has answered the commit
+
+
+class HangingTails:
+    """Of a Kafka that lost the end of a transaction: nobody gets past it."""
+
+    async def last(self, _where: TopicPartition, _understand: object) -> None:
+        raise TimeoutError
+
+    async def held_up(self, _where: TopicPartition) -> bool:
+        return True
+
+
+async def test_a_transaction_that_never_ends_is_told_from_a_broker_that_is_away() -> None:
+    there = RelayedPartition(HangingTails(), Topics("test"), 0, settle_seconds=0)  # type: ignore[arg-type]  # all it asks
+    with pytest.raises(HangingTransaction):
+        await there.standing()
 
 
 async def test_a_log_that_ends_before_kafka_does_is_refused(kafka: str) -> None:

@@ -22,6 +22,7 @@ from schemas.topics import Topics
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 5.0
 
 
 async def relay_log(settings: Settings) -> Never:
@@ -44,7 +45,27 @@ async def _relay_log(settings: Settings) -> Never:
         async def relay(partition: int) -> Never:
             await RelayPartition(partition, log, settings.kafka_bootstrap, topics).run()
 
-        await RelayOwner(leases, relay, leases.renew_seconds).run()
+        relaying = asyncio.create_task(RelayOwner(leases, relay, leases.renew_seconds).run())
+        keeping = asyncio.create_task(_keep_topics(settings, topics))
+        await _until_one_ends(relaying, keeping)
+
+
+async def _until_one_ends(*tasks: asyncio.Task[Never]) -> Never:
+    """Neither ends unless it fails or we do: then the other ends as well, and has its time for that."""
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    raise next(problem for task in done if (problem := task.exception()) is not None)
+
+
+async def _keep_topics(settings: Settings, topics: Topics) -> Never:
+    """A broker may lose its disk under a relay that runs, and the topics with it."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        await _provide_topics(settings, topics)
 
 
 async def _provide_topics(settings: Settings, topics: Topics) -> None:

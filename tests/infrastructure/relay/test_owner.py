@@ -8,8 +8,10 @@ from typing import Never
 import pytest
 from aiokafka.errors import ProducerFenced
 
+from infrastructure.postgres.leases import RENEWALS_PER_LEASE
 from infrastructure.relay.owner import RelayOwner
 from infrastructure.relay.standing import LogBehindKafka
+from infrastructure.settings import Settings
 from tests.infrastructure.kafka.messages import until
 
 RENEW_SECONDS = 0.02
@@ -168,3 +170,9 @@ async def test_the_leases_are_given_up_at_the_end_when_nothing_is_relayed_any_mo
     async with owning(leases, relays):
         await relays.until_running(0)
     assert leases.is_released
+
+
+def test_the_partitions_of_a_dead_relay_are_taken_over_within_five_seconds_by_default() -> None:
+    """Its lease has just been renewed, and another relay has just looked; that it works, test_processes shows."""
+    lease_seconds = Settings().lease_seconds
+    assert lease_seconds + lease_seconds / RENEWALS_PER_LEASE < 5

@@ -180,9 +180,17 @@ async def test_nothing_is_sent_across_a_gap_in_the_log(kafka: str) -> None:
 
 
 async def limit_message_bytes(kafka: str, topic: str, size_bytes: int) -> None:
+    """Returns when the broker goes by the limit: it answers before it does."""
     async with administering(kafka) as admin:
         limit = {"max.message.bytes": str(size_bytes)}
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limit)])
+
+        async def is_in_force() -> bool:
+            [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            [(*_, entries)] = answer.resources
+            return limit.items() <= {name: value for name, value, *_ in entries}.items()
+
+        await until(is_in_force)
 
 
 async def test_a_producer_that_does_not_await_its_sends_commits_a_part_of_a_transaction(kafka: str) -> None:

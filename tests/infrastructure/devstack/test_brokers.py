@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from infrastructure.devstack.brokers import Broker, broker_choice, embedded_broker, retention_ms
 from infrastructure.devstack.jars import JarsUnreachable
-from infrastructure.devstack.kafka import ApacheKafka
+from infrastructure.devstack.kafka import ApacheKafka, new_cluster_id
 from infrastructure.devstack.noida import Noida
 from infrastructure.kafka.topics import create_topics
 from infrastructure.settings import InvalidSetting
@@ -136,3 +136,8 @@ async def _count(server: Broker, topics: Topics) -> int:
         partition = TopicPartition(topics.events, 0)
         ends: dict[TopicPartition, int] = await consumer.end_offsets([partition])
         return ends[partition]
+
+
+def test_no_cluster_id_looks_like_an_option() -> None:
+    """One in 64 did, and then a new folder could not be formatted."""
+    assert not [each for each in (new_cluster_id() for _ in range(2_000)) if each.startswith("-")]

@@ -51,8 +51,8 @@ class EventLog(Protocol):
         """The last `seq` of a partition, 0 when it is empty."""
         ...
 
-    async def wait_for_append(self, timeout_seconds: float) -> None:
-        """Returns when something was appended since the last call, or at the timeout. May return early."""
+    async def wait_for_append(self, partition: int, timeout_seconds: float) -> None:
+        """Returns when something was appended there since the last call, or at the timeout. May return early."""
         ...
 
 

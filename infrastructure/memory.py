@@ -21,7 +21,7 @@ class InMemoryEventStore:
         self._clock = clock or SystemClock()
         self._partitions: list[list[LogRecord]] = [[] for _ in range(partition_count)]
         self._streams: dict[str, list[LogRecord]] = defaultdict(list)
-        self._wake_up = WakeUp()
+        self._appended = [WakeUp() for _ in range(partition_count)]
 
     @property
     def partition_count(self) -> int:
@@ -41,7 +41,7 @@ class InMemoryEventStore:
         for append in appends:
             for version, event in enumerate(append.events, append.expected_version + 1):
                 self._store(self._record(partition, append, version, event, provenance))
-        self._wake_up.ring()
+        self._appended[partition].ring()
         return Address(partition, len(self._partitions[partition]))
 
     def _store(self, record: LogRecord) -> None:
@@ -76,8 +76,8 @@ class InMemoryEventStore:
     async def head(self, partition: int) -> int:
         return len(self._partitions[partition])
 
-    async def wait_for_append(self, timeout_seconds: float) -> None:
-        await self._wake_up.wait(timeout_seconds)
+    async def wait_for_append(self, partition: int, timeout_seconds: float) -> None:
+        await self._appended[partition].wait(timeout_seconds)
 
     def __iter__(self) -> Iterator[LogRecord]:
         """Every record, partition by partition: for tests to look at."""

@@ -32,9 +32,9 @@ class PostgresEventLog:
         self._pool = pool
         self._partition_count = partition_count
         self._deadline_seconds = deadline_seconds
-        self._wake_up = WakeUp()
-        # Something may have been appended while nobody listened, so listening anew rings, too.
-        self._listener = Listener(pool, CHANNEL, lambda _: self._wake_up.ring(), self._wake_up.ring)
+        self._appended = [WakeUp() for _ in range(partition_count)]
+        # Something may have been appended while nobody listened, so listening anew rings everywhere.
+        self._listener = Listener(pool, CHANNEL, self._ring, self._ring)
 
     async def __aenter__(self) -> Self:
         """Raises PartitionCountMismatch or DatabaseNotMigrated."""
@@ -67,7 +67,13 @@ class PostgresEventLog:
 
         return await retried(fetch, self._deadline_seconds)
 
-    async def wait_for_append(self, timeout_seconds: float) -> None:
+    async def wait_for_append(self, partition: int, timeout_seconds: float) -> None:
         """While the listening connection is down, only the timeout ends the wait."""
         self._listener.require_alive()
-        await self._wake_up.wait(timeout_seconds)
+        await self._appended[partition].wait(timeout_seconds)
+
+    def _ring(self, partitions: str = "") -> None:
+        """Where something was appended, as in `0,3`; everywhere when nothing is named, as before migration 007."""
+        named = map(int, partitions.split(",")) if partitions else range(self._partition_count)
+        for partition in named:
+            self._appended[partition].ring()

@@ -103,9 +103,10 @@ class RelayPartition:
                 await self._end(problem, producer)
                 await self._resume(there)
             while True:
-                if records := await self._next_records():
+                following = await self._following()
+                if records := within_bytes(following, self._limits.bytes_max):
                     await self._send(records, producer)
-                else:
+                if len(records) == len(following) < self._limits.records_max:
                     await self._wait(there)
 
     async def _resume(self, there: RelayedPartition) -> None:
@@ -126,12 +127,12 @@ class RelayPartition:
         # Whoever reads what is not committed has seen the first event, or has to see it next.
         await producer.end_hanging(self._messages_of(await self._log.read(self._partition, 0, 1)))
 
-    async def _next_records(self) -> Sequence[LogRecord]:
+    async def _following(self) -> Sequence[LogRecord]:
         records = await self._log.read(self._partition, self._seq, self._limits.records_max)
         for expected, record in enumerate(records, self._seq + 1):
             if record.seq != expected:
                 raise LogGap(f"partition {self._partition} has {record.seq} where {expected} belongs")
-        return within_bytes(records, self._limits.bytes_max)
+        return records
 
     async def _send(self, records: Sequence[LogRecord], producer: TransactionalProducer) -> None:
         sent = await producer.transact(self._messages_of(records), self._require_forward)
@@ -154,7 +155,7 @@ class RelayPartition:
         return [each for each in sent if each.topic == self._topics.events]
 
     async def _wait(self, there: RelayedPartition) -> None:
-        await self._log.wait_for_append(self._limits.poll_seconds)
+        await self._log.wait_for_append(self._partition, self._limits.poll_seconds)
         now = asyncio.get_running_loop().time()
         if now < self._check_at:
             return

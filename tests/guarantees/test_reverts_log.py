@@ -18,7 +18,7 @@ from tests.infrastructure.kafka.messages import until
 from tests.infrastructure.postgres.database import PARTITION_COUNT, fresh_database
 from tests.stack.servers import Database
 
-APPEND = (LOG_MIGRATIONS / "002_append_events.sql").read_text(encoding="utf-8")
+APPEND = (LOG_MIGRATIONS / "007_name_partitions.sql").read_text(encoding="utf-8")
 LOCK = "perform from log_partitions where partition = any (partitions) order by partition for update;"
 NEXT = "head.seq + row_number() over (partition by asked.partition order by asked.place)"
 CHECK = "if settled is not null then"
@@ -26,7 +26,7 @@ CHECK = "if settled is not null then"
 
 def changed(*replacements: tuple[str, str]) -> str:
     """The append function, with these replacements, under its own name."""
-    text = APPEND.replace("create function", "create or replace function")
+    text = APPEND
     for old, new in replacements:
         assert text.count(old) == 1
         text = text.replace(old, new)

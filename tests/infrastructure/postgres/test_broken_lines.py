@@ -129,10 +129,11 @@ async def test_a_registration_whose_answer_got_lost_is_no_taken_address(
 async def test_a_listener_whose_connection_is_cut_listens_again(
     wire: Wire, store: PostgresEventStore, log: PostgresEventLog
 ) -> None:
-    await log.wait_for_append(1)
+    partition = partition_of(ANNA, PARTITION_COUNT)
+    await log.wait_for_append(partition, 1)
     wire.cut()
     await store.append([append(ANNA, 1)], provenance())
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await log.wait_for_append(10 * PATIENCE_SECONDS)
+        await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
         await store.append([append(ANNA, 2, at=1)], provenance())
-        await log.wait_for_append(10 * PATIENCE_SECONDS)
+        await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)

@@ -49,6 +49,7 @@ def with_settings(settings: Settings, environment: Mapping[str, str] = os.enviro
 class Process(Server):
     """One of PROCESSES. It counts as started when it runs; whether the whole is ready, the API says."""
 
+    others_need_it = False
     misconfigured_code = MISCONFIGURED
 
     def __init__(self, name: str, settings: Settings, log: Path) -> None:

@@ -32,6 +32,8 @@ class Server(ABC):
     name: str
     ready_seconds: float = 60.0
     """How long it may take until it answers."""
+    others_need_it: bool = True
+    """Whether it has to outlive what was started after it."""
     misconfigured_code: int | None = None
     """The exit code that says its settings cannot work, so that another start would not help."""
 

@@ -1,9 +1,9 @@
-"""Keeps servers running: starts them in order, restarts what dies, stops them in reverse order."""
+"""Keeps servers running: starts them in order, restarts what dies, stops what needs them before them."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -72,15 +72,20 @@ class Supervisor:
             task.cancel()
 
     async def stop_all(self) -> None:
-        """In reverse order, each with a chance to end cleanly, all within a deadline."""
-        servers = self._servers[::-1]
+        """Each with a chance to end cleanly, all within a deadline."""
         try:
             async with asyncio.timeout(_STOP_SECONDS):
-                for server in servers:
-                    await server.stop()
+                await self._stop_in_order()
         except TimeoutError:
             self.kill_all()
-            await asyncio.gather(*(server.stop() for server in servers))
+            await _stop_together(self._servers)
+
+    async def _stop_in_order(self) -> None:
+        """First, together, all that no other needs; then the others in reverse order."""
+        await _stop_together([each for each in self._servers if not each.others_need_it])
+        for server in self._servers[::-1]:
+            if server.others_need_it:
+                await server.stop()
 
     def kill_all(self) -> None:
         for server in self._servers:
@@ -114,3 +119,7 @@ class Supervisor:
     def _note(self, server: Server) -> None:
         if server.pid is not None:
             self._record.started(server.name, server.pid)
+
+
+async def _stop_together(servers: Iterable[Server]) -> None:
+    await asyncio.gather(*(server.stop() for server in servers))

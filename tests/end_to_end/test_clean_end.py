@@ -1,5 +1,6 @@
 """Told to end, every process ends by itself, and what it had in hand goes on at once: no lease is waited for."""
 
+import asyncio
 import signal
 import tempfile
 from collections.abc import AsyncIterator
@@ -17,6 +18,9 @@ from tests.end_to_end.story import assert_one_story
 from tests.media import write_tone
 
 END_SECONDS = 10.0
+FROZEN_SECONDS = 20.0
+"""Each process is waited for 12 s and then killed, all at the same time: one after the other takes a minute."""
+SERVERS_SECONDS = 30.0
 LEASE_SECONDS = 300
 """Of processes and of attempts: whoever waited for one of them would come too late for every deadline here."""
 SETTINGS = {
@@ -95,7 +99,9 @@ async def test_up_ends_with_work_under_way_and_the_next_one_finishes_it(fresh_fo
     recording = write_tone(fresh_folder / "tone.wav", seconds=TONE_SECONDS)
     transcription_id = await begins(person, recording)
 
+    family = psutil.Process(ended.process.pid).children(recursive=True)
     await stop(ended)
+    assert all(has_ended(member) for member in family)
 
     again = await start(fresh_folder, **SETTINGS)
     try:
@@ -107,3 +113,22 @@ async def test_up_ends_with_work_under_way_and_the_next_one_finishes_it(fresh_fo
             await assert_one_story(database, again.settings)
     finally:
         await stop(again)
+
+
+@pytest.mark.slow
+async def test_up_ends_in_time_when_none_of_its_processes_hears_that_it_is_to_end(
+    fresh_folder: Path,
+) -> None:
+    ended = await start(fresh_folder, **SETTINGS)
+    family = psutil.Process(ended.process.pid).children(recursive=True)
+    processes = [psutil.Process(each.pid) for name, each in ended.processes().items() if name in PROCESSES]
+    assert len(processes) == len(PROCESSES)
+    for process in processes:
+        process.suspend()
+
+    ended.process.send_signal(signal.SIGTERM)
+
+    await eventually(lambda: all(map(has_ended, processes)), FROZEN_SECONDS, "its processes end")
+    async with asyncio.timeout(SERVERS_SECONDS):
+        assert await ended.process.wait() == 0
+    assert all(has_ended(member) for member in family)

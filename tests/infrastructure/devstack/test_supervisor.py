@@ -1,5 +1,6 @@
 """The supervisor restarts what dies, gives up on what cannot work, and leaves nothing behind."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,38 @@ async def test_servers_stop_in_the_reverse_of_the_order_in_which_they_started(tm
         for name in ("database", "broker", "api"):
             await supervisor.start(Remembering(name, tmp_path))
     assert order == ["api", "broker", "database"]
+
+
+async def test_servers_that_no_other_needs_stop_together_and_before_all_others(tmp_path: Path) -> None:
+    order: list[str] = []
+    together = asyncio.Barrier(3)
+
+    class Process(Tiny):
+        others_need_it = False
+
+        async def stop(self) -> None:
+            """Gets on only when all are being stopped."""
+            async with asyncio.timeout(10):
+                await together.wait()
+            order.append("process")
+            await super().stop()
+
+        def kill(self) -> None:
+            order.append("killed")
+
+    class Needed(Tiny):
+        async def stop(self) -> None:
+            order.append(self.name)
+            await super().stop()
+
+    async with supervised(ProcessRecord(tmp_path / "processes.json"), lambda _: None) as supervisor:
+        await supervisor.start(Needed("database", tmp_path))
+        for name in ("relay", "work"):
+            await supervisor.start(Process(name, tmp_path))
+        await supervisor.start(Needed("broker", tmp_path))
+        await supervisor.start(Process("api", tmp_path))
+    assert order[:3] == ["process"] * 3
+    assert [name for name in order if name in {"database", "broker"}] == ["broker", "database"]
 
 
 async def test_a_failure_in_the_body_stops_everything_too(tmp_path: Path) -> None:

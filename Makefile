@@ -31,7 +31,7 @@ test: $(INSTALLED) ## run every test; STACK=containers takes PostgreSQL and Kafk
 	@STACK=$(STACK) $(VENV)/bin/python -m pytest $(TESTS)
 
 chaos: $(INSTALLED) ## load and faults, then the oracle; MINUTES=30 SEED=7 FAULTS=900 BROKER=noida
-	@$(VENV)/bin/python -m tests.chaos --minutes $(or $(MINUTES),1) --broker $(or $(BROKER),apache) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
+	@$(VENV)/bin/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(BROKER),--broker $(BROKER)) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 check: $(INSTALLED) ## lint, types, import contracts, shape, Compose file
 	@$(VENV)/bin/ruff format --check .

@@ -12,8 +12,8 @@ import httpx
 from tests.chaos.ledger import Command, Ledger
 
 PASSWORD: Final = "correct horse battery"
-TIMEOUT_SECONDS: Final = 12.0
-PAUSE_SECONDS_MAX: Final = 0.3
+TIMEOUT_SECONDS: Final = 6.0
+PAUSE_SECONDS_MAX: Final = 0.4
 ACTIONS: Final = {
     "uploads": 3,
     "requests": 5,
@@ -22,7 +22,7 @@ ACTIONS: Final = {
     "edits": 4,
     "looks": 6,
     "lists": 1,
-    "starts_over": 0.2,
+    "starts_over": 0.5,
 }
 """What a client does next, and how often compared with the rest."""
 
@@ -44,27 +44,29 @@ class SimulatedClient:
 
     async def works(self, stop: asyncio.Event) -> None:
         """Returns after the action that is under way when `stop` is set."""
-        async with self._http:
-            await self._arrives(stop)
-            while not stop.is_set():
-                (action,) = self._chance.choices(list(ACTIONS), list(ACTIONS.values()))
-                if action == "starts_over":
-                    await self._arrives(stop)
-                else:
-                    await getattr(self, f"_{action}")()
-                await asyncio.sleep(self._chance.uniform(0, PAUSE_SECONDS_MAX))
-
-    async def _arrives(self, stop: asyncio.Event) -> None:
-        """Tries new addresses until one is logged in."""
         while not stop.is_set():
-            credentials = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
-            await self._command("register", "POST", "/auth/register", json=credentials)
-            login = await self._send("POST", "/auth/login", json=credentials)
-            if login is not None and login.status_code == 200:
-                self._http.headers["Authorization"] = f"Bearer {login.json()['token']}"
-                self._files, self._transcriptions = [], []
-                return
-            await asyncio.sleep(PAUSE_SECONDS_MAX)  # a client's pause between two tries
+            (action,) = self._chance.choices(list(ACTIONS), list(ACTIONS.values()))
+            await getattr(self, f"_{action}")()
+            await asyncio.sleep(self._chance.uniform(0, PAUSE_SECONDS_MAX))
+
+    async def leaves(self) -> None:
+        await self._http.aclose()
+
+    async def arrives(self) -> None:
+        """Tries new addresses until one is logged in. For the beginning, when nothing is broken yet."""
+        while not await self._starts_over():
+            await asyncio.sleep(PAUSE_SECONDS_MAX)
+
+    async def _starts_over(self) -> bool:
+        """As somebody new; stays who it was when that does not work."""
+        credentials = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+        await self._command("register", "POST", "/auth/register", json=credentials)
+        login = await self._send("POST", "/auth/login", json=credentials)
+        if login is None or login.status_code != 200:
+            return False
+        self._http.headers["Authorization"] = f"Bearer {login.json()['token']}"
+        self._files, self._transcriptions = [], []
+        return True
 
     async def _uploads(self) -> None:
         recording = self._chance.choice(self._recordings)

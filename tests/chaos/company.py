@@ -16,16 +16,18 @@ from infrastructure.devstack.supervisor import Say
 from infrastructure.settings import PREFIX, Settings, read_settings
 from tests.chaos.faults import second
 from tests.end_to_end.installation import Installation
+from tests.infrastructure.postgres.wire import Wire
 
 RESTART_SECONDS: Final = 0.05
 """Keeps a process that cannot start from taking the machine for itself."""
 
 
 class Company:
-    """One more of each process. `ends` counts how they ended when nobody killed them."""
+    """One more of each process. `ends` counts how they ended when nobody killed them; they reach PostgreSQL by `line`."""
 
-    def __init__(self, settings: Settings, logs: Path) -> None:
+    def __init__(self, settings: Settings, line: Wire, logs: Path) -> None:
         self.settings = settings
+        self.line = line
         self.servers: Mapping[str, Process] = {
             second(name): Process(name, settings, logs / f"{second(name)}.log") for name in PROCESSES
         }
@@ -50,8 +52,8 @@ async def company_of(
     running: Installation, variables: Mapping[str, object], say: Say
 ) -> AsyncIterator[Company]:
     """They run until the context is left, with the settings that `up` was started with. Yields when they are ready."""
-    company = Company(_settings(running, variables), running.folder.logs)
-    async with asyncio.TaskGroup() as watchers:
+    async with Wire(running.addresses.database_url).open() as line, asyncio.TaskGroup() as watchers:
+        company = Company(_settings(running, line, variables), line, running.folder.logs)
         tasks = [watchers.create_task(company.keep_running(name)) for name in company.servers]
         try:
             await wait_until_ready(company.url, running.folder.logs, say)
@@ -63,11 +65,11 @@ async def company_of(
             await asyncio.gather(*(server.stop() for server in company.servers.values()))
 
 
-def _settings(running: Installation, variables: Mapping[str, object]) -> Settings:
+def _settings(running: Installation, line: Wire, variables: Mapping[str, object]) -> Settings:
     environment = {f"{PREFIX}{name.upper()}": str(value) for name, value in variables.items()}
     return msgspec.structs.replace(
         read_settings(environment),
-        database_url=running.addresses.database_url,
+        database_url=line.url,
         kafka_bootstrap=running.addresses.kafka_bootstrap,
         object_store=running.addresses.object_store,
         jwt_secret=running.folder.jwt_secret(),

@@ -8,6 +8,8 @@ from typing import Final
 from msgspec import Struct
 
 POSTGRES: Final = "PostgreSQL"
+LINE: Final = "line to PostgreSQL"
+"""Of the additional processes, whose connections pass through the harness."""
 PRODUCT: Final = ("api", "relay", "project", "dispatch", "work")
 QUIET_SHARE: Final = 0.04
 """Of the time, at the start and at the end, without faults."""
@@ -21,7 +23,14 @@ class Kind(StrEnum):
     RESTART = "restart"
     """The clean end that an operator asks for."""
     CUT = "cut"
-    """Every session of the database is ended, as by a firewall."""
+    """Every session of the database is ended, as by an administrator."""
+    SEVER = "sever"
+    """Connections break without a word, as when a firewall forgets them."""
+    SILENCE = "silence"
+    """Connections stay open and carry nothing for longer than every lease: a network that is parted and heals."""
+
+
+LASTING: Final = (Kind.FREEZE, Kind.SILENCE)
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -34,7 +43,7 @@ class Fault(Struct, frozen=True, kw_only=True):
 
 
 def schedule(
-    seed: int, seconds: float, count: int, broker: str, freeze_seconds: tuple[float, float]
+    seed: int, seconds: float, count: int, broker: str, lasting_seconds: tuple[float, float]
 ) -> list[Fault]:
     """Every kind hits every target once before one hits it twice."""
     chance = random.Random(f"faults {seed}")
@@ -47,7 +56,7 @@ def schedule(
             at_seconds=moment,
             kind=kind,
             target=target,
-            lasts_seconds=chance.uniform(*freeze_seconds) if kind is Kind.FREEZE else 0.0,
+            lasts_seconds=chance.uniform(*lasting_seconds) if kind in LASTING else 0.0,
         )
         for moment, (kind, target) in zip(moments, deck, strict=False)
     ]
@@ -66,7 +75,8 @@ def _combinations(broker: str) -> list[tuple[Kind, str]]:
         *((Kind.FREEZE, target) for target in everything),
         *((Kind.RESTART, target) for target in servers),
         (Kind.CUT, POSTGRES),
-        (Kind.CUT, POSTGRES),
+        (Kind.SEVER, LINE),
+        (Kind.SILENCE, LINE),
     ]
 
 

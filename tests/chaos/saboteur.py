@@ -6,7 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, assert_never
 
 import asyncpg
 import psutil
@@ -28,17 +28,18 @@ where datname = current_database() and pid <> pg_backend_pid()
 class Saboteur:
     """`done` counts the faults that hit, by kind and target; `missed` those whose target never came back in time."""
 
-    def __init__(self, running: Installation, company: Company) -> None:
+    def __init__(self, running: Installation, company: Company, faults: Sequence[Fault]) -> None:
         self._running = running
         self._company = company
+        self._faults = faults
         self.done: Counter[tuple[Kind, str]] = Counter()
         self.missed: Counter[tuple[Kind, str]] = Counter()
 
-    async def works_through(self, faults: Sequence[Fault]) -> None:
+    async def works(self) -> None:
         """Returns when the last fault is over and everything frozen has been thawed."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as under_way:
-            for fault in faults:
+            for fault in self._faults:
                 await asyncio.sleep(max(0.0, began + fault.at_seconds - time.monotonic()))
                 under_way.create_task(self._inflict(fault))
 
@@ -54,22 +55,19 @@ class Saboteur:
 
     async def _hits(self, fault: Fault) -> bool:
         """Whether there was something to do it to."""
-        if fault.kind is Kind.CUT:
-            return await self._cut()
-        process = self._process(fault.target)
-        if process is None:
-            return False
         match fault.kind:
-            case Kind.FREEZE if process.status() == psutil.STATUS_STOPPED:
-                return False
-            case Kind.FREEZE:
-                return await _freeze(process, fault.lasts_seconds)
-            case Kind.KILL:
-                return _send(process, signal.SIGKILL)
+            case Kind.CUT:
+                return await self._cut()
+            case Kind.SEVER:
+                self._company.line.cut()
+                return True
+            case Kind.SILENCE:
+                return await self._silence(fault.lasts_seconds)
+            case Kind.KILL | Kind.FREEZE | Kind.RESTART:
+                process = self._process(fault.target)
+                return process is not None and await _strike(process, fault)
             case _:
-                # What each of them understands as the order to end soon and cleanly.
-                fast = signal.SIGINT if fault.target == POSTGRES else signal.SIGTERM
-                return _send(process, fast)
+                assert_never(fault.kind)
 
     def _process(self, name: str) -> psutil.Process | None:
         """None while it is dead."""
@@ -86,12 +84,37 @@ class Saboteur:
             return None
         return process if started_at in (None, process.create_time()) else None
 
+    async def _silence(self, seconds: float) -> bool:
+        """False while an earlier one lasts."""
+        line = self._company.line
+        if line.is_silent:
+            return False
+        line.fall_silent()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            line.recover()
+        return True
+
     async def _cut(self) -> bool:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS / 4), self._running.database() as database:
                 return bool(await database.fetchval(CUT_ALL))
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
+
+
+async def _strike(process: psutil.Process, fault: Fault) -> bool:
+    match fault.kind:
+        case Kind.FREEZE if process.status() == psutil.STATUS_STOPPED:
+            return False
+        case Kind.FREEZE:
+            return await _freeze(process, fault.lasts_seconds)
+        case Kind.KILL:
+            return _send(process, signal.SIGKILL)
+        case _:
+            # What each of them understands as the order to end soon and cleanly.
+            return _send(process, signal.SIGINT if fault.target == POSTGRES else signal.SIGTERM)
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> bool:

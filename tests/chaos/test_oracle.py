@@ -80,13 +80,13 @@ def test_an_event_with_other_content_is_found() -> None:
 
 def test_one_seed_makes_one_schedule_and_another_seed_another() -> None:
     first, again, other = (
-        schedule(seed, 60, 30, "Apache Kafka", freeze_seconds=(4, 7)) for seed in (1, 1, 2)
+        schedule(seed, 60, 30, "Apache Kafka", lasting_seconds=(4, 7)) for seed in (1, 1, 2)
     )
     assert first == again != other
 
 
 def test_every_kind_hits_every_target_before_one_is_hit_twice() -> None:
-    faults = schedule(7, 60, 28, "Apache Kafka", freeze_seconds=(4, 7))
+    faults = schedule(7, 60, 29, "Apache Kafka", lasting_seconds=(4, 7))
     assert [each.at_seconds for each in faults] == sorted(each.at_seconds for each in faults)
     assert {each.target for each in faults if each.kind is Kind.KILL} == {
         *PRODUCT,

@@ -42,6 +42,10 @@ class Wire:
         """To the next request that contains `to` there is no answer: its connection breaks instead."""
         self._answer_to_lose = to
 
+    @property
+    def is_silent(self) -> bool:
+        return not self._open.is_set()
+
     def fall_silent(self) -> None:
         self._open.clear()
 
@@ -61,7 +65,12 @@ class Wire:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        line = Line(writer, *await asyncio.open_connection(self._target.hostname, self._target.port))
+        try:
+            reached = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:  # The server is down: to the client the connection breaks.
+            writer.transport.abort()
+            return
+        line = Line(writer, *reached)
         self._lines.add(line)
         try:
             async with asyncio.TaskGroup() as group:

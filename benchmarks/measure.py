@@ -14,6 +14,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+COLUMNS_MIN: Final = 110
+"""What the widest table takes; a terminal that is narrower breaks the lines itself."""
 RESULTS: Final = Path(__file__).parent / "results"
 
 
@@ -61,6 +63,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
 def report(name: str, caption: str, measurements: Sequence[Measurement]) -> None:
     """Prints the table and writes `benchmarks/results/NAME.json`."""
     console = Console()
+    console.width = max(console.width, COLUMNS_MIN)
     unit, peers = measurements[0].unit, list(measurements[0].peers)
     title = f"{name}, {unit} (one run, {os.cpu_count()} cores)"
     table = Table(title=title, title_justify="left", box=SIMPLE)

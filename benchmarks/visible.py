@@ -45,18 +45,19 @@ Once = Callable[[], Awaitable[float]]
 
 
 async def main() -> None:
-    async with running_stack() as stack:
-        ours, limit = [], []
-        async with _by_hand(stack) as once:
-            limit = [await _latencies(rate, once, at_once=False) for rate in RATES]
-        async with _product(stack) as once:
-            ours = [await _latencies(rate, once, at_once=True) for rate in RATES]
-    measured = [
-        _measurement(f"{rate}/s, {name}", share, most, mine, theirs)
-        for rate, mine, theirs in zip(RATES, ours, limit, strict=True)
+    async with running_stack() as stack, _by_hand(stack) as by_hand, _product(stack) as product:
+        measured = [each for rate in RATES for each in await _measure(rate, by_hand, product)]
+    report("visible", CAPTION, measured)
+
+
+async def _measure(rate: int, by_hand: Once, product: Once) -> list[Measurement]:
+    """One right after the other, so that both meet the same machine."""
+    limit = await _latencies(rate, by_hand, at_once=False)
+    ours = await _latencies(rate, product, at_once=True)
+    return [
+        _measurement(f"{rate}/s, {name}", share, most, ours, limit)
         for name, share, most in (("p50", 0.5, 1.5), ("p99", 0.99, 3.0))
     ]
-    report("visible", CAPTION, measured)
 
 
 def _measurement(

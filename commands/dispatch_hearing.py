@@ -7,11 +7,18 @@ from collections.abc import Callable
 class Hearing:
     """Workers that are alive report every few seconds, so whoever has heard anybody steadily would have heard all.
 
-    While Kafka or this dispatcher was away, nobody could be heard, and no lease may be ended for it.
+    While Kafka or this dispatcher was away, nobody could be heard, and no lease may be ended for it. When it is back
+    some are heard again later than others: each gets `return_seconds`.
     """
 
-    def __init__(self, pause_seconds_max: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        pause_seconds_max: float,
+        return_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pause_seconds_max = pause_seconds_max
+        self._return_seconds = max(return_seconds, pause_seconds_max)
         self._monotonic = monotonic
         self._since = self._last = float("-inf")
 
@@ -31,4 +38,4 @@ class Hearing:
     @property
     def is_steady(self) -> bool:
         """Whether everybody who is alive must have been heard."""
-        return self.steady_seconds >= self._pause_seconds_max
+        return self.steady_seconds >= self._return_seconds

@@ -58,6 +58,10 @@ class DispatchTables(Protocol):
         """Forgets workers that have left; their leases run on."""
         ...
 
+    async def give_up(self, workers: Collection[UUID]) -> None:
+        """Lets all leases of these workers run out at once."""
+        ...
+
     async def note_progress(self, reports: Sequence[ProgressReported], lease_seconds: float) -> None:
         """Renews leases and moves progress forward, where attempt and worker are those of the lease."""
         ...

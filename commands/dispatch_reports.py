@@ -19,6 +19,7 @@ from schemas.messages import (
     AttemptSucceeded,
     ProgressReported,
     Report,
+    WorkerGone,
     WorkerLeaving,
     WorkerReady,
 )
@@ -26,7 +27,7 @@ from schemas.messages import (
 logger = logging.getLogger(__name__)
 
 Outcome = AttemptSucceeded | AttemptFaulted
-Member = WorkerReady | WorkerLeaving
+Member = WorkerReady | WorkerLeaving | WorkerGone
 Kind = TypeVar("Kind")
 
 OUTCOMES_AT_ONCE: Final = 16
@@ -57,15 +58,20 @@ class ReportTaker:
         await self._take_members([each for each in reports if isinstance(each, Member)])
         await self._take_progress([each for each in reports if isinstance(each, ProgressReported)])
         await self._take_outcomes([each for each in reports if isinstance(each, Outcome)])
+        # What it achieved before it was gone counts.
+        await self._take_ends([each.worker_id for each in reports if isinstance(each, WorkerGone)])
         await self._tables.keep_offsets({partition: offset + 1 for partition, offset, _ in batch})
 
     async def _take_members(self, reports: Iterable[Member]) -> None:
         """A worker's reports lie in one partition, in order: the last one counts."""
         last = {report.worker_id: report for report in reports}
-        leaving = [each.worker_id for each in last.values() if isinstance(each, WorkerLeaving)]
+        leaving = [each.worker_id for each in last.values() if not isinstance(each, WorkerReady)]
         ready = [each for each in last.values() if isinstance(each, WorkerReady)]
         await self._together_or_apart(self._tables.dismiss, leaving)
         await self._together_or_apart(self._announce, ready)
+
+    async def _take_ends(self, workers: Sequence[UUID]) -> None:
+        await self._together_or_apart(self._tables.give_up, workers)
 
     async def _announce(self, ready: Sequence[WorkerReady]) -> None:
         await self._tables.announce(ready, self._lease_seconds)

@@ -78,6 +78,9 @@ class PostgresDispatchTables:
     async def dismiss(self, workers: Collection[UUID]) -> None:
         await self.pool.execute(SQL["dismiss"], list(workers))
 
+    async def give_up(self, workers: Collection[UUID]) -> None:
+        await self.pool.execute(SQL["give_up"], list(workers))
+
     async def note_progress(self, reports: Sequence[ProgressReported], lease_seconds: float) -> None:
         rows = [
             (

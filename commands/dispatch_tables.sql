@@ -108,6 +108,9 @@ where l.worker_id = any($4::uuid[])
 -- name: dismiss
 delete from dispatch_workers where worker_id = any($1::uuid[]);
 
+-- name: give_up
+update dispatch_leases set expires_at = '-infinity' where worker_id = any($1::uuid[]);
+
 -- name: note_progress
 with news as (
     select * from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::double precision[], $5::double precision[],

@@ -33,10 +33,12 @@ ACTOR: Final = "dispatcher"
 
 
 class DispatchLimits(Struct, frozen=True, kw_only=True):
-    lease_seconds: float = 30.0
+    lease_seconds: float = 15.0
     """How long an attempt may go without a report."""
     silence_seconds_max: float = 6.0
     """How long after its last report a worker still counts as there."""
+    return_seconds_max: float = 12.0
+    """How long after an outage a worker that lives may need to be heard again: a try to send takes up to 10 s."""
     settle_seconds: float = 1.0
     """How long what was reported in our absence may take to arrive: its senders may be gone."""
     look_seconds: float = 0.25
@@ -84,7 +86,11 @@ class Dispatcher:
 
     async def run(self) -> Never:
         """Until cancelled; may be run again."""
-        hearing = Hearing(self._limits.silence_seconds_max, self._monotonic)
+        hearing = Hearing(
+            self._limits.silence_seconds_max,
+            min(self._limits.return_seconds_max, self._limits.lease_seconds),
+            self._monotonic,
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen(hearing), name="taking reports")
             tasks.create_task(self._look(hearing), name="assigning jobs")

@@ -1,7 +1,7 @@
 """The worker's process: `python -m inference_worker`, any number of them at a time."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.job import Workplace
-from inference_worker.scratch import open_scratch, scratch_root
+from inference_worker.scratch import open_scratch, remove_leftovers, scratch_root
 from inference_worker.worker import Worker
 from infrastructure.kafka.jobs import JobConsumer
 from infrastructure.kafka.reports import ReportProducer
@@ -21,8 +21,10 @@ from schemas.topics import Topics
 
 async def work(settings: Settings) -> None:
     """Raises EngineUnavailable, InvalidSetting or KafkaUnreachable."""
-    with open_scratch(scratch_root()) as scratch:
-        async with open_worker(settings, uuid4(), scratch) as worker:
+    root, worker_id = scratch_root(), uuid4()
+    killed = remove_leftovers(root)
+    with open_scratch(root, worker_id) as scratch:
+        async with open_worker(settings, worker_id, scratch, killed) as worker:
             try:
                 await worker.run()
             finally:
@@ -30,7 +32,9 @@ async def work(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings, worker_id: UUID, scratch: Path) -> AsyncIterator[Worker]:
+async def open_worker(
+    settings: Settings, worker_id: UUID, scratch: Path, killed: Collection[UUID]
+) -> AsyncIterator[Worker]:
     """A worker whose assignments are heard from now on."""
     topics = Topics(settings.topic_prefix)
     choice = EngineChoice(kind=settings.engine, model=settings.model, speed=settings.scripted_speed)
@@ -46,6 +50,7 @@ async def open_worker(settings: Settings, worker_id: UUID, scratch: Path) -> Asy
             engines=[EngineProcess(choice) for _ in range(settings.worker_slots)],
             place=Workplace(store=store, scratch=scratch, window_seconds=settings.window_seconds),
             ready_interval_seconds=settings.ready_interval_seconds,
+            killed=killed,
         )
 
 

@@ -4,11 +4,11 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
+from uuid import UUID
 
 LOCK_SUFFIX: Final = ".lock"
 
@@ -18,17 +18,20 @@ def scratch_root() -> Path:
     return Path(tempfile.gettempdir()) / f"stenolog-worker-{os.geteuid()}"
 
 
-@contextmanager
-def open_scratch(root: Path) -> Iterator[Path]:
-    """A new private folder, removed at the end; folders whose workers were killed are removed at the start.
+def remove_leftovers(root: Path) -> Sequence[UUID]:
+    """Removes the folders of killed workers and returns who they were: the kernel knows for sure, no clock is asked.
 
     Raises PermissionError when somebody else made `root`.
     """
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if root.stat().st_uid != os.geteuid():
-        raise PermissionError(f"{root} belongs to another account: remove it, or set TMPDIR")
-    _remove_leftovers(root)
-    folder = root / uuid4().hex
+    _provide(root)
+    return [UUID(lock.stem) for lock in root.glob(f"*{LOCK_SUFFIX}") if _remove_leftover(lock)]
+
+
+@contextmanager
+def open_scratch(root: Path, worker_id: UUID) -> Iterator[Path]:
+    """A new private folder, removed at the end. Raises PermissionError when somebody else made `root`."""
+    _provide(root)
+    folder = root / worker_id.hex
     lock = _lock(folder)
     try:
         folder.mkdir(mode=0o700)
@@ -36,6 +39,12 @@ def open_scratch(root: Path) -> Iterator[Path]:
     finally:
         _remove(folder)
         os.close(lock)
+
+
+def _provide(root: Path) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if root.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{root} belongs to another account: remove it, or set TMPDIR")
 
 
 def _lock(folder: Path) -> int:
@@ -47,19 +56,20 @@ def _lock(folder: Path) -> int:
     return lock
 
 
-def _remove_leftovers(root: Path) -> None:
-    for lock in root.glob(f"*{LOCK_SUFFIX}"):
-        try:
-            descriptor = os.open(lock, os.O_RDWR)
-        except FileNotFoundError:
-            continue  # Its worker has just ended in peace.
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(lock.with_suffix(""))
-        except BlockingIOError:
-            pass  # Its worker lives.
-        finally:
-            os.close(descriptor)
+def _remove_leftover(lock: Path) -> bool:
+    """False when its worker lives, or has just ended in peace."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(lock.with_suffix(""))
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _remove(folder: Path) -> None:

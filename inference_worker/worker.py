@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from schemas.messages import (
     AttemptSucceeded,
     ProgressReported,
     Report,
+    WorkerGone,
     WorkerLeaving,
     WorkerReady,
 )
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """`run` it until it is cancelled; then `leave`."""
+    """`run` it until it is cancelled; then `leave`. `killed` are workers that are known to be dead."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Worker:
         engines: Sequence[RunningEngine],
         place: Workplace,
         ready_interval_seconds: float,
+        killed: Collection[UUID] = (),
     ) -> None:
         self._worker_id = worker_id
         self._assignments = assignments
@@ -51,12 +53,15 @@ class Worker:
         self._engines = engines
         self._place = place
         self._ready_interval_seconds = ready_interval_seconds
+        self._killed = killed
         self._attempts = Attempts()
         self._waiting: asyncio.Queue[Attempt] = asyncio.Queue()
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
         """Raises EngineUnavailable or InvalidSetting when an engine cannot be started."""
+        for worker_id in self._killed:
+            await self._tell(WorkerGone(worker_id=worker_id))
         for engine in self._engines:
             await engine.make_ready()
         log.info("worker %s is ready with %s", self._worker_id, self._engines[0].name)
@@ -79,6 +84,7 @@ class Worker:
                     if not attempt.dropped:
                         stopped = self._faulted(attempt, Fault(faults.WORKER_STOPPED))
                         await self._reports.send(attempt.outcome or stopped)
+                await self._reports.send(WorkerGone(worker_id=self._worker_id))
         except (TimeoutError, KafkaUnreachable):
             log.warning("worker %s left without a word; its leases will run out", self._worker_id)
 

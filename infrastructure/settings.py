@@ -40,7 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     worker_slots: Annotated[int, Meta(ge=1, le=64)] = 1
     lease_seconds: PositiveFloat = 3.0
     """How long a process may be silent before others take its partitions."""
-    attempt_lease_seconds: PositiveFloat = 30.0
+    attempt_lease_seconds: PositiveFloat = 15.0
     """How long an attempt may go without a report before it counts as failed."""
     ready_interval_seconds: PositiveFloat = 2.0
     """How often a worker says that it is there."""

@@ -27,6 +27,12 @@ class WorkerLeaving(Struct, frozen=True, kw_only=True, tag="WorkerLeaving"):
     worker_id: UUID
 
 
+class WorkerGone(Struct, frozen=True, kw_only=True, tag="WorkerGone"):
+    """Nothing more comes from this worker: what it holds is lost. Its own last word, or that of its successor."""
+
+    worker_id: UUID
+
+
 class ProgressReported(Struct, frozen=True, kw_only=True, tag="ProgressReported"):
     """Seconds of the recording that are done; renews the lease of the attempt."""
 
@@ -54,7 +60,9 @@ class AttemptFaulted(Struct, frozen=True, kw_only=True, tag="AttemptFaulted"):
     permanent: bool
 
 
-Report: TypeAlias = WorkerReady | WorkerLeaving | ProgressReported | AttemptSucceeded | AttemptFaulted
+Report: TypeAlias = (
+    WorkerReady | WorkerLeaving | WorkerGone | ProgressReported | AttemptSucceeded | AttemptFaulted
+)
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final[msgspec.json.Decoder[Report]] = msgspec.json.Decoder(Report)

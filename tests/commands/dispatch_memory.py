@@ -152,6 +152,11 @@ class MemoryDispatchTables:
         for worker_id in workers:
             self.workers.pop(worker_id, None)
 
+    async def give_up(self, workers: Collection[UUID]) -> None:
+        for key, (lease, _) in self.leases.items():
+            if lease.worker_id in workers:
+                self.leases[key] = (lease, float("-inf"))
+
     async def note_progress(self, reports: Sequence[ProgressReported], lease_seconds: float) -> None:
         for each in reports:
             if self._renew(each.transcription_id, each.attempt, each.worker_id, lease_seconds):

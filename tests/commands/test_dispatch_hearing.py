@@ -4,9 +4,9 @@ from commands.dispatch_hearing import Hearing
 from tests.commands.dispatch_memory import MovedClock
 
 
-def heard_at(*seconds: float, now: float) -> bool:
+def heard_at(*seconds: float, now: float, return_seconds: float = 0.0) -> bool:
     clock = MovedClock()
-    hearing = Hearing(6.0, clock.monotonic)
+    hearing = Hearing(6.0, return_seconds, clock.monotonic)
     for moment in seconds:
         clock.seconds = moment
         hearing.hear()
@@ -32,9 +32,14 @@ def test_a_long_silence_of_all_is_no_sign_about_one() -> None:
     assert heard_at(0.0, 2.0, 4.0, 6.0, 40.0, 43.0, 46.0, now=47.0)
 
 
+def test_after_an_outage_everybody_has_time_to_be_heard_again() -> None:
+    assert not heard_at(0.0, 4.0, 8.0, now=9.0, return_seconds=12.0)
+    assert heard_at(0.0, 4.0, 8.0, 12.0, now=12.0, return_seconds=12.0)
+
+
 def test_how_long_somebody_was_heard_begins_anew_after_a_long_silence() -> None:
     clock = MovedClock()
-    hearing = Hearing(6.0, clock.monotonic)
+    hearing = Hearing(6.0, 0.0, clock.monotonic)
     assert hearing.steady_seconds == 0.0
     for moment, wanted in [(10.0, 0.0), (12.0, 2.0), (17.0, 7.0), (30.0, 0.0), (31.0, 1.0)]:
         clock.seconds = moment

@@ -16,6 +16,7 @@ from schemas.messages import (
     AttemptSucceeded,
     ProgressReported,
     Report,
+    WorkerGone,
     WorkerLeaving,
     WorkerReady,
 )
@@ -185,6 +186,31 @@ async def test_the_last_word_of_a_worker_counts(taker: ReportTaker, tables: Memo
     assert tables.workers == {}
     await taker.take(batch(WorkerLeaving(worker_id=WORKER), ready(), first_offset=2))
     assert list(tables.workers) == [WORKER]
+
+
+async def test_what_a_worker_held_that_is_gone_is_overdue_and_the_worker_forgotten(
+    taker: ReportTaker, tables: MemoryDispatchTables, store: InMemoryEventStore
+) -> None:
+    await assigned(store, tables)
+    await taker.take(batch(ready((TRANSCRIPTION_ID, 1)), WorkerGone(worker_id=WORKER)))
+    assert tables.workers == {}
+    assert await tables.overdue(LEASE_SECONDS, []) == [AttemptKey(TRANSCRIPTION_ID, 1)]
+
+
+async def test_what_a_worker_finished_before_it_was_gone_counts(store: InMemoryEventStore) -> None:
+    overdue_at_outcome: list[AttemptKey] = []
+
+    class Watched(MemoryDispatchTables):
+        async def end(self, ended: AttemptKey) -> None:
+            overdue_at_outcome.extend(await self.overdue(LEASE_SECONDS, []))
+            await super().end(ended)
+
+    watched = Watched(store, MovedClock())
+    await assigned(store, watched)
+    taker = ReportTaker(watched, store, MovedClock(), LEASE_SECONDS, (OSError, VersionConflict))
+    await taker.take(batch(succeeded(), WorkerGone(worker_id=WORKER)))
+    assert overdue_at_outcome == []
+    assert (await state_of(store)).status == "completed"
 
 
 async def test_a_report_the_tables_refuse_does_not_stop_the_others(

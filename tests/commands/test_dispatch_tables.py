@@ -177,6 +177,15 @@ async def test_a_worker_that_left_has_no_room(rig: Rig) -> None:
     assert await rig.tables.free_workers(SILENCE_SECONDS) == []
 
 
+async def test_what_a_worker_held_that_is_gone_is_overdue_at_once(rig: Rig) -> None:
+    await rig.tables.grant(lease(), LEASE_SECONDS)
+    await rig.tables.grant(
+        lease(transcription_id=identity("another"), worker_id=OTHER_WORKER), LEASE_SECONDS
+    )
+    await rig.tables.give_up([WORKER])
+    assert await rig.tables.overdue(LEASE_SECONDS, []) == [AttemptKey(TRANSCRIPTION_ID, 1)]
+
+
 async def test_queued_jobs_wait_until_they_have_a_lease(rig: Rig) -> None:
     await rig.queue(requested())
     [job] = await rig.tables.waiting_jobs(10, [])

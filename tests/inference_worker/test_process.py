@@ -25,6 +25,7 @@ from schemas.messages import (
     AttemptSucceeded,
     ProgressReported,
     Report,
+    WorkerGone,
     WorkerLeaving,
     WorkerReady,
 )
@@ -43,8 +44,8 @@ Kind = TypeVar("Kind", bound=Report)
 class Dispatcher:
     """The other end of the topics."""
 
-    def __init__(self, kafka: str, topics: Topics, reports: ReportConsumer) -> None:
-        self._kafka = kafka
+    def __init__(self, settings: Settings, topics: Topics, reports: ReportConsumer) -> None:
+        self.settings = settings
         self._topics = topics
         self._reports = reports
         self._seq = 0
@@ -61,7 +62,7 @@ class Dispatcher:
     async def send(self, worker_id: UUID, event: Event) -> None:
         self._seq += 1
         sent = record(self._seq, event=event)
-        async with producing(self._kafka) as producer:
+        async with producing(self.settings.kafka_bootstrap) as producer:
             await producer.send(
                 self._topics.jobs,
                 sent.data,
@@ -119,7 +120,7 @@ async def at_work(settings: Settings, temporary: Path) -> AsyncIterator[tuple[Pr
         ReportConsumer(settings.kafka_bootstrap, topics) as reports,
         worker_process(settings, temporary) as process,
     ):
-        dispatcher = Dispatcher(settings.kafka_bootstrap, topics, reports)
+        dispatcher = Dispatcher(settings, topics, reports)
         ready = await dispatcher.next(WorkerReady)
         yield process, dispatcher, ready.worker_id
 
@@ -172,6 +173,29 @@ async def test_sigterm_is_a_transient_fault_of_what_was_in_hand(
         faulted = await dispatcher.next(AttemptFaulted)
         assert (faulted.reason, faulted.permanent) == (faults.WORKER_STOPPED, False)
         assert await ends(process) == 0
+
+
+async def test_a_worker_says_which_worker_of_its_machine_was_killed(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with at_work(settings, tmp_path) as (process, dispatcher, worker_id):
+        process.kill()
+        await process.wait()
+        async with worker_process(dispatcher.settings, tmp_path):
+            gone = await dispatcher.next(WorkerGone)
+            assert gone.worker_id == worker_id
+
+
+async def test_a_worker_that_is_only_frozen_is_not_declared_dead(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with at_work(settings, tmp_path) as (frozen, dispatcher, worker_id):
+        frozen.send_signal(signal.SIGSTOP)
+        async with worker_process(dispatcher.settings, tmp_path) as other:
+            ready = await dispatcher.next(WorkerReady, lambda ready: ready.worker_id != worker_id)
+            other.terminate()
+            gone = await dispatcher.next(WorkerGone)
+            assert gone.worker_id == ready.worker_id
 
 
 async def test_a_wrong_model_is_one_line_and_exit_code_two(

@@ -26,6 +26,7 @@ from schemas.messages import (
     AttemptSucceeded,
     ProgressReported,
     Report,
+    WorkerGone,
     WorkerLeaving,
     WorkerReady,
 )
@@ -355,8 +356,9 @@ async def test_a_worker_that_stops_hands_its_attempts_over_at_once(place: Workpl
         stopped_at = time.monotonic()
         await running.stop()
         assert time.monotonic() - stopped_at < 10.0
-        leaving, *handed_over = running.outbox.sent[-3:]
+        leaving, *handed_over, gone = running.outbox.sent[-4:]
         assert isinstance(leaving, WorkerLeaving)
+        assert isinstance(gone, WorkerGone)
         assert {(each.transcription_id, each.reason, each.permanent) for each in handed_over} == {  # type: ignore[union-attr]  # else it fails, as it should
             (TRANSCRIPTION, faults.WORKER_STOPPED, False),
             (OTHER, faults.WORKER_STOPPED, False),

@@ -39,29 +39,38 @@ class NeverQuiet(Exception):
     """What was accepted did not settle in time; the message has what was left."""
 
 
-async def until_settled(running: Installation, deadline_seconds: float, say: Callable[[str], None]) -> None:
-    """Returns when no work is left, the read models are at the head of the log, and the head stays. Raises NeverQuiet."""
-    ends_at = time.monotonic() + deadline_seconds
-    said_at, before = 0.0, -1
-    left = "the database was not reached"
-    while time.monotonic() < ends_at:
-        try:
-            async with running.database() as database:
-                row = await database.fetchrow(UNSETTLED, list(READ_MODELS))
-        except NOT_YET as problem:
-            left = f"no database: {problem!r}"
-        else:
-            assert row is not None
-            *work, events = row.values()
-            if not any(work) and events == before:
-                return
-            before = events
-            left = ", ".join(f"{count} {name}" for name, count in row.items())
+async def until_settled(
+    running: Installation, standstill_seconds: float, say: Callable[[str], None]
+) -> None:
+    """Returns when no work is left, the read models are at the head of the log, and the head stays.
+
+    A long queue may take its time. Raises NeverQuiet when nothing at all has changed for `standstill_seconds`.
+    """
+    moved_at = said_at = time.monotonic()
+    before = left = "the database was not reached"
+    while time.monotonic() < moved_at + standstill_seconds:
+        settled, left = await _what_is_left(running)
+        if left != before:
+            before, moved_at = left, time.monotonic()
+        elif settled:
+            return
         if time.monotonic() - said_at > SAY_SECONDS:
             said_at = time.monotonic()
             say(f"  waiting for quiet: {left}")
         await asyncio.sleep(LOOK_SECONDS)
-    raise NeverQuiet(f"not quiet after {deadline_seconds:.0f} s: {left}")
+    raise NeverQuiet(f"nothing has changed for {standstill_seconds:.0f} s: {left}")
+
+
+async def _what_is_left(running: Installation) -> tuple[bool, str]:
+    """Whether it is nothing, and what in words."""
+    try:
+        async with running.database() as database:
+            row = await database.fetchrow(UNSETTLED, list(READ_MODELS))
+    except NOT_YET as problem:
+        return False, f"no database: {problem!r}"
+    assert row is not None
+    *work, _events = row.values()
+    return not any(work), ", ".join(f"{count} {name}" for name, count in row.items())
 
 
 async def topic_at_head(

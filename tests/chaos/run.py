@@ -32,7 +32,8 @@ LEASE_SECONDS: Final = 2
 ATTEMPT_LEASE_SECONDS: Final = 3
 LASTING_SECONDS: Final = (4.0, 7.0)
 """Longer than every lease."""
-QUIET_SECONDS: Final = 180.0
+STANDSTILL_SECONDS: Final = 120.0
+"""Longer than any retry of a process that finds nothing to be well."""
 TOPIC_SECONDS: Final = 30.0
 ARRIVE_SECONDS: Final = 120.0
 LOAD_ENDS_SECONDS: Final = 60.0
@@ -42,7 +43,7 @@ BROKERS: Final = {ApacheKafka.name, Noida.name}
 RECORDING_SECONDS: Final = (2.0, 7.5, 15.0, 31.0, 62.0)
 SETTINGS: Final[Mapping[str, object]] = {
     "engine": "scripted",
-    "scripted_speed": 15,
+    "scripted_speed": 30,
     "window_seconds": 5,
     "lease_seconds": LEASE_SECONDS,
     "attempt_lease_seconds": ATTEMPT_LEASE_SECONDS,
@@ -153,7 +154,7 @@ async def _say_progress(ledger: Ledger, saboteur: Saboteur, say: Say) -> None:
 async def _verdict(running: Installation, ledger: Ledger, say: Say) -> tuple[list[oracle.Check], Log]:
     began = time.monotonic()
     try:
-        await until_settled(running, QUIET_SECONDS, say)
+        await until_settled(running, STANDSTILL_SECONDS, say)
         quiet = oracle.check("everything that was accepted is settled", len(ledger.commands), [])
     except NeverQuiet as problem:
         quiet = oracle.check(

@@ -31,7 +31,7 @@ def main() -> int:
     folder.chmod(0o711)  # PostgreSQL's account walks through
     report = asyncio.run(run(plan, folder, say))
     write(report, say)
-    return _conclude(report, plan, folder, options.report)
+    return _conclude(report, plan, folder, options)
 
 
 def say(line: str) -> None:
@@ -46,16 +46,21 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--broker", choices=("apache", "noida"), default="", help="default: Apache Kafka, if it can be had"
     )
+    parser.add_argument("--keep", action="store_true", help="logs and data, also when nothing is wrong")
     parser.add_argument("--report", type=Path, default=Path("build/chaos.json"))
     return parser.parse_args()
 
 
-def _conclude(report: Report, plan: Plan, folder: Path, file: Path) -> int:
+def _conclude(report: Report, plan: Plan, folder: Path, options: argparse.Namespace) -> int:
     """The exit code. What a failed run left behind stays."""
+    file: Path = options.report
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     if not report.violations:
-        shutil.rmtree(folder)
+        if options.keep:
+            say(f"\nlogs and data are in {folder}")
+        else:
+            shutil.rmtree(folder)
         say(f"\nno violation; the report is in {file}")
         return 0
     again = f"python -m tests.chaos --seed {plan.seed} --minutes {plan.seconds / 60:g} --faults {plan.fault_count}"

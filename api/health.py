@@ -27,7 +27,7 @@ KEEP_SECONDS: Final = 0.5
 LAG_SECONDS_MAX: Final = 10.0
 """How old the oldest event may be that a read model has not folded."""
 FAILURES_MAX: Final = 5
-"""How many events that cannot be folded are named; the rest is counted."""
+"""How many events that cannot be folded, or partitions that cannot be relayed, are named; the rest is counted."""
 WORKER_SILENCE_SECONDS_MAX: Final = 15.0
 
 Look: TypeAlias = Callable[[], Awaitable[str]]
@@ -78,8 +78,13 @@ class Health:
             "object_store": self._object_store,
             "read_models": self._read_models,
         }
-        roles: dict[str, Look] = {role: partial(self._members, role) for role in (RELAY, PROJECT)}
-        looks = required | roles | {DISPATCH: self._dispatch, "workers": self._workers}
+        others: dict[str, Look] = {
+            RELAY: self._relay,
+            PROJECT: partial(self._members, PROJECT),
+            DISPATCH: self._dispatch,
+            "workers": self._workers,
+        }
+        looks = required | others
         checks = await asyncio.gather(
             *(_check(look, required=name in required) for name, look in looks.items())
         )
@@ -109,6 +114,12 @@ class Health:
         if age_seconds > self._lag_seconds_max:
             raise NotReady(late)
         return behind
+
+    async def _relay(self) -> str:
+        refusals = [row["reason"] for row in await self._pool.fetch(_SQL["refusals"])]
+        if refusals:
+            raise NotReady("; ".join(_some(refusals)))
+        return await self._members(RELAY)
 
     async def _dispatch(self) -> str:
         standings = await self._standings()
@@ -148,8 +159,13 @@ def _failures(standings: Sequence[Standing]) -> str:
         if each.failing is not None:
             stuck[str(each.failing)].append(each.projection)
     told = [f"{', '.join(names)} cannot fold {event}" for event, names in stuck.items()]
+    return "; ".join(_some(told))
+
+
+def _some(told: list[str]) -> list[str]:
+    """The first few, and how many more there are."""
     more = [f"and {len(told) - FAILURES_MAX} more"] if len(told) > FAILURES_MAX else []
-    return "; ".join(told[:FAILURES_MAX] + more)
+    return told[:FAILURES_MAX] + more
 
 
 async def _check(look: Look, *, required: bool) -> Check:

@@ -4,6 +4,9 @@ select to_regclass('public.log_settings') is not null and to_regclass('read.proj
 -- name: members
 select count(*) from lease_members where role = $1 and expires_at > clock_timestamp();
 
+-- name: refusals
+select reason from relay_refusals order by partition;
+
 -- name: workers
 select count(*), coalesce(sum(slots), 0) from dispatch_workers
 where seen_at > clock_timestamp() - make_interval(secs => $1);

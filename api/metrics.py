@@ -136,6 +136,7 @@ def _place(standing: Standing) -> tuple[str, str]:
 async def _system(connection: Connection) -> list[Metric]:
     queued, running = await _row(connection, _SQL["transcriptions"])
     workers, slots = await _row(connection, _SQL["workers"], WORKER_SILENCE_SECONDS_MAX)
+    refusals = await connection.fetch(_SQL["refusals"])
     at_work = {row["role"]: row["members"] for row in await connection.fetch(_SQL["members"])}
     return [
         _one("transcriptions_queued", "Transcriptions that wait for a worker.", queued),
@@ -147,6 +148,12 @@ async def _system(connection: Connection) -> list[Metric]:
             "Processes that share the work of a role.",
             [((role,), at_work.get(role, 0)) for role in (RELAY, PROJECT, DISPATCH)],
             ("role",),
+        ),
+        gauge(
+            "relay_refusing_seconds",
+            "For how long a partition has not been relayed, as log and Kafka contradict each other; absent when none.",
+            [((partition, reason), seconds) for partition, reason, seconds in refusals],
+            ("partition", "reason"),
         ),
     ]
 

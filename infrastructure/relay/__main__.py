@@ -14,6 +14,7 @@ from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import create_pool
 from infrastructure.process import run_process
 from infrastructure.relay.owner import RelayOwner
+from infrastructure.relay.refusals import PostgresRefusals
 from infrastructure.relay.relay import RelayPartition
 from infrastructure.settings import InvalidSetting, Settings
 from schemas.roles import RELAY
@@ -45,7 +46,8 @@ async def _relay_log(settings: Settings) -> Never:
         async def relay(partition: int) -> Never:
             await RelayPartition(partition, log, settings.kafka_bootstrap, topics).run()
 
-        relaying = asyncio.create_task(RelayOwner(leases, relay, leases.renew_seconds).run())
+        owner = RelayOwner(leases, relay, PostgresRefusals(pool), leases.renew_seconds)
+        relaying = asyncio.create_task(owner.run())
         keeping = asyncio.create_task(_keep_topics(settings, topics))
         await _until_one_ends(relaying, keeping)
 

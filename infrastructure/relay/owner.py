@@ -3,14 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, Never
+from typing import Any, Final, Never
 
 from aiokafka.errors import ProducerFenced
 
 from domain.ports import Leases
+from infrastructure.postgres.errors import DatabaseUnavailable
+from infrastructure.relay.refusals import Refusals
 from infrastructure.relay.standing import Refused
 
 logger = logging.getLogger(__name__)
+
+PROVEN_SECONDS: Final = 10.0
+"""A relay that has run for so long has found nothing wrong: it looks before it sends, and again every few seconds."""
 
 Relay = Callable[[int], Coroutine[Any, Any, Never]]
 """Relays a partition until cancelled."""
@@ -23,11 +28,22 @@ class RelayOwner:
     the older producer then, and its owner asks for the leases anew.
     """
 
-    def __init__(self, leases: Leases, relay: Relay, renew_seconds: float) -> None:
+    def __init__(
+        self,
+        leases: Leases,
+        relay: Relay,
+        refusals: Refusals,
+        renew_seconds: float,
+        proven_seconds: float = PROVEN_SECONDS,
+    ) -> None:
         self._leases = leases
         self._relay = relay
+        self._refusals = refusals
         self._renew_seconds = renew_seconds
+        self._proven_seconds = proven_seconds
         self._tasks: dict[int, asyncio.Task[Never]] = {}
+        self._began: dict[int, float] = {}
+        self._told: tuple[dict[int, str], frozenset[int]] = {}, frozenset()
         self._ending: set[asyncio.Task[Never]] = set()
         self.refused: dict[int, str] = {}
         """Why partitions that are held here are not relayed: log and Kafka contradict each other."""
@@ -37,6 +53,7 @@ class RelayOwner:
         try:
             while True:
                 self._hold(frozenset(await self._leases.renew()))
+                await self._tell()
                 await self._wait()
         finally:
             self._hold(frozenset())
@@ -51,12 +68,29 @@ class RelayOwner:
         for partition in partitions - self._tasks.keys() - self.refused.keys():
             name = f"relay of partition {partition}"
             self._tasks[partition] = asyncio.create_task(self._relay(partition), name=name)
+            self._began[partition] = asyncio.get_running_loop().time()
 
     def _end(self, task: asyncio.Task[Never]) -> None:
         """Not awaited: a producer may take seconds to end, and the other leases want to be renewed."""
         task.cancel()
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+    async def _tell(self) -> None:
+        """Tells what has changed; later, when the database is away."""
+        news = self.refused, self._proven()
+        if news == self._told:
+            return
+        try:
+            await self._refusals.tell(*news)
+        except DatabaseUnavailable as problem:
+            logger.warning("which partitions stand still could not be told: %s", problem)
+        else:
+            self._told = dict(self.refused), news[1]
+
+    def _proven(self) -> frozenset[int]:
+        since = asyncio.get_running_loop().time() - self._proven_seconds
+        return frozenset(each for each in self._tasks if self._began[each] <= since)
 
     async def _wait(self) -> None:
         """Until it is time to renew, or a relay has ended."""

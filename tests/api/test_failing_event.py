@@ -1,7 +1,9 @@
-"""An event that nobody can fold is in the readiness and in the metrics, with its address and the error."""
+"""What stands still, an event that nobody can fold or a partition that nobody may relay, is in the readiness and in the metrics, with the reason."""
 
 from api.health import Health
+from infrastructure.relay.refusals import PostgresRefusals
 from projections.models import READ_MODELS
+from schemas.bodies import Check
 from tests.api.rig import Installation, Person
 from tests.api.test_metrics import sample, samples
 from tests.projections.running import until
@@ -44,3 +46,22 @@ async def test_an_event_that_stops_a_partition_is_in_the_readiness_and_in_the_me
         f"cannot fold event {address} (UserRegistered): {ERROR}; 1 events behind, the oldest for " in detail
     )
     assert all(name in detail for name in READ_MODELS)
+
+
+async def test_a_partition_that_no_relay_may_carry_on_with_is_in_the_readiness_and_in_the_metrics(
+    installation: Installation,
+) -> None:
+    pool = installation.parts.read_models
+    refused = {"partition": "3", "reason": "partition 3: Kafka has events up to 9 and the log ends at 5"}
+    await PostgresRefusals(pool).tell({3: refused["reason"]}, [])
+
+    async def is_measured() -> bool:
+        return sample(await samples(installation), "relay_refusing_seconds", **refused) >= 0
+
+    await until(is_measured)
+    readiness = await Health(pool, installation.parts.objects).readiness()
+    assert readiness.parts["relay"] == Check(ready=False, required=False, detail=refused["reason"])
+
+    await PostgresRefusals(pool).tell({}, [3])
+    readiness = await Health(pool, installation.parts.objects).readiness()
+    assert readiness.parts["relay"].detail == "no process at work"

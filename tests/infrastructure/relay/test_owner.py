@@ -1,13 +1,14 @@
 """Partitions are relayed where their leases are held, and nowhere else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Never
 
 import pytest
 from aiokafka.errors import ProducerFenced
 
+from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.leases import RENEWALS_PER_LEASE
 from infrastructure.relay.owner import RelayOwner
 from infrastructure.relay.standing import LogBehindKafka
@@ -15,6 +16,7 @@ from infrastructure.settings import Settings
 from tests.infrastructure.kafka.messages import until
 
 RENEW_SECONDS = 0.02
+PROVEN_SECONDS = 0.1
 
 
 class GrantedLeases:
@@ -57,9 +59,28 @@ class Relays:
         await until(are_running)
 
 
+class Told:
+    """Who watches; while it is `away` nobody can tell it anything."""
+
+    def __init__(self) -> None:
+        self.refused: dict[int, str] = {}
+        self.tellings = 0
+        self.away = False
+
+    async def tell(self, refused: Mapping[int, str], relayed: Collection[int]) -> None:
+        self.tellings += 1
+        if self.away:
+            raise DatabaseUnavailable
+        self.refused |= refused
+        for partition in relayed:
+            self.refused.pop(partition, None)
+
+
 @asynccontextmanager
-async def owning(leases: GrantedLeases, relays: Relays) -> AsyncIterator[RelayOwner]:
-    owner = RelayOwner(leases, relays.relay, RENEW_SECONDS)
+async def owning(
+    leases: GrantedLeases, relays: Relays, refusals: "Told | None" = None
+) -> AsyncIterator[RelayOwner]:
+    owner = RelayOwner(leases, relays.relay, refusals or Told(), RENEW_SECONDS, PROVEN_SECONDS)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(owner.run())
         yield owner
@@ -93,7 +114,7 @@ async def test_a_slow_end_does_not_keep_the_other_leases_from_being_renewed() ->
         finally:
             await may_end.wait()
 
-    owner = asyncio.create_task(RelayOwner(leases, slow, RENEW_SECONDS).run())
+    owner = asyncio.create_task(RelayOwner(leases, slow, Told(), RENEW_SECONDS).run())
     await relays.until_running(0)
     leases.slots, renewals = (), leases.renewals
 
@@ -147,9 +168,52 @@ async def test_a_refused_partition_stands_still_until_its_lease_changes_hands() 
         await relays.until_running(0, 1)
 
 
+async def test_a_refused_partition_is_told_of_until_it_is_relayed_again() -> None:
+    leases, relays, told = GrantedLeases(0, 1), Relays(), Told()
+    async with owning(leases, relays, told):
+        await relays.until_running(0, 1)
+        relays.ends[0].set_exception(LogBehindKafka(0, reached=5, head=4))
+        await until_told(told, 0)
+        leases.slots = ()
+        await relays.until_running()
+        assert told.refused.keys() == {0}
+        leases.slots = (0,)
+        await until_told(told)
+        assert relays.running == {0}
+
+
+async def test_a_refused_partition_is_told_of_when_the_database_is_back() -> None:
+    leases, relays, told = GrantedLeases(0), Relays(), Told()
+    told.away = True
+    async with owning(leases, relays, told):
+        await relays.until_running(0)
+        relays.ends[0].set_exception(LogBehindKafka(0, reached=5, head=4))
+
+        async def was_tried() -> bool:
+            return told.tellings > 2
+
+        await until(was_tried)
+        told.away = False
+        await until_told(told, 0)
+        tellings, renewals = told.tellings, leases.renewals
+
+        async def are_renewed() -> bool:
+            return leases.renewals > renewals + 3
+
+        await until(are_renewed)
+        assert told.tellings == tellings
+
+
+async def until_told(told: Told, *partitions: int) -> None:
+    async def are_told() -> bool:
+        return told.refused.keys() == set(partitions)
+
+    await until(are_told)
+
+
 async def test_a_relay_that_ends_for_no_known_reason_ends_the_process() -> None:
     leases, relays = GrantedLeases(0, 1), Relays()
-    owner = asyncio.create_task(RelayOwner(leases, relays.relay, RENEW_SECONDS).run())
+    owner = asyncio.create_task(RelayOwner(leases, relays.relay, Told(), RENEW_SECONDS).run())
     await relays.until_running(0, 1)
     relays.ends[0].set_exception(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):

@@ -230,6 +230,35 @@ async def test_a_relay_that_was_frozen_and_thaws_does_no_harm(
         assert None not in (frozen.pid, other.pid)
 
 
+@pytest.mark.slow
+async def test_a_partition_whose_log_was_cut_back_is_told_of_until_the_log_is_whole_again(
+    settings: Settings, pool: Pool, tmp_path: Path
+) -> None:
+    process = relay_process(settings, tmp_path / "relay.log")
+    async with writing(pool), running(process):
+        await until_relayed_more(settings, *PARTITIONS)
+    await pool.execute("create table cut as select * from events where partition = 0 and seq > 5")
+    await pool.execute("alter table events disable trigger user")
+    await pool.execute("delete from events where partition = 0 and seq > 5")
+
+    async def is_told_of() -> bool:
+        return await refusals(pool) == [0]
+
+    async def is_told_of_no_longer() -> bool:
+        return await refusals(pool) == []
+
+    async with running(process):
+        await until(is_told_of)
+    assert await refusals(pool) == [0]
+    await pool.execute("insert into events select * from cut")
+    async with running(process):
+        await until(is_told_of_no_longer)
+
+
+async def refusals(pool: Pool) -> list[int]:
+    return [row["partition"] for row in await pool.fetch("select partition from relay_refusals")]
+
+
 async def test_a_relay_that_is_told_to_end_does_so_and_leaves_its_partitions_to_others(
     settings: Settings, pool: Pool, broker: Kafka, tmp_path: Path
 ) -> None:

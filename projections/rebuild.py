@@ -43,7 +43,7 @@ async def rebuild(
 
     What an interrupted rebuild left behind is dropped first. Raises AlreadyRebuilding, ProjectionFailed when an
     event cannot be folded, or asyncpg.LockNotAvailableError when readers never let go of the old table; the
-    live table is untouched then. The connection is left with another search_path.
+    live table is untouched then.
     """
     if not await connection.fetchval(SQL["claim"], projection.name):
         raise AlreadyRebuilding(projection.name)
@@ -54,6 +54,7 @@ async def rebuild(
         await connection.execute(f"drop schema {builder.schema} cascade")
     finally:
         await connection.execute(SQL["unclaim"], projection.name)
+        await connection.execute("reset all")
 
 
 async def _begin(connection: Database, event_log: EventLog, projection: Projection[Any]) -> "_Builder":

@@ -20,7 +20,7 @@ from schemas.topics import Topics
 
 
 async def work(settings: Settings) -> None:
-    """Raises EngineUnavailable, InvalidSetting or KafkaUnreachable."""
+    """Raises EngineUnavailable or InvalidSetting; while Kafka is away, it waits."""
     root, worker_id = scratch_root(), uuid4()
     killed = remove_leftovers(root)
     with open_scratch(root, worker_id) as scratch:

@@ -1,15 +1,17 @@
 """The jobs topic, as one worker sees it: its assignments and cancellations."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from domain.transcription import TranscriptionCancelled, TranscriptionStarted
-from infrastructure.kafka.consumer import ConsumedMessage, PartitionReader
+from infrastructure.kafka.consumer import RETRY_SECONDS, ConsumedMessage, PartitionReader
 from infrastructure.kafka.dead_letters import DeadLetters
+from infrastructure.kafka.failures import KafkaUnreachable
 from schemas.events import UnknownEventType, decode
 from schemas.partitions import partition_of
 from schemas.topics import Topics, UnreadableMessage, record_of
@@ -18,6 +20,8 @@ JOBS_MAX: Final = 100
 WAIT_SECONDS: Final = 5.0
 
 JobEvent: TypeAlias = TranscriptionStarted | TranscriptionCancelled
+
+logger = logging.getLogger(__name__)
 
 
 class JobConsumer:
@@ -36,14 +40,21 @@ class JobConsumer:
         """The last `seq` handed out by log partition: after a loss the relay sends again what Kafka had."""
 
     async def __aenter__(self) -> "JobConsumer":
-        """Raises KafkaUnreachable."""
-        ends = await self._reader.ends([self._partition])
-        self._reader.assign(ends)
+        """Waits for Kafka when that is away."""
+        self._reader.assign(await self._ends())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._reader.close()
         await self._dead_letters.close()
+
+    async def _ends(self) -> Mapping[int, int]:
+        while True:
+            try:
+                return await self._reader.ends([self._partition])
+            except KafkaUnreachable as problem:
+                logger.warning("still waiting for Kafka: %s", problem)
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def __aiter__(self) -> AsyncIterator[JobEvent]:
         """Without end; waits for Kafka when that is away."""

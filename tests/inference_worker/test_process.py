@@ -67,7 +67,7 @@ class Dispatcher:
                 self._topics.jobs,
                 sent.data,
                 str(worker_id).encode(),
-                partition_of(worker_id, PARTITION_COUNT),
+                partition_of(worker_id, self.settings.partitions),
                 headers=headers_of(sent),
             )
 

@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from domain.events import Event
+from infrastructure.kafka import consumer
 from infrastructure.kafka.jobs import JobConsumer, JobEvent
 from infrastructure.kafka.topics import create_topics
 from schemas.partitions import partition_of
 from schemas.topics import Topics, headers_of
 from tests.builders import OTHER_WORKER, WORKER, cancelled, granted, started
+from tests.infrastructure.kafka.brokers import own_broker
 from tests.infrastructure.kafka.messages import (
     DEADLINE_SECONDS,
     committed,
@@ -18,6 +23,7 @@ from tests.infrastructure.kafka.messages import (
     producing,
     record,
 )
+from tests.stack.waiting import eventually
 
 
 async def assign(
@@ -73,6 +79,33 @@ async def test_nothing_is_missed_that_comes_before_the_first_look(kafka: str) ->
     async with JobConsumer(kafka, topics, 1, WORKER) as jobs:
         await assign(kafka, topics, *((seq, started(seq)) for seq in range(1, 6)))
         assert await take(jobs, 5) == [started(seq) for seq in range(1, 6)]
+
+
+@pytest.mark.slow
+async def test_who_comes_when_kafka_is_away_waits_for_it_however_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    topics = Topics("away")
+    monkeypatch.setattr(consumer, "REACH_SECONDS", 0.1)
+
+    def has_given_up_twice() -> bool:
+        return caplog.text.count("still waiting for Kafka") >= 2
+
+    async def listen() -> Sequence[JobEvent]:
+        async with JobConsumer(broker.bootstrap, topics, 1, WORKER) as jobs:
+            listening.set()
+            return await take(jobs, 1)
+
+    listening = asyncio.Event()
+    async with own_broker(tmp_path, topics) as broker, asyncio.timeout(DEADLINE_SECONDS):
+        broker.kill()
+        await broker.wait()
+        hearing = asyncio.create_task(listen())
+        await eventually(has_given_up_twice, "it tries again and again")
+        await broker.start()
+        await listening.wait()
+        await assign(broker.bootstrap, topics, (1, started()))
+        assert await hearing == [started()]
 
 
 async def test_jobs_can_be_awaited_one_by_one(kafka: str) -> None:

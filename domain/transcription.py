@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from domain.attempts import ATTEMPTS_MAX, failures_after
 from domain.decider import Decider
 from domain.errors import (
     NotOwner,
@@ -17,9 +18,6 @@ from domain.errors import (
     TranscriptionNotCompleted,
     TranscriptionNotFound,
 )
-
-ATTEMPTS_MAX: Final = 3
-"""Attempts per request; the attempt number itself keeps counting over repeated requests."""
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -293,7 +291,7 @@ def _fail_attempt(command: FailAttempt, state: Transcription) -> list[Transcript
         reason=command.reason,
         failed_at=command.failed_at,
     )
-    if not command.permanent and state.failures + 1 < ATTEMPTS_MAX:
+    if not command.permanent and failures_after(state.failures, command.reason) < ATTEMPTS_MAX:
         return [attempt_failed]
     return [attempt_failed, TranscriptionFailed(**asdict(attempt_failed))]
 
@@ -364,7 +362,8 @@ def evolve(state: Transcription, event: TranscriptionEvent) -> Transcription:
                 state, status=Status.PROCESSING, attempt=event.attempt, worker_id=event.worker_id
             )
         case TranscriptionAttemptFailed():
-            return replace(state, status=Status.QUEUED, failures=state.failures + 1, worker_id=None)
+            failures = failures_after(state.failures, event.reason)
+            return replace(state, status=Status.QUEUED, failures=failures, worker_id=None)
         case TranscriptionCompleted():
             return replace(
                 state,

@@ -9,7 +9,6 @@ LANGUAGE_UNSUPPORTED: Final = "language_unsupported"
 ENGINE_DIED: Final = "engine_died"
 ENGINE_STALLED: Final = "engine_stalled"
 WORKER_FAILED: Final = "worker_failed"
-WORKER_STOPPED: Final = "worker_stopped"
 
 
 class Fault(Exception):

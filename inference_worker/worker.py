@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
+from domain.attempts import WORKER_STOPPED
 from domain.transcription import Result, TranscriptionCancelled, TranscriptionStarted
 from inference_worker import faults
 from inference_worker.attempts import Attempt, Attempts
@@ -82,7 +83,7 @@ class Worker:
                 await self._reports.send(WorkerLeaving(worker_id=self._worker_id))
                 for attempt in self._attempts:
                     if not attempt.dropped:
-                        stopped = self._faulted(attempt, Fault(faults.WORKER_STOPPED))
+                        stopped = self._faulted(attempt, Fault(WORKER_STOPPED))
                         await self._reports.send(attempt.outcome or stopped)
                 await self._reports.send(WorkerGone(worker_id=self._worker_id))
         except (TimeoutError, KafkaUnreachable):

@@ -7,9 +7,9 @@ import pytest
 from commands.complete_transcription import complete_transcription
 from commands.fail_attempt import fail_attempt
 from commands.start_transcription import start_transcription
+from domain.attempts import ATTEMPTS_MAX
 from domain.errors import StaleAttempt
 from domain.transcription import (
-    ATTEMPTS_MAX,
     TRANSCRIPTION,
     CompleteTranscription,
     FailAttempt,

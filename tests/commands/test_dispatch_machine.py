@@ -13,10 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from commands.cancel_transcription import cancel_transcription
 from commands.dispatch_reports import ReportTaker
 from commands.request_transcription import request_transcription
+from domain.attempts import ATTEMPTS_MAX
 from domain.errors import QuotaExceeded, Rejection, TranscriptionExists
 from domain.log import VersionConflict
 from domain.quota import QUOTA, QuotaDebited
-from domain.transcription import ATTEMPTS_MAX, CancelTranscription, Status, TranscriptionCompleted
+from domain.transcription import CancelTranscription, Status, TranscriptionCompleted
 from schemas.events import decode
 from schemas.messages import AttemptFaulted, AttemptSucceeded, Report, WorkerReady
 from tests.builders import identity, result

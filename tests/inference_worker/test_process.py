@@ -13,9 +13,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from domain.attempts import WORKER_STOPPED
 from domain.events import Event
 from domain.transcription import Job
-from inference_worker import faults
 from infrastructure.kafka.reports import ReportConsumer
 from infrastructure.media.children import child_environment
 from infrastructure.object_store.folder import FolderObjectStore
@@ -171,7 +171,7 @@ async def test_sigterm_is_a_transient_fault_of_what_was_in_hand(
         await dispatcher.next(ProgressReported)
         process.terminate()
         faulted = await dispatcher.next(AttemptFaulted)
-        assert (faulted.reason, faulted.permanent) == (faults.WORKER_STOPPED, False)
+        assert (faulted.reason, faulted.permanent) == (WORKER_STOPPED, False)
         assert await ends(process) == 0
 
 

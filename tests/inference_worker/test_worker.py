@@ -12,6 +12,7 @@ import msgspec
 import psutil
 import pytest
 
+from domain.attempts import WORKER_STOPPED
 from domain.errors import NotMedia
 from domain.transcription import Job, TranscriptionStarted
 from inference_worker import faults
@@ -360,8 +361,8 @@ async def test_a_worker_that_stops_hands_its_attempts_over_at_once(place: Workpl
         assert isinstance(leaving, WorkerLeaving)
         assert isinstance(gone, WorkerGone)
         assert {(each.transcription_id, each.reason, each.permanent) for each in handed_over} == {  # type: ignore[union-attr]  # else it fails, as it should
-            (TRANSCRIPTION, faults.WORKER_STOPPED, False),
-            (OTHER, faults.WORKER_STOPPED, False),
+            (TRANSCRIPTION, WORKER_STOPPED, False),
+            (OTHER, WORKER_STOPPED, False),
         }
         assert engine.pid is None
         assert list(place.scratch.iterdir()) == []

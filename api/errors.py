@@ -16,6 +16,7 @@ from api.requests import request_id_of
 from api.tokens import NotAuthenticated
 from domain import errors
 from domain.errors import Rejection
+from domain.ports import ObjectStoreUnavailable
 from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
 from schemas.bodies import Problem
 
@@ -125,7 +126,8 @@ def answer_http(request: Request[Any, Any, Any], problem: HTTPException) -> Resp
 def answer_unavailable(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
     """A part cannot be reached just now. Whether a command was carried out may be unknown."""
     _LOGGER.warning("request %s got no answer: %r", request_id_of(request.scope), problem)
-    text = "A part of the system does not answer: look whether it was done, and else try again"
+    part = "The object store" if isinstance(problem, ObjectStoreUnavailable) else "A part of the system"
+    text = f"{part} does not answer: look whether it was done, and else try again"
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", text, headers=headers)
 
@@ -139,6 +141,7 @@ def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Re
 
 _UNAVAILABLE: Final = (
     DatabaseProblem,
+    ObjectStoreUnavailable,
     TimeoutError,
     ConnectionError,
     # A full disk is an OSError too, and will not be better in a moment.

@@ -135,9 +135,16 @@ class ObjectMissing(Exception):
         self.key = key
 
 
+class ObjectStoreUnavailable(Exception):
+    """The object store cannot be reached, or takes nothing; it is worth another try later."""
+
+
 @runtime_checkable
 class ObjectStore(Protocol):
-    """Objects by key: media in, transcripts out. An object appears whole or not at all."""
+    """Objects by key: media in, transcripts out. An object appears whole or not at all.
+
+    Every method may raise ObjectStoreUnavailable.
+    """
 
     async def put(self, key: str, content: bytes) -> None: ...
 

@@ -1,22 +1,28 @@
 """Objects as files in a folder; each is written aside, synced to the disk and then renamed into place."""
 
 import asyncio
+import errno
 import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from uuid import uuid4
 
-from domain.ports import ObjectMissing
+from domain.ports import ObjectMissing, ObjectStoreUnavailable
 from infrastructure.object_store.keys import require_valid_key
 
 INCOMING: Final = ".incoming"
 """Where objects are written before they have their name; keys cannot reach it."""
 LEFTOVER_SECONDS: Final = 24 * 3600.0
 """A file this old in there belongs to a process that was killed."""
+
+_OUTAGES: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT}
+)
+"""A full or broken disk, a network folder whose server is away."""
 
 
 class FolderObjectStore:
@@ -40,28 +46,61 @@ class FolderObjectStore:
 
     async def get(self, key: str) -> bytes:
         path = self._path(key)
-        with _missing(key):
+        with _missing(key), self._there():
             return await asyncio.to_thread(path.read_bytes)
 
     async def stream(self, key: str, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
         path = self._path(key)
-        with _missing(key):
+        with _missing(key), self._there():
             file = await asyncio.to_thread(path.open, "rb")
         try:
-            while chunk := await asyncio.to_thread(file.read, chunk_bytes):
+            while chunk := await self._read(file, chunk_bytes):
                 yield chunk
         finally:
             file.close()
 
     async def fetch(self, key: str, path: Path) -> None:
-        await asyncio.to_thread(_copy_out, key, self._path(key), path)
+        source = self._path(key)
+        with _missing(key), self._there():
+            reader = await asyncio.to_thread(source.open, "rb")
+        with reader:
+            await asyncio.to_thread(_copy_out, reader, path)
 
     async def exists(self, key: str) -> bool:
-        return await asyncio.to_thread(self._path(key).is_file)
+        path = self._path(key)
+        with self._there():
+            if await asyncio.to_thread(path.is_file):
+                return True
+            self._require_folder()
+        return False
 
     async def delete(self, key: str) -> None:
         path = self._path(key)
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        try:
+            with self._there():
+                await asyncio.to_thread(path.unlink)
+        except FileNotFoundError:
+            return
+
+    async def _read(self, file: BinaryIO, chunk_bytes: int) -> bytes:
+        with self._there():
+            return await asyncio.to_thread(file.read, chunk_bytes)
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        """Raises ObjectStoreUnavailable when an error says that the folder or its disk cannot be used."""
+        try:
+            yield
+        except OSError as problem:
+            if problem.errno in _OUTAGES:
+                raise ObjectStoreUnavailable(f"{self._root}: {problem.strerror}") from problem
+            self._require_folder()
+            raise
+
+    def _require_folder(self) -> None:
+        """A folder that was not mounted is empty."""
+        if not self._incoming.is_dir():
+            raise ObjectStoreUnavailable(f"{self._incoming} is gone")
 
     def _path(self, key: str) -> Path:
         return self._root / require_valid_key(key)
@@ -77,23 +116,24 @@ class FolderObjectStore:
 
     def _write(self, path: Path, fill: Callable[[Path], object]) -> None:
         aside = self._incoming / uuid4().hex
-        try:
-            fill(aside)
-            _sync(aside)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-        for folder in _folders_between(path, self._root):
-            _sync(folder)
+        with self._there():
+            try:
+                fill(aside)
+                _sync(aside)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
+            for folder in _folders_between(path, self._root):
+                _sync(folder)
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _copy_out(key: str, source: Path, target: Path) -> None:
-    with _missing(key), source.open("rb") as reader, target.open("xb") as writer:
+def _copy_out(reader: BinaryIO, target: Path) -> None:
+    with target.open("xb") as writer:
         try:
             shutil.copyfileobj(reader, writer, 1 << 20)
         except BaseException:

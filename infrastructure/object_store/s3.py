@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as NotConnected
 
-from domain.ports import ObjectMissing
+from domain.ports import ObjectMissing, ObjectStoreUnavailable
 from infrastructure.object_store.keys import require_valid_key
 
 PART_BYTES: Final = 8 << 20
@@ -17,6 +18,9 @@ PART_BYTES: Final = 8 << 20
 PARTS_MAX: Final = 10_000
 PARTS_AT_ONCE: Final = 4
 _MISSING: Final = frozenset({"NoSuchKey", "NotFound", "404"})
+_OUTAGES: Final = (NotConnected, HTTPClientError, IncompleteReadError, TimeoutError, ConnectionError)
+_BUSY: Final = 429
+_SERVER_ERRORS: Final = 500
 
 
 class S3ObjectStore:
@@ -28,7 +32,9 @@ class S3ObjectStore:
         self._part_bytes = part_bytes
 
     async def put(self, key: str, content: bytes) -> None:
-        await self._client.put_object(**self._named(key), Body=content)
+        named = self._named(key)
+        with _answers(key):
+            await self._client.put_object(**named, Body=content)
 
     async def put_file(self, key: str, path: Path) -> None:
         size_bytes = (await asyncio.to_thread(path.stat)).st_size
@@ -38,17 +44,19 @@ class S3ObjectStore:
             await self._put_parts(key, path, size_bytes)
 
     async def get(self, key: str) -> bytes:
-        with _missing(key):
-            answer = await self._client.get_object(**self._named(key))
-        async with answer["Body"] as body:
-            content: bytes = await body.read()
+        named = self._named(key)
+        with _answers(key):
+            answer = await self._client.get_object(**named)
+            async with answer["Body"] as body:
+                content: bytes = await body.read()
         return content
 
     async def stream(self, key: str, chunk_bytes: int = 1 << 20) -> AsyncGenerator[bytes, None]:
-        with _missing(key):
-            answer = await self._client.get_object(**self._named(key))
+        named = self._named(key)
+        with _answers(key):
+            answer = await self._client.get_object(**named)
         async with answer["Body"] as body:
-            while chunk := await body.read(chunk_bytes):
+            while chunk := await _read(body, key, chunk_bytes):
                 yield chunk
 
     async def fetch(self, key: str, path: Path) -> None:
@@ -64,29 +72,35 @@ class S3ObjectStore:
                     raise
 
     async def exists(self, key: str) -> bool:
+        named = self._named(key)
         try:
-            with _missing(key):
-                await self._client.head_object(**self._named(key))
+            with _answers(key):
+                await self._client.head_object(**named)
         except ObjectMissing:
             return False
         return True
 
     async def delete(self, key: str) -> None:
-        await self._client.delete_object(**self._named(key))
+        named = self._named(key)
+        with _answers(key):
+            await self._client.delete_object(**named)
 
     def _named(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": require_valid_key(key)}
 
     async def _put_parts(self, key: str, path: Path, size_bytes: int) -> None:
         named = self._named(key)
-        started = await self._client.create_multipart_upload(**named)
+        with _answers(key):
+            started = await self._client.create_multipart_upload(**named)
         named["UploadId"] = started["UploadId"]
         try:
             parts = await self._send_parts(named, path, size_bytes)
-            await self._client.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
+            with _answers(key):
+                await self._client.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
         except BaseException:
             # Parts of an unfinished upload are invisible and cost money until somebody aborts it.
-            await asyncio.shield(self._client.abort_multipart_upload(**named))
+            with suppress(ObjectStoreUnavailable), _answers(key):
+                await asyncio.shield(self._client.abort_multipart_upload(**named))
             raise
 
     async def _send_parts(
@@ -98,11 +112,16 @@ class S3ObjectStore:
         async def send(number: int) -> dict[str, object]:
             async with permits:
                 content = await asyncio.to_thread(_read_part, path, (number - 1) * part_bytes, part_bytes)
-                sent = await self._client.upload_part(**named, PartNumber=number, Body=content)
+                with _answers(named["Key"]):
+                    sent = await self._client.upload_part(**named, PartNumber=number, Body=content)
             return {"ETag": sent["ETag"], "PartNumber": number}
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(send(n)) for n in range(1, ceil(size_bytes / part_bytes) + 1)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(send(n)) for n in range(1, ceil(size_bytes / part_bytes) + 1)]
+        except ExceptionGroup as problems:
+            # The first of them is as good as any: they all lost the same server.
+            raise problems.exceptions[0] from problems
         return [task.result() for task in tasks]
 
 
@@ -112,11 +131,23 @@ def _read_part(path: Path, offset: int, length: int) -> bytes:
         return file.read(length)
 
 
+async def _read(body: Any, key: str, chunk_bytes: int) -> bytes:
+    with _answers(key):
+        chunk: bytes = await body.read(chunk_bytes)
+    return chunk
+
+
 @contextmanager
-def _missing(key: str) -> Iterator[None]:
+def _answers(key: str) -> Iterator[None]:
+    """Raises ObjectMissing or ObjectStoreUnavailable for what the client raises."""
     try:
         yield
     except ClientError as problem:
         if problem.response["Error"]["Code"] in _MISSING:
             raise ObjectMissing(key) from problem
+        status = problem.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == _BUSY or status >= _SERVER_ERRORS:
+            raise ObjectStoreUnavailable(f"the bucket's server answers {status}") from problem
         raise
+    except _OUTAGES as problem:
+        raise ObjectStoreUnavailable(f"no answer from the bucket's server: {problem!r}") from problem

@@ -91,6 +91,20 @@ async def test_an_unexpected_error_says_nothing_of_the_inside(
     assert answer.json()["request_id"] in caplog.text
 
 
+async def test_an_object_store_out_of_reach_asks_to_come_back(
+    installation: Installation, anna: Person
+) -> None:
+    away = installation.objects.rename(installation.objects.with_name("away"))
+    try:
+        answer = await anna.uploads()
+    finally:
+        away.rename(installation.objects)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.json()["error"].startswith("The object store does not answer")
+    assert answer.headers["Retry-After"] == "2"
+    assert (await anna.uploads()).status_code == 201
+
+
 async def test_a_database_out_of_reach_asks_to_come_back(installation: Installation, anna: Person) -> None:
     answer = await request_on_broken_log(installation, anna, DatabaseUnavailable("no answer"))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

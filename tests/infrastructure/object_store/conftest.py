@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 from uuid import uuid4
 
@@ -47,4 +48,21 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     folder_url = (tmp_path / "objects").as_uri()
     url = folder_url if request.param == "folder" else request.getfixturevalue("s3_url")
     async with open_object_store(url) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["folder", "s3"])
+async def lost_store(
+    request: pytest.FixtureRequest, tmp_path: Path, s3_credentials: None
+) -> AsyncIterator[ObjectStore]:
+    """It was opened and used, and then the disk or the server behind it went away."""
+    folder = tmp_path / "objects"
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    bucket_url = f"s3://stenolog-{uuid4().hex}?endpoint=http://{host}:{port}&create=yes"
+    async with open_object_store(folder.as_uri() if request.param == "folder" else bucket_url) as opened:
+        await opened.put("media/anna/0a1b", b"some sound")
+        rmtree(folder, ignore_errors=True)
+        server.stop()
         yield opened

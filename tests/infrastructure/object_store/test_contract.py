@@ -1,10 +1,11 @@
 """What every object store promises."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from domain.ports import ObjectMissing, ObjectStore
+from domain.ports import ObjectMissing, ObjectStore, ObjectStoreUnavailable
 
 KEY = "media/anna/0a1b"
 NINE_MEBIBYTES = bytes(range(256)) * 4096 * 9
@@ -87,3 +88,24 @@ async def test_a_key_cannot_lead_out_of_the_store(store: ObjectStore, key: str) 
         await store.put(key, b"x")
     with pytest.raises(ValueError, match="is no object key"):
         await store.get(key)
+
+
+async def test_a_store_that_is_away_says_so_whatever_it_is_asked(
+    lost_store: ObjectStore, tmp_path: Path
+) -> None:
+    for name, content in (("short", b"short"), ("long", NINE_MEBIBYTES)):
+        (tmp_path / name).write_bytes(content)
+    # At once, since each is tried several times with pauses.
+    answers = await asyncio.gather(
+        lost_store.put(KEY, b"x"),
+        lost_store.put_file(KEY, tmp_path / "short"),
+        lost_store.put_file(KEY, tmp_path / "long"),
+        lost_store.get(KEY),
+        anext(aiter(lost_store.stream(KEY))),
+        lost_store.fetch(KEY, tmp_path / "out"),
+        lost_store.exists(KEY),
+        lost_store.delete(KEY),
+        return_exceptions=True,
+    )
+    assert {type(answer) for answer in answers} == {ObjectStoreUnavailable}
+    assert not (tmp_path / "out").exists()

@@ -1,12 +1,15 @@
 """What is particular to folders, to buckets and to the URLs that name them."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
+from domain.ports import ObjectStoreUnavailable
 from infrastructure.object_store import open_object_store
 from infrastructure.object_store.folder import INCOMING, LEFTOVER_SECONDS, FolderObjectStore
 from infrastructure.object_store.s3 import S3ObjectStore
@@ -60,6 +63,60 @@ async def test_a_failed_multipart_upload_is_aborted(s3_client: Any, tmp_path: Pa
         await store.put_file("media/x", tmp_path / "file")
     assert "Uploads" not in await s3_client.list_multipart_uploads(Bucket=bucket)
     assert not await store.exists("media/x")
+
+
+class Losing:
+    """A client whose server goes away when the first part is sent."""
+
+    def __init__(self, client: Any, loss: Exception) -> None:
+        self._client = client
+        self._loss = loss
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def upload_part(self, **_: object) -> None:
+        raise self._loss
+
+
+def refusal(status: int) -> ClientError:
+    answer = {"Error": {"Code": "Odd"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "UploadPart")
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (EndpointConnectionError(endpoint_url="http://gone"), ObjectStoreUnavailable),
+        (refusal(503), ObjectStoreUnavailable),
+        (refusal(429), ObjectStoreUnavailable),
+        (refusal(403), ClientError),
+    ],
+)
+async def test_what_goes_wrong_with_one_part_is_told_as_of_the_whole_file(
+    s3_client: Any, tmp_path: Path, loss: Exception, expected: type[Exception]
+) -> None:
+    bucket = f"stenolog-{uuid4().hex}"
+    await s3_client.create_bucket(Bucket=bucket)
+    store = S3ObjectStore(Losing(s3_client, loss), bucket, part_bytes=1024)
+    (tmp_path / "file").write_bytes(bytes(3000))
+    with pytest.raises(expected):
+        await store.put_file("media/x", tmp_path / "file")
+    assert "Uploads" not in await s3_client.list_multipart_uploads(Bucket=bucket)
+
+
+async def test_a_full_disk_is_an_outage(tmp_path: Path) -> None:
+    def fill(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Full(FolderObjectStore):
+        async def put(self, key: str, content: bytes) -> None:  # noqa: ARG002  # none of it fits
+            self._write(self._path(key), fill)
+
+    store = Full(tmp_path / "objects")
+    await store.prepare()
+    with pytest.raises(ObjectStoreUnavailable, match="No space left on device"):
+        await store.put("media/x", b"x")
 
 
 @pytest.mark.parametrize("url", BAD_URLS)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import uvloop
 
 from benchmarks import append, projection, recovery, relay, visible
+from infrastructure.process import collect_rarely
 
 BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "append": append.main,
@@ -24,6 +25,7 @@ def main(names: list[str]) -> int:
         print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    collect_rarely()  # As in every process of ours.
     for name in names or BENCHMARKS:
         asyncio.run(BENCHMARKS[name]())
     return 0

@@ -136,7 +136,7 @@ class PartitionReader:
         fetched = await consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=records_max)
         for where, messages in fetched.items():
             self._next[where.partition] = messages[-1].offset + 1
-        if not fetched:
+        if not fetched and timeout_seconds > 0:  # Who does not wait learns nothing from silence.
             await self._require_alive(consumer)
         return {where.partition: messages for where, messages in fetched.items()}
 

@@ -45,6 +45,20 @@ async def test_a_reader_that_was_closed_goes_on_where_it_was(kafka: str) -> None
     await reader.close()
 
 
+async def test_who_does_not_wait_takes_no_consumer_for_stuck(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    await publish(kafka, topics, records(1, 2))
+    reader = PartitionReader(kafka, topics.events, check_seconds=0.0)
+    reader.assign({0: 0})
+    await reader.read(0.0, 100)
+    first = reader._consumer
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await reader.read(0.0, 100):
+            await asyncio.sleep(0)
+    assert reader._consumer is first
+    await reader.close()
+
+
 async def test_a_topic_that_does_not_exist_yet_is_waited_for(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     reader = PartitionReader(kafka, f"{topics.prefix}.missing")

@@ -41,17 +41,26 @@ class StreamAppend(Struct, frozen=True, kw_only=True):
     events: Sequence[Event]
 
 
-class LogRecord(Struct, frozen=True, kw_only=True):
-    """One stored event as the log holds it: `data` is the event's JSON, `version` its place in its stream (from 1)."""
+class RecordedEvent(Struct, frozen=True, kw_only=True):
+    """A stored event, and where: all it takes to fold it. `data` is the event's JSON."""
 
     partition: int
     seq: int
-    stream_id: str
-    version: int
-    owner_id: UUID
     type: str
     schema_version: int
     data: bytes
+
+    @property
+    def address(self) -> Address:
+        return Address(self.partition, self.seq)
+
+
+class LogRecord(RecordedEvent, frozen=True, kw_only=True):
+    """One stored event with all that the log holds about it; `version` is its place in its stream (from 1)."""
+
+    stream_id: str
+    version: int
+    owner_id: UUID
     event_id: UUID
     recorded_at: datetime
     actor: str
@@ -59,10 +68,6 @@ class LogRecord(Struct, frozen=True, kw_only=True):
     causation_id: UUID | None
     request_id: str | None
     traceparent: str | None
-
-    @property
-    def address(self) -> Address:
-        return Address(self.partition, self.seq)
 
 
 class VersionConflict(Exception):

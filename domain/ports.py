@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.events import Event
-from domain.log import Address, LogRecord, Provenance, StreamAppend
+from domain.log import Address, LogRecord, Provenance, RecordedEvent, StreamAppend
 from domain.transcript import Segment
 
 
@@ -57,9 +57,9 @@ class EventLog(Protocol):
 
 
 class FeedRecord(Struct, frozen=True, kw_only=True):
-    """A log record as Kafka delivered it; `offset` is only a hint for where to resume."""
+    """A stored event as Kafka delivered it; `offset` is only a hint for where to resume."""
 
-    record: LogRecord
+    record: RecordedEvent
     offset: int
 
 

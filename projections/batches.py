@@ -7,7 +7,7 @@ import asyncpg
 from msgspec import Struct
 
 from domain.events import Event
-from domain.log import LogRecord
+from domain.log import RecordedEvent
 from projections import checkpoints
 from projections.checkpoints import Place, Places
 from projections.outages import is_outage
@@ -21,7 +21,7 @@ EVERY_PROJECTION: Final = "all"
 class PartitionBatch(Struct, frozen=True):
     """Consecutive records of one partition; `next_offset` is where Kafka goes on after them, if known."""
 
-    records: Sequence[LogRecord]
+    records: Sequence[RecordedEvent]
     next_offset: int | None = None
 
     @property
@@ -52,9 +52,15 @@ def describe(problem: BaseException) -> str:
 
 
 async def apply_batch(
-    connection: Database, projections: Sequence[Projection[Any]], places: Places, batch: Batch
+    connection: Database,
+    projections: Sequence[Projection[Any]],
+    places: Places,
+    batch: Batch,
+    channel: str | None = None,
 ) -> dict[int, Place]:
     """Folds the batch in the open transaction; each projection skips what it has already folded.
+
+    The commit notifies the channel of what is reached.
 
     Raises CheckpointMoved, or ProjectionFailed; nothing of the batch may be committed then.
     """
@@ -64,7 +70,7 @@ async def apply_batch(
     }
     # Checkpoints first: a zombie fails before it touches a row, and a rebuild that holds them is waited for
     # without holding the tables it wants to replace.
-    await checkpoints.advance(connection, places, after)
+    await checkpoints.advance(connection, places, after, channel)
     events = _read(batch, _ignored(projections))
     for projection in projections:
         try:
@@ -81,7 +87,7 @@ def _ignored(projections: Iterable[Projection[Any]]) -> frozenset[EventType]:
     return frozenset(name for name, kind in REGISTRY.items() if kind not in wanted)
 
 
-def _read(batch: Batch, ignored: Collection[EventType]) -> list[tuple[LogRecord, Event]]:
+def _read(batch: Batch, ignored: Collection[EventType]) -> list[tuple[RecordedEvent, Event]]:
     try:
         return [
             (record, decode(record.type, record.schema_version, record.data))
@@ -93,6 +99,8 @@ def _read(batch: Batch, ignored: Collection[EventType]) -> list[tuple[LogRecord,
         raise ProjectionFailed(EVERY_PROJECTION, problem) from problem
 
 
-def _unseen(events: Iterable[tuple[LogRecord, Event]], projection: str, places: Places) -> Iterator[Event]:
+def _unseen(
+    events: Iterable[tuple[RecordedEvent, Event]], projection: str, places: Places
+) -> Iterator[Event]:
     seen = {partition: place.seqs[projection] for partition, place in places.items()}
     return (event for record, event in events if record.seq > seen[record.partition])

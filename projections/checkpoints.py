@@ -63,26 +63,27 @@ async def read_places(
     return {partition: Place(seqs[partition], offsets[partition]) for partition in partitions}
 
 
-async def advance(connection: Database, before: Places, after: Places) -> None:
-    """Moves the checkpoints in the open transaction, all or none. Raises CheckpointMoved."""
+async def advance(connection: Database, before: Places, after: Places, channel: str | None = None) -> None:
+    """Moves the checkpoints in the open transaction, all or none. Raises CheckpointMoved.
+
+    Its commit tells those who wait on the channel.
+    """
     moves = [
         (projection, partition, before[partition].seqs[projection], seq, place.next_offset)
         for partition, place in sorted(after.items())
         for projection, seq in place.seqs.items()
         if seq != before[partition].seqs[projection]
     ]
-    if moves and await connection.fetchval(SQL["advance"], *zip(*moves, strict=True)) != len(moves):
+    told = [str(Address(partition, place.position.seq)) for partition, place in after.items() if channel]
+    if moves and await connection.fetchval(SQL["advance"], *zip(*moves, strict=True), channel, told) != len(
+        moves
+    ):
         raise CheckpointMoved
 
 
 async def reached(connection: Database, projections: Sequence[str]) -> dict[int, int]:
     """By partition, the `seq` up to which every one of these projections has folded; nothing where none began."""
     return dict(await connection.fetch(SQL["reached"], projections))
-
-
-async def notify(connection: Database, channel: str, addresses: Sequence[Address]) -> None:
-    """Wakes those who wait for these addresses, once the open transaction is committed."""
-    await connection.execute(SQL["notify"], channel, [str(address) for address in addresses])
 
 
 async def record_failure(

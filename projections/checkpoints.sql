@@ -32,6 +32,7 @@ select partition, min(seq) from projection_checkpoints where projection = any($1
 
 -- name: advance
 -- Answers how many moved: a row somebody else has moved stays where it is.
+-- Those who wait on channel $6 for the addresses $7 are woken by the commit, and only by it.
 -- The commit need not wait for the disk: rows and checkpoint are lost together, and then folded again.
 with moved as (
     update projection_checkpoints c set seq = m.seq, next_offset = m.next_offset
@@ -40,10 +41,9 @@ with moved as (
     where c.projection = m.projection and c.partition = m.partition and c.seq = m.previous_seq
     returning 1
 )
-select count(*), set_config('synchronous_commit', 'off', true) from moved;
-
--- name: notify
-select pg_notify($1, address) from unnest($2::text[]) address;
+select count(*), set_config('synchronous_commit', 'off', true),
+    (select count(pg_notify($6, address)) from unnest($7::text[]) address)
+from moved;
 
 -- name: failed_partitions
 select distinct partition from projection_failures

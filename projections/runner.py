@@ -9,9 +9,9 @@ from typing import Any, Final, Never
 import asyncpg
 from msgspec import Struct
 
-from domain.log import Address
 from domain.ports import EventFeed, FeedRecord, Leases
 from projections import checkpoints
+from projections.ahead import ReadAhead
 from projections.batches import EVERY_PROJECTION, Batch, PartitionBatch, ProjectionFailed, apply_batch
 from projections.checkpoints import CheckpointMoved, Place
 from projections.outages import is_outage
@@ -58,7 +58,7 @@ class Runner:
         outages: tuple[type[Exception], ...] = (),
     ) -> None:
         self._pool = pool
-        self._feed = feed
+        self._feed = ReadAhead(feed)
         self._leases = leases
         self._projections = projections
         self._names = [projection.name for projection in projections]
@@ -170,7 +170,7 @@ class Runner:
     async def _apply(self, batch: Batch) -> bool:
         """Commits the batch, or as much of each partition as can be; whether all of it was."""
         try:
-            await self._commit(batch)
+            await self._feed.during(self._commit(batch))
         except CheckpointMoved:
             await self._catch_up_with_others(batch)
             return False
@@ -181,11 +181,9 @@ class Runner:
     async def _commit(self, batch: Batch) -> None:
         mended = self._failed.intersection(batch)
         async with self._pool.acquire() as connection, connection.transaction():
-            after = await apply_batch(connection, self._projections, self._places, batch)
+            after = await apply_batch(connection, self._projections, self._places, batch, self._channel)
             if mended:
                 await checkpoints.clear_failures(connection, self._failure_names(), mended)
-            if self._channel:
-                await checkpoints.notify(connection, self._channel, _addresses(after))
         self._places |= after
         self._failed -= mended
         self._on_applied()
@@ -252,7 +250,3 @@ class Runner:
             if not self._is_outage(problem):
                 raise
             log.warning("partitions not given up (%s): their lease runs out", type(problem).__name__)
-
-
-def _addresses(places: Mapping[int, Place]) -> list[Address]:
-    return [Address(partition, place.position.seq) for partition, place in places.items()]

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.log import LogRecord
+from domain.log import LogRecord, RecordedEvent
 
 PREFIX: Final = "stenolog"
 
@@ -46,6 +46,9 @@ class Topics(Struct, frozen=True):
 
 
 Headers = list[tuple[str, bytes]]
+
+_MALFORMED: Final = (KeyError, ValueError, TypeError, AttributeError, msgspec.ValidationError)
+"""What reading headers raises; AttributeError: a header may have no content at all."""
 
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
 _SOURCE: Final = ("ce_source", b"/stenolog")
@@ -88,12 +91,28 @@ def _type_headers(name: str, schema_version: int) -> tuple[tuple[str, bytes], tu
     return ("ce_type", name.encode()), ("ce_dataschema", f"/schemas/{name}/{schema_version}".encode())
 
 
+def event_of(value: bytes | None, headers: Mapping[str, bytes]) -> RecordedEvent:
+    """What a message carries for those who fold it, in a third of the time of record_of. Raises UnreadableMessage."""
+    if value is None:
+        raise UnreadableMessage("no value")
+    try:
+        name, schema_version = _type_of(headers["ce_type"], headers["ce_dataschema"])
+        return RecordedEvent(
+            partition=int(headers["partition"]),
+            seq=int(headers["seq"]),
+            type=name,
+            schema_version=schema_version,
+            data=value,
+        )
+    except _MALFORMED as problem:
+        raise UnreadableMessage(f"{type(problem).__name__}: {problem}") from problem
+
+
 def record_of(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> LogRecord:
     """The log record a message carries. Raises UnreadableMessage."""
     try:
         return _record_of(key, value, dict(headers))
-    # AttributeError: a header may have no content at all.
-    except (KeyError, ValueError, TypeError, AttributeError, msgspec.ValidationError) as problem:
+    except _MALFORMED as problem:
         raise UnreadableMessage(f"{type(problem).__name__}: {problem}") from problem
 
 
@@ -102,14 +121,15 @@ def _record_of(key: bytes | None, value: bytes | None, headers: Mapping[str, byt
     if key is None or value is None:
         raise ValueError("no key or no value")
     causation_id = headers.get("causation_id")
+    name, schema_version = _type_of(headers["ce_type"], headers["ce_dataschema"])
     return LogRecord(
         partition=int(headers["partition"]),
         seq=int(headers["seq"]),
         stream_id=headers["ce_subject"].decode(),
         version=int(headers["version"]),
         owner_id=_identity(key),
-        type=headers["ce_type"].decode(),
-        schema_version=int(headers["ce_dataschema"].rpartition(b"/")[2]),
+        type=name,
+        schema_version=schema_version,
         data=value,
         event_id=_identity(headers["ce_id"]),
         recorded_at=datetime.fromisoformat(headers["ce_time"].decode()),
@@ -119,6 +139,11 @@ def _record_of(key: bytes | None, value: bytes | None, headers: Mapping[str, byt
         request_id=_text(headers.get("request_id")),
         traceparent=_text(headers.get("traceparent")),
     )
+
+
+@lru_cache(maxsize=256)
+def _type_of(ce_type: bytes, ce_dataschema: bytes) -> tuple[str, int]:
+    return ce_type.decode(), int(ce_dataschema.rpartition(b"/")[2])
 
 
 def _identity(text: bytes) -> UUID:

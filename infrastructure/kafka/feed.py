@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from domain.log import LogRecord
+from domain.log import RecordedEvent
 from domain.ports import FeedPosition, FeedRecord
 from infrastructure.kafka.consumer import ConsumedMessage, PartitionReader
 from infrastructure.kafka.dead_letters import DeadLetters
-from schemas.topics import Topics, UnreadableMessage, record_of
+from schemas.topics import Topics, UnreadableMessage, event_of
 
 logger = logging.getLogger(__name__)
 
@@ -81,10 +81,11 @@ class KafkaEventFeed:
         place = self._places[partition]
         taken: list[FeedRecord] = []
         for message in messages:
-            if _is_seen(message, place):
+            headers = dict(message.headers)
+            if _is_seen(headers, place):
                 continue
             try:
-                record = _record(message)
+                record = _event(message, headers)
             except UnreadableMessage as problem:
                 if await self._bury(message, place, problem):
                     continue
@@ -96,7 +97,7 @@ class KafkaEventFeed:
                 break
         return taken
 
-    def _stands_still(self, place: _Place, record: LogRecord) -> bool:
+    def _stands_still(self, place: _Place, record: RecordedEvent) -> bool:
         """Whether there is nothing to do about a missing event but to look whether it comes later."""
         if not place.from_beginning:
             place.from_beginning = True
@@ -126,18 +127,14 @@ def _place(position: FeedPosition) -> _Place:
     return _Place(seq=position.seq, from_beginning=not position.next_offset)
 
 
-def _is_seen(message: ConsumedMessage, place: _Place) -> bool:
-    """Looks at one header only: going back means to pass by everything that was handed out."""
-    for name, content in message.headers:
-        if name == _SEQ:
-            return content is not None and content.isdigit() and int(content) <= place.seq
-    return False
+def _is_seen(headers: Mapping[str, bytes | None], place: _Place) -> bool:
+    """Going back means to pass by everything that was handed out, whatever else is in it."""
+    seq = headers.get(_SEQ)
+    return seq is not None and seq.isdigit() and int(seq) <= place.seq
 
 
-def _record(message: ConsumedMessage) -> LogRecord:
-    record = record_of(message.key, message.value, message.headers)
-    if record.partition != message.partition:
-        raise UnreadableMessage(
-            f"an event of partition {record.partition} in partition {message.partition}"
-        )
-    return record
+def _event(message: ConsumedMessage, headers: Mapping[str, bytes]) -> RecordedEvent:
+    event = event_of(message.value, headers)
+    if event.partition != message.partition:
+        raise UnreadableMessage(f"an event of partition {event.partition} in partition {message.partition}")
+    return event

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from domain.log import LogRecord
+from domain.log import LogRecord, RecordedEvent
 from schemas.partitions import partition_of
-from schemas.topics import Topics, UnreadableMessage, headers_of, record_of
+from schemas.topics import Topics, UnreadableMessage, event_of, headers_of, record_of
 from tests.builders import ANNA, identity
 
 RECORD = LogRecord(
@@ -40,6 +40,32 @@ def test_a_message_says_what_it_is_in_cloudevents_words() -> None:
     assert headers["ce_type"] == b"UserRegistered"
     assert headers["ce_subject"] == f"user-{ANNA}".encode()
     assert headers["ce_dataschema"] == b"/schemas/UserRegistered/2"
+
+
+def test_what_it_takes_to_fold_a_record_comes_back_from_kafka() -> None:
+    names = RecordedEvent.__struct_fields__
+    event = RecordedEvent(**{name: getattr(RECORD, name) for name in names})
+    assert event_of(RECORD.data, dict(headers_of(RECORD))) == event
+
+
+@pytest.mark.parametrize("broken", [b"", b"x", None])
+@pytest.mark.parametrize("name", ["seq", "partition", "ce_dataschema"])
+def test_an_event_with_a_broken_header_is_unreadable(name: str, broken: bytes | None) -> None:
+    headers: dict[str, Any] = {**dict(headers_of(RECORD)), name: broken}
+    with pytest.raises(UnreadableMessage):
+        event_of(RECORD.data, headers)
+
+
+@pytest.mark.parametrize("missing", ["seq", "partition", "ce_type", "ce_dataschema"])
+def test_an_event_without_a_header_is_unreadable(missing: str) -> None:
+    headers = {name: value for name, value in headers_of(RECORD) if name != missing}
+    with pytest.raises(UnreadableMessage, match=missing):
+        event_of(RECORD.data, headers)
+
+
+def test_an_event_without_a_value_is_unreadable() -> None:
+    with pytest.raises(UnreadableMessage):
+        event_of(None, dict(headers_of(RECORD)))
 
 
 @pytest.mark.parametrize("missing", ["seq", "ce_id", "ce_type", "ce_time", "partition"])

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
 from domain.events import Event
-from domain.log import LogRecord
+from domain.log import LogRecord, RecordedEvent
 from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.topics import create_topics
 from schemas.events import encode, type_of
@@ -47,6 +47,16 @@ def record(seq: int, *, partition: int = 0, event: Event | None = None, owner_id
 
 def records(*seqs: int, partition: int = 0) -> list[LogRecord]:
     return [record(seq, partition=partition) for seq in seqs]
+
+
+def as_shown(*sent: LogRecord) -> list[RecordedEvent]:
+    """As a feed shows these records."""
+    names = RecordedEvent.__struct_fields__
+    return [RecordedEvent(**{name: getattr(each, name) for name in names}) for each in sent]
+
+
+def events(*seqs: int, partition: int = 0) -> list[RecordedEvent]:
+    return as_shown(*records(*seqs, partition=partition))
 
 
 async def fresh_topics(bootstrap: str, partition_count: int = 1) -> Topics:
@@ -109,9 +119,9 @@ async def _partitions(bootstrap: str, topic: str) -> list[TopicPartition]:
     return sorted(TopicPartition(topic, each["partition"]) for each in described["partitions"])
 
 
-async def take(feed: KafkaEventFeed, count: int, records_max: int = 100) -> list[LogRecord]:
-    """Exactly `count` records, in the order in which they came."""
-    taken: list[LogRecord] = []
+async def take(feed: KafkaEventFeed, count: int, records_max: int = 100) -> list[RecordedEvent]:
+    """Exactly `count` events, in the order in which they came."""
+    taken: list[RecordedEvent] = []
     async with asyncio.timeout(DEADLINE_SECONDS):
         while len(taken) < count:
             batch = await feed.next_batch(1.0, records_max)

@@ -8,8 +8,10 @@ from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.topics import create_topics
 from schemas.topics import Topics, headers_of
 from tests.infrastructure.kafka.messages import (
+    as_shown,
     committed,
     delete_topics,
+    events,
     fresh_topics,
     producing,
     publish,
@@ -43,7 +45,7 @@ async def test_events_come_as_they_were_sent_and_in_order(kafka: str) -> None:
     sent = records(*range(1, 21))
     await publish(kafka, topics, sent)
     async with following(kafka, topics, {0: START}) as feed:
-        assert await take(feed, 20) == sent
+        assert await take(feed, 20) == as_shown(*sent)
 
 
 async def test_a_batch_is_no_larger_than_asked_for(kafka: str) -> None:
@@ -73,40 +75,40 @@ async def test_an_offset_is_where_reading_goes_on(kafka: str) -> None:
     async with following(kafka, topics, {0: START}) as feed:
         second = (await feed.next_batch(10.0, 2))[0][1]
     async with following(kafka, topics, {0: FeedPosition(seq=2, next_offset=second.offset + 1)}) as feed:
-        assert await take(feed, 1) == records(3)
+        assert await take(feed, 1) == events(3)
 
 
 async def test_what_was_seen_is_skipped(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     await publish(kafka, topics, records(1, 2, 1, 2, 3, 2, 3, 4))
     async with following(kafka, topics, {0: START}) as feed:
-        assert await take(feed, 4) == records(1, 2, 3, 4)
+        assert await take(feed, 4) == events(1, 2, 3, 4)
 
 
 async def test_an_offset_after_the_end_leads_back_to_the_beginning(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     await publish(kafka, topics, records(1, 2, 3))
     async with following(kafka, topics, {0: FeedPosition(seq=1, next_offset=1_000)}) as feed:
-        assert await take(feed, 2) == records(2, 3)
+        assert await take(feed, 2) == events(2, 3)
 
 
 async def test_an_offset_after_the_next_event_leads_back_to_the_beginning(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     await publish(kafka, topics, records(1, 2, 3, 4, 5))
     async with following(kafka, topics, {0: FeedPosition(seq=1, next_offset=4)}) as feed:
-        assert await take(feed, 4) == records(2, 3, 4, 5)
+        assert await take(feed, 4) == events(2, 3, 4, 5)
 
 
 async def test_a_missing_event_is_waited_for_until_it_is_sent_again(kafka: str) -> None:
     topics = await fresh_topics(kafka, partition_count=2)
     await publish(kafka, topics, records(1, 2, 4, 5))
     async with following(kafka, topics, {0: START, 1: START}) as feed:
-        assert await take(feed, 2) == records(1, 2)
+        assert await take(feed, 2) == events(1, 2)
         assert await nothing_comes(feed)
         await publish(kafka, topics, records(1, partition=1))
-        assert await take(feed, 1) == records(1, partition=1)
+        assert await take(feed, 1) == events(1, partition=1)
         await publish(kafka, topics, records(3, 4, 5))
-        assert await take(feed, 3) == records(3, 4, 5)
+        assert await take(feed, 3) == events(3, 4, 5)
 
 
 async def test_a_rewound_partition_is_handed_out_again(kafka: str) -> None:
@@ -115,21 +117,21 @@ async def test_a_rewound_partition_is_handed_out_again(kafka: str) -> None:
     async with following(kafka, topics, {0: START, 1: START}) as feed:
         await take(feed, 5)
         feed.rewind(0, FeedPosition(seq=1))
-        assert await take(feed, 2) == records(2, 3)
+        assert await take(feed, 2) == events(2, 3)
         feed.rewind(0, FeedPosition(seq=2, next_offset=2))
-        assert await take(feed, 1) == records(3)
+        assert await take(feed, 1) == events(3)
 
 
 async def test_partitions_that_are_followed_already_keep_their_place(kafka: str) -> None:
     topics = await fresh_topics(kafka, partition_count=2)
     await publish(kafka, topics, [*records(1, 2), *records(1, 2, partition=1)])
     async with following(kafka, topics, {0: START}) as feed:
-        assert await take(feed, 2) == records(1, 2)
+        assert await take(feed, 2) == events(1, 2)
         await feed.follow({0: START, 1: START})
-        assert await take(feed, 2) == records(1, 2, partition=1)
+        assert await take(feed, 2) == events(1, 2, partition=1)
         await feed.follow({1: START})
         await publish(kafka, topics, [*records(3), *records(3, partition=1)])
-        assert await take(feed, 1) == records(3, partition=1)
+        assert await take(feed, 1) == events(3, partition=1)
 
 
 async def test_nobody_waits_for_partitions_that_are_not_followed(kafka: str) -> None:
@@ -147,12 +149,12 @@ async def test_an_aborted_transaction_delays_nobody_and_repeats_nothing(kafka: s
     ):
         await producer.begin_transaction()
         await send(producer, topics, records(1, 2))
-        assert await take(feed, 2) == records(1, 2)
+        assert await take(feed, 2) == events(1, 2)
         await producer.abort_transaction()
         await producer.begin_transaction()
         await send(producer, topics, records(1, 2, 3))
         await producer.commit_transaction()
-        assert await take(feed, 1) == records(3)
+        assert await take(feed, 1) == events(3)
 
 
 async def test_a_topic_that_was_deleted_and_filled_again_is_read_on(kafka: str) -> None:
@@ -164,7 +166,7 @@ async def test_a_topic_that_was_deleted_and_filled_again_is_read_on(kafka: str) 
         assert await nothing_comes(feed)
         await create_topics(kafka, topics, 1)
         await publish(kafka, topics, records(1, 2, 3, 4))
-        assert await take(feed, 1) == records(4)
+        assert await take(feed, 1) == events(4)
 
 
 async def test_a_message_that_is_no_event_becomes_a_dead_letter_once_and_stops_nobody(kafka: str) -> None:
@@ -173,7 +175,7 @@ async def test_a_message_that_is_no_event_becomes_a_dead_letter_once_and_stops_n
         await producer.send_and_wait(topics.events, b"hello", b"who", 0, headers=[("seq", b"one")])
     await publish(kafka, topics, records(1, 3))
     async with following(kafka, topics, {0: START}) as feed:
-        assert await take(feed, 1) == records(1)
+        assert await take(feed, 1) == events(1)
         assert await nothing_comes(feed)
     [letter] = await committed(kafka, topics.dead_letters)
     headers = dict(letter.headers)
@@ -195,6 +197,6 @@ async def test_an_event_that_cannot_be_read_stops_its_partition_only(kafka: str)
         )
     await publish(kafka, topics, [*records(1, 2), *records(2, partition=1)])
     async with following(kafka, topics, {0: START, 1: START}) as feed:
-        assert await take(feed, 2) == records(1, 2)
+        assert await take(feed, 2) == events(1, 2)
         assert await nothing_comes(feed)
     assert len(await committed(kafka, topics.dead_letters)) == 1

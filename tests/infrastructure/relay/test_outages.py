@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.log import LogRecord
+from domain.log import RecordedEvent
 from domain.ports import FeedPosition
 from infrastructure.devstack.brokers import Broker
 from infrastructure.devstack.product import Process
@@ -24,7 +24,7 @@ from schemas.messages import WorkerReady
 from schemas.topics import Topics
 from tests.builders import ANNA, WORKER, started
 from tests.infrastructure.kafka.brokers import frozen, kill_and_restart, own_broker
-from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, newest_ends, until
+from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, as_shown, newest_ends, until
 from tests.infrastructure.postgres.database import fresh_database
 from tests.infrastructure.relay.logs import append, grants, relayed, relaying
 from tests.stack.servers import Database
@@ -47,7 +47,7 @@ async def test_the_topic_holds_the_log_and_the_feed_has_shown_it_once_after_each
     bootstrap = broker_of_our_own.bootstrap
     feed = KafkaEventFeed(bootstrap, TOPICS)
     await feed.follow({0: FeedPosition()})
-    shown: list[LogRecord] = []
+    shown: list[RecordedEvent] = []
 
     async def show() -> None:
         while True:
@@ -74,7 +74,7 @@ async def test_the_topic_holds_the_log_and_the_feed_has_shown_it_once_after_each
         await until(all_is_committed)
         showing.cancel()
     await feed.close()
-    assert shown == list(log)
+    assert shown == as_shown(*log)
     assert await relayed(bootstrap, TOPICS) == list(log)
 
 

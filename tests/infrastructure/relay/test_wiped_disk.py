@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.log import LogRecord
+from domain.log import LogRecord, RecordedEvent
 from domain.ports import FeedPosition
 from infrastructure.devstack.brokers import Broker
 from infrastructure.devstack.product import Process
@@ -20,6 +20,7 @@ from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.settings import Settings
 from schemas.topics import Topics
 from tests.infrastructure.kafka.brokers import own_broker
+from tests.infrastructure.kafka.messages import as_shown
 from tests.infrastructure.postgres.database import fresh_database
 from tests.infrastructure.relay.logs import append, grants
 from tests.stack.servers import Database
@@ -55,10 +56,10 @@ async def writing(store: PostgresEventStore) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def following(bootstrap: str) -> AsyncIterator[list[LogRecord]]:
+async def following(bootstrap: str) -> AsyncIterator[list[RecordedEvent]]:
     """What a projector would be shown, from the first event on, through whatever happens to the broker."""
     feed = KafkaEventFeed(bootstrap, TOPICS)
-    shown: list[LogRecord] = []
+    shown: list[RecordedEvent] = []
 
     async def follow() -> None:
         await feed.follow({0: FeedPosition()})
@@ -108,7 +109,7 @@ async def test_a_broker_that_lost_its_disk_under_load_is_filled_again(
                     await until_shown(shown, len(shown) + 1)
                 head = await log.head(0)
                 await until_shown(shown, head)
-                assert shown == await whole(log)
+                assert shown == as_shown(*await whole(log))
                 assert await from_the_beginning(server.bootstrap, head) == shown
             assert relay.pid is not None
         finally:
@@ -122,13 +123,13 @@ async def whole(log: PostgresEventLog) -> list[LogRecord]:
     return records
 
 
-async def until_shown(shown: list[LogRecord], count: int) -> None:
+async def until_shown(shown: list[RecordedEvent], count: int) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while len(shown) < count:  # the feed fills the list in another task
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def from_the_beginning(bootstrap: str, count: int) -> list[LogRecord]:
+async def from_the_beginning(bootstrap: str, count: int) -> list[RecordedEvent]:
     """As a new reader of the topic is shown it: nothing is left of the disk that held the first half."""
     async with following(bootstrap) as shown:
         await until_shown(shown, count)

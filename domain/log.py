@@ -41,7 +41,7 @@ class StreamAppend(Struct, frozen=True, kw_only=True):
     events: Sequence[Event]
 
 
-class RecordedEvent(Struct, frozen=True, kw_only=True):
+class RecordedEvent(Struct, frozen=True):
     """A stored event, and where: all it takes to fold it. `data` is the event's JSON."""
 
     partition: int
@@ -55,7 +55,7 @@ class RecordedEvent(Struct, frozen=True, kw_only=True):
         return Address(self.partition, self.seq)
 
 
-class LogRecord(RecordedEvent, frozen=True, kw_only=True):
+class LogRecord(RecordedEvent, frozen=True):
     """One stored event with all that the log holds about it; `version` is its place in its stream (from 1)."""
 
     stream_id: str

@@ -57,7 +57,7 @@ class PostgresEventLog:
 
         async def fetch() -> Sequence[LogRecord]:
             rows = await self._pool.fetch(query, partition, after_seq, limit, READ_BYTES_MAX)
-            return [LogRecord(**row) for row in rows]
+            return [LogRecord(*row) for row in rows]  # By name it takes three times as long.
 
         return await retried(fetch, self._deadline_seconds)
 

@@ -3,9 +3,9 @@ select command, last_seq, conflicting_stream
 from append_events_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
 -- name: read
--- The first record comes whatever its size, so that a reader always gets on.
+-- The columns in the order of LogRecord's fields. The first record comes whatever its size, so that a reader always gets on.
 select
-    partition, seq, stream_id, version, owner_id, type, schema_version, data, event_id, recorded_at,
+    partition, seq, type, schema_version, data, stream_id, version, owner_id, event_id, recorded_at,
     actor, correlation_id, causation_id, request_id, traceparent
 from (
     select *, sum(octet_length(data)) over (order by seq) as size_bytes

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.attempts import failures_after
 from domain.events import Event
 from domain.transcription import (
     TranscriptionAttemptFailed,
@@ -64,17 +65,17 @@ def project(row: DispatchJob | None, event: Event) -> DispatchJob | None:
                 started_at=event.started_at,
             )
         case TranscriptionAttemptFailed() if row is not None:
-            return _queued_again(row, event.failed_at)
+            return _queued_again(row, event)
         case _:
             return row
 
 
-def _queued_again(row: DispatchJob, failed_at: datetime) -> DispatchJob:
+def _queued_again(row: DispatchJob, event: TranscriptionAttemptFailed) -> DispatchJob:
     return replace(
         row,
         status=QUEUED,
-        due_at=failed_at + PAUSE_FIRST * PAUSE_GROWTH**row.failures,
-        failures=row.failures + 1,
+        due_at=event.failed_at + PAUSE_FIRST * PAUSE_GROWTH**row.failures,
+        failures=failures_after(row.failures, event.reason),
         worker_id=None,
         started_at=None,
     )

@@ -8,7 +8,12 @@ ATTEMPTS_MAX: Final = 3
 WORKER_STOPPED: Final = "worker_stopped"
 """The reason of an attempt that a worker handed back because it was told to end."""
 
+OBJECT_STORE_AWAY: Final = "object_store_away"
+"""The reason of an attempt that a worker handed back because the object store stayed away for too long."""
+
+HANDED_BACK: Final = frozenset({WORKER_STOPPED, OBJECT_STORE_AWAY})
+"""Nothing failed there: workers are replaced and stores are away any number of times during one job."""
+
 
 def failures_after(failures: int, reason: str) -> int:
-    """Nothing failed where a worker was told to end: workers may be replaced any number of times during one job."""
-    return failures if reason == WORKER_STOPPED else failures + 1
+    return failures if reason in HANDED_BACK else failures + 1

@@ -3,7 +3,10 @@
 from datetime import timedelta
 from functools import reduce
 
+import pytest
+
 from commands.dispatch_queue import DispatchJob, project
+from domain.attempts import HANDED_BACK
 from domain.events import Event
 from tests.builders import (
     ANNA,
@@ -45,6 +48,13 @@ def test_after_a_failed_attempt_it_waits_again_and_longer_each_time() -> None:
     assert first.due_at == NOON + timedelta(seconds=1)
     second = queued(requested(), started(), attempt_failed(), started(2), attempt_failed(2))
     assert second.due_at == NOON + timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("reason", sorted(HANDED_BACK))
+def test_what_was_handed_back_does_not_wait_longer_each_time(reason: str) -> None:
+    handed_back = [(started(attempt), attempt_failed(attempt, reason=reason)) for attempt in range(1, 21)]
+    row = queued(requested(), *(event for pair in handed_back for event in pair))
+    assert row.due_at == NOON + timedelta(seconds=1)
 
 
 def test_what_has_ended_is_gone() -> None:

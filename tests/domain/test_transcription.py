@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.attempts import WORKER_STOPPED
+from domain.attempts import OBJECT_STORE_AWAY, WORKER_STOPPED
 from domain.errors import (
     NotOwner,
     StaleAttempt,
@@ -158,9 +158,10 @@ def test_the_third_failed_attempt_fails_the_transcription() -> None:
     given(DECIDER, *TWICE_FAILED, started(3)).when(fail(3)).then(attempt_failed(3), failed(3))
 
 
-def test_an_attempt_that_a_stopped_worker_hands_back_does_not_count() -> None:
-    handed_back = attempt_failed(3, reason=WORKER_STOPPED)
-    given(DECIDER, *TWICE_FAILED, started(3)).when(fail(3, reason=WORKER_STOPPED)).then(handed_back)
+@pytest.mark.parametrize("reason", [WORKER_STOPPED, OBJECT_STORE_AWAY])
+def test_an_attempt_that_a_worker_hands_back_does_not_count(reason: str) -> None:
+    handed_back = attempt_failed(3, reason=reason)
+    given(DECIDER, *TWICE_FAILED, started(3)).when(fail(3, reason=reason)).then(handed_back)
     history = (*TWICE_FAILED, started(3), handed_back, started(4))
     given(DECIDER, *history).when(fail(4)).then(attempt_failed(4), failed(4))
 

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import uuid4
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.errors import TruncatedMedia
 from domain.ports import UNDETERMINED, ObjectMissing, ObjectStore
@@ -23,6 +24,7 @@ from inference_worker.faults import Fault
 from inference_worker.ports import RunningEngine
 from inference_worker.windows import Place
 from infrastructure.media.extent import tolerance_seconds
+from infrastructure.object_store.patient import Patience, PatientObjectStore
 from schemas.objects import encode_transcript, transcript_key
 
 FETCH_SECONDS_MAX: Final = 1800.0
@@ -37,6 +39,8 @@ class Workplace(Struct, frozen=True, kw_only=True):
     store: ObjectStore
     scratch: Path
     window_seconds: float
+    patience: Patience = Patience()
+    """With the object store, during an attempt."""
 
     def checkpoints(self, started: TranscriptionStarted, engine: str) -> Checkpoints:
         return Checkpoints(self.store, started, fingerprint_of(started, engine, self.window_seconds))
@@ -47,9 +51,11 @@ async def carry_out(
 ) -> Result:
     """The transcript is in the object store when this returns; so are the windows, for the caller to clear.
 
-    Raises Fault. Cancel it to break the attempt off; the next one resumes after the last finished window.
+    Raises Fault, and ObjectStoreUnavailable once the store has been away for longer than the place's patience.
+    Cancel it to break the attempt off; the next one resumes after the last finished window.
     """
     begun = time.monotonic()
+    place = replace(place, store=PatientObjectStore(place.store, place.patience))
     await engine.make_ready()
     media = place.scratch / uuid4().hex
     try:

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
-from domain.attempts import WORKER_STOPPED
+from domain.attempts import OBJECT_STORE_AWAY, WORKER_STOPPED
+from domain.ports import ObjectStoreUnavailable
 from domain.transcription import Result, TranscriptionCancelled, TranscriptionStarted
 from inference_worker import faults
 from inference_worker.attempts import Attempt, Attempts
@@ -168,6 +169,9 @@ class Worker:
         except Fault as fault:
             log.warning("%s failed: %s", attempt, fault.reason)
             return self._faulted(attempt, fault)
+        except ObjectStoreUnavailable as problem:
+            log.warning("%s is handed back: %s", attempt, problem)
+            return self._faulted(attempt, Fault(OBJECT_STORE_AWAY))
         except Exception:
             # Whatever it was, it must not take the other attempts of this worker with it.
             log.exception("%s failed", attempt)

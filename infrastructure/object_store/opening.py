@@ -1,17 +1,21 @@
 """Opens the object store that a URL names."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from domain.ports import ObjectStore
+from domain.ports import ObjectStore, ObjectStoreUnavailable
 from infrastructure.object_store.folder import FolderObjectStore
+from infrastructure.object_store.patient import Patience, sit_out
 from infrastructure.object_store.s3 import S3ObjectStore
 from infrastructure.settings import InvalidSetting
 
@@ -27,13 +31,17 @@ _CONFIG: Final = AioConfig(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
+_ENDLESS: Final = Patience(seconds_max=inf)
+
+logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def open_object_store(url: str) -> AsyncIterator[ObjectStore]:
     """`file:///folder`, or `s3://bucket?endpoint=http://host:port&region=…&create=yes`.
 
-    S3 credentials come from the AWS_* variables; `create=yes` makes a missing bucket. Raises InvalidSetting.
+    S3 credentials come from the AWS_* variables; `create=yes` makes a missing bucket, later if its server is away.
+    Raises InvalidSetting.
     """
     parts = urlsplit(url)
     match parts.scheme:
@@ -67,15 +75,33 @@ async def _open_s3(parts: SplitResult) -> AsyncIterator[ObjectStore]:
         endpoint_url=options.get("endpoint"),
         config=_CONFIG,
     ) as client:
+        store = S3ObjectStore(client, parts.netloc)
         if options.get("create") == "yes":
-            await _create_bucket(client, parts.netloc, options.get("region"))
-        yield S3ObjectStore(client, parts.netloc)
+            async with _created(store, options.get("region")):
+                yield store
+        else:
+            yield store
 
 
-async def _create_bucket(client: Any, bucket: str, region: str | None) -> None:
-    constraint = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region else {}
+@asynccontextmanager
+async def _created(store: S3ObjectStore, region: str | None) -> AsyncIterator[None]:
+    """With its bucket from now on, or, when the server is away, as soon as it is back."""
     try:
-        await client.create_bucket(Bucket=bucket, **constraint)
-    except ClientError as problem:
-        if problem.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
-            raise
+        await store.create_bucket(region)
+    except ObjectStoreUnavailable as problem:
+        logger.warning("the bucket will be made once its server is there: %s", problem)
+        creating = asyncio.create_task(_create_later(store, region))
+        try:
+            yield
+        finally:
+            creating.cancel()
+            await asyncio.wait({creating})
+    else:
+        yield
+
+
+async def _create_later(store: S3ObjectStore, region: str | None) -> None:
+    try:
+        await sit_out(lambda: store.create_bucket(region), _ENDLESS)
+    except ClientError:
+        logger.exception("the bucket cannot be made")

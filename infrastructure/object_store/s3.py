@@ -18,6 +18,9 @@ PART_BYTES: Final = 8 << 20
 PARTS_MAX: Final = 10_000
 PARTS_AT_ONCE: Final = 4
 _MISSING: Final = frozenset({"NoSuchKey", "NotFound", "404"})
+_NO_BUCKET: Final = "NoSuchBucket"
+"""As with a folder that was not mounted: nobody deletes objects by deleting the bucket."""
+_CREATED_BEFORE: Final = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 _OUTAGES: Final = (NotConnected, HTTPClientError, IncompleteReadError, TimeoutError, ConnectionError)
 _BUSY: Final = 429
 _SERVER_ERRORS: Final = 500
@@ -30,6 +33,16 @@ class S3ObjectStore:
         self._client = client
         self._bucket = bucket
         self._part_bytes = part_bytes
+
+    async def create_bucket(self, region: str | None) -> None:
+        """A bucket that is there is fine. Raises ClientError or ObjectStoreUnavailable."""
+        constraint = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region else {}
+        try:
+            with _answers(self._bucket):
+                await self._client.create_bucket(Bucket=self._bucket, **constraint)
+        except ClientError as problem:
+            if problem.response["Error"]["Code"] not in _CREATED_BEFORE:
+                raise
 
     async def put(self, key: str, content: bytes) -> None:
         named = self._named(key)
@@ -145,6 +158,8 @@ def _answers(key: str) -> Iterator[None]:
     except ClientError as problem:
         if problem.response["Error"]["Code"] in _MISSING:
             raise ObjectMissing(key) from problem
+        if problem.response["Error"]["Code"] == _NO_BUCKET:
+            raise ObjectStoreUnavailable("the bucket is not there") from problem
         status = problem.response["ResponseMetadata"]["HTTPStatusCode"]
         if status == _BUSY or status >= _SERVER_ERRORS:
             raise ObjectStoreUnavailable(f"the bucket's server answers {status}") from problem

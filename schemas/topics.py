@@ -67,7 +67,7 @@ def headers_of(record: LogRecord) -> Headers:
         ("ce_id", str(record.event_id).encode()),
         ce_type,
         _SOURCE,
-        ("ce_time", record.recorded_at.isoformat().encode()),
+        ("ce_time", msgspec.json.encode(record.recorded_at)[1:-1]),  # isoformat() takes five times as long.
         ("ce_subject", record.stream_id.encode()),
         ce_dataschema,
         _CONTENT_TYPE,

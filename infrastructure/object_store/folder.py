@@ -64,7 +64,7 @@ class FolderObjectStore:
         with _missing(key), self._there():
             reader = await asyncio.to_thread(source.open, "rb")
         with reader:
-            await asyncio.to_thread(_copy_out, reader, path)
+            await asyncio.to_thread(self._copy_out, reader, path)
 
     async def exists(self, key: str) -> bool:
         path = self._path(key)
@@ -85,6 +85,20 @@ class FolderObjectStore:
     async def _read(self, file: BinaryIO, chunk_bytes: int) -> bytes:
         with self._there():
             return await asyncio.to_thread(file.read, chunk_bytes)
+
+    def _copy_out(self, reader: BinaryIO, target: Path) -> None:
+        """Only what goes wrong with the reader is an outage: the target lies on another disk."""
+        with target.open("xb") as writer:
+            try:
+                while chunk := self._next(reader):
+                    writer.write(chunk)
+            except BaseException:
+                target.unlink()
+                raise
+
+    def _next(self, reader: BinaryIO) -> bytes:
+        with self._there():
+            return reader.read(1 << 20)
 
     @contextmanager
     def _there(self) -> Iterator[None]:
@@ -130,15 +144,6 @@ class FolderObjectStore:
 
 def _write_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-
-
-def _copy_out(reader: BinaryIO, target: Path) -> None:
-    with target.open("xb") as writer:
-        try:
-            shutil.copyfileobj(reader, writer, 1 << 20)
-        except BaseException:
-            target.unlink()
-            raise
 
 
 def _sync(path: Path) -> None:

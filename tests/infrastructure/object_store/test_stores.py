@@ -2,6 +2,7 @@
 
 import errno
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -117,6 +118,22 @@ async def test_a_full_disk_is_an_outage(tmp_path: Path) -> None:
     await store.prepare()
     with pytest.raises(ObjectStoreUnavailable, match="No space left on device"):
         await store.put("media/x", b"x")
+
+
+async def test_a_disk_that_goes_away_while_a_file_is_fetched_is_an_outage(tmp_path: Path) -> None:
+    class Lost(BytesIO):
+        def read(self, _: int | None = -1, /) -> bytes:
+            raise OSError(errno.ESTALE, "Stale file handle")
+
+    class Unmounted(FolderObjectStore):
+        async def fetch(self, key: str, path: Path) -> None:  # noqa: ARG002  # none of it can be read
+            self._copy_out(Lost(), path)
+
+    store = Unmounted(tmp_path / "objects")
+    await store.prepare()
+    with pytest.raises(ObjectStoreUnavailable, match="Stale file handle"):
+        await store.fetch("media/x", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("url", BAD_URLS)

@@ -1,15 +1,18 @@
 """Creates the five topics, and refuses topics that do not fit the log."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import NodeNotReadyError, NoError, TopicAlreadyExistsError, for_code
 
 from infrastructure.kafka.clients import start_client
 from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
 from schemas.topics import Topics
+
+Connect = Callable[..., AIOKafkaAdminClient]
 
 DEADLINE_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.1
@@ -39,21 +42,21 @@ class WrongPartitionCount(Exception):
 
 
 async def create_topics(
-    bootstrap: str, topics: Topics, partition_count: int, retention_ms: int = -1
+    bootstrap: str,
+    topics: Topics,
+    partition_count: int,
+    retention_ms: int = -1,
+    *,
+    connect: Connect = AIOKafkaAdminClient,
 ) -> None:
     """Creates those that are missing, and returns when all five can be used.
 
     `retention_ms` bounds how long messages are kept, -1 keeps the events for ever.
     Raises WrongPartitionCount, a KafkaError, or TimeoutError after half a minute.
     """
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-        try:
-            await start_client(admin.start(), DEADLINE_SECONDS)
-            await _create(admin, _wanted(topics, partition_count, retention_ms))
-            await _wait_until_usable(admin, list(_names(topics)), partition_count)
-        finally:
-            await admin.close()
+    async with asyncio.timeout(DEADLINE_SECONDS), _administering(bootstrap, connect) as admin:
+        await _create(admin, _wanted(topics, partition_count, retention_ms))
+        await _wait_until_usable(admin, list(_names(topics)), partition_count)
 
 
 async def partitions_of(bootstrap: str, topic: str) -> frozenset[int]:
@@ -69,15 +72,25 @@ async def partitions_of(bootstrap: str, topic: str) -> frozenset[int]:
 
 
 async def _look_up(bootstrap: str, topic: str) -> frozenset[int]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        await start_client(admin.start(), DEADLINE_SECONDS)
-        [described] = await admin.describe_topics([topic])
+        async with _administering(bootstrap, AIOKafkaAdminClient) as admin:
+            [described] = await admin.describe_topics([topic])
     except KAFKA_FAILURES:
         return frozenset()
+    return frozenset(each["partition"] for each in described["partitions"])
+
+
+@asynccontextmanager
+async def _administering(bootstrap: str, connect: Connect) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = connect(bootstrap_servers=bootstrap)
+    try:
+        await start_client(admin.start(), DEADLINE_SECONDS)
+        yield admin
+    except (AttributeError, AssertionError) as problem:
+        # How aiokafka says that it knows of no broker or controller, as when the brokers have just started.
+        raise NodeNotReadyError(f"{bootstrap} has no controller yet: {problem!r}") from problem
     finally:
         await admin.close()
-    return frozenset(each["partition"] for each in described["partitions"])
 
 
 async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
 
 from infrastructure.kafka.topics import WrongPartitionCount, create_topics
 from tests.infrastructure.kafka.messages import administering, fresh_topics
@@ -35,6 +36,24 @@ async def test_events_are_kept_for_ever_and_checkpoints_compacted(kafka: str) ->
 async def test_topics_that_exist_are_left_alone(kafka: str) -> None:
     topics = await fresh_topics(kafka, partition_count=2)
     await create_topics(kafka, topics, 2)
+
+
+class WithoutController(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no types
+    """What it knows of the cluster names no controller, as for a moment after the brokers have started."""
+
+    async def start(self) -> None:
+        await super().start()
+        self._client.cluster.controller = None
+        self._client.force_metadata_update = self._learn_nothing
+
+    async def _learn_nothing(self) -> None:
+        pass
+
+
+async def test_a_cluster_without_a_controller_is_an_outage_and_no_bug(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    with pytest.raises(KafkaError, match="no controller"):
+        await create_topics(kafka, topics, 1, connect=WithoutController)
 
 
 async def test_topics_with_another_partition_count_are_refused(kafka: str) -> None:

@@ -25,6 +25,7 @@ from infrastructure.postgres.errors import (
 )
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.postgres.pool import Pool, create_pool
+from infrastructure.postgres.retry import retried
 from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.process import run_process
 from infrastructure.settings import Settings
@@ -34,6 +35,7 @@ from projections.tables import READ_SCHEMA, ensure_tables
 from schemas.roles import DISPATCH, DISPATCH_QUEUE
 from schemas.topics import Topics
 
+START_SECONDS: Final = 30.0
 READY_INTERVALS_MAX: Final = 3
 """A worker that missed so many announcements is not given work."""
 OUTAGES: Final = (*TRANSIENT, asyncpg.InternalClientError, DatabaseUnavailable, KafkaUnreachable)
@@ -63,7 +65,7 @@ async def dispatch(settings: Settings) -> None:
 
 async def _require_tables(pool: Pool) -> None:
     try:
-        await PostgresDispatchTables(pool).report_offsets()
+        await retried(PostgresDispatchTables(pool).report_offsets, START_SECONDS)
     except asyncpg.UndefinedTableError as problem:
         raise DatabaseNotMigrated from problem
 

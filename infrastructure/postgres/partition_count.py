@@ -7,16 +7,24 @@ import asyncpg
 
 from infrastructure.postgres.errors import DatabaseNotMigrated, PartitionCountMismatch
 from infrastructure.postgres.pool import Connection, Pool
+from infrastructure.postgres.retry import retried
 from schemas.queries import load_queries
+
+DEADLINE_SECONDS: Final = 30.0
+"""As long as a process that starts waits for the database at first."""
 
 _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 
 
 async def claim_partition_count(pool: Pool, partition_count: int) -> None:
-    """Raises PartitionCountMismatch when the log was started with another one, or DatabaseNotMigrated."""
-    try:
+    """Raises PartitionCountMismatch when the log was started with another one, DatabaseNotMigrated, or DatabaseUnavailable."""
+
+    async def claim() -> None:
         async with pool.acquire() as connection, connection.transaction():
             await _claim(connection, partition_count)
+
+    try:
+        await retried(claim, DEADLINE_SECONDS)
     except asyncpg.UndefinedTableError as problem:
         raise DatabaseNotMigrated from problem
 

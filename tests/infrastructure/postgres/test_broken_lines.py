@@ -50,6 +50,12 @@ async def test_an_append_whose_answer_got_lost_is_stored_once(
     assert sum(await heads(log)) == 2
 
 
+async def test_a_process_that_starts_survives_the_loss_of_its_connection(wire: Wire, pool: Pool) -> None:
+    wire.lose_the_answer(to=b"log_settings")
+    async with PostgresEventStore(pool, PARTITION_COUNT) as store:
+        assert store.is_writing
+
+
 async def test_a_group_whose_answer_got_lost_is_stored_once(
     wire: Wire, store: PostgresEventStore, log: PostgresEventLog
 ) -> None:

@@ -43,11 +43,12 @@ async def upload_file(
 
 
 def _recorded(received: Received, duration_seconds: float, caller: Caller, parts: Parts) -> RecordUpload:
+    file_id = uuid4()
     return RecordUpload(
-        file_id=uuid4(),
+        file_id=file_id,
         user_id=caller.user_id,
         filename=received.filename,
-        media_key=media_key(caller.user_id, received.sha256),
+        media_key=media_key(caller.user_id, file_id, received.sha256),
         media_sha256=received.sha256,
         size_bytes=received.size_bytes,
         duration_seconds=round(duration_seconds, 3),

@@ -7,7 +7,7 @@ from pathlib import Path
 from commands.execution import append, load
 from domain.log import Address, Provenance
 from domain.media_file import MEDIA_FILE, RecordUpload
-from domain.ports import EventStore, ObjectStore
+from domain.ports import EventStore, ObjectStore, ObjectStoreUnavailable
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -19,33 +19,22 @@ async def record_upload(
     objects: ObjectStore,
     provenance: Provenance,
 ) -> Address | None:
-    """`path` holds the bytes; when the event cannot be appended, no object stays that was not there before."""
-    known = await objects.exists(command.media_key)
+    """`path` holds the bytes; the object is this upload's alone.
+
+    Once the event is on its way it may be stored without an answer, or after its caller gave up: then the object
+    stays, unnamed at worst. When something fails before that, nothing stays.
+    """
     try:
-        if not known:
-            await objects.put_file(command.media_key, path)
-        file = await load(store, MEDIA_FILE, command.file_id)
-        address = await append(store, provenance, file.decide(command, command.user_id))
-    except BaseException:
-        if not known:
-            await asyncio.shield(_remove_unrecorded(command, store, objects))
-        raise
-    await _restore_removed(command, path, objects)
-    return address
-
-
-async def _remove_unrecorded(command: RecordUpload, store: EventStore, objects: ObjectStore) -> None:
-    """An append may fail and yet have been made (the answer was lost), so only the log can say."""
-    try:
-        recorded = (await load(store, MEDIA_FILE, command.file_id)).state.uploaded is not None
-    except Exception:  # noqa: BLE001  # whatever hides the log: a spare object is better than a lost one
-        recorded = True
-        _LOGGER.warning("kept the object of file %s: the log cannot say if it is recorded", command.file_id)
-    if not recorded:
-        await objects.delete(command.media_key)
-
-
-async def _restore_removed(command: RecordUpload, path: Path, objects: ObjectStore) -> None:
-    """The same recording may be uploaded twice at once, and the other upload fail and take the object away."""
-    if not await objects.exists(command.media_key):
         await objects.put_file(command.media_key, path)
+        file = await load(store, MEDIA_FILE, command.file_id)
+    except BaseException:
+        await asyncio.shield(_remove(command.media_key, objects))
+        raise
+    return await append(store, provenance, file.decide(command, command.user_id))
+
+
+async def _remove(key: str, objects: ObjectStore) -> None:
+    try:
+        await objects.delete(key)
+    except ObjectStoreUnavailable as problem:
+        _LOGGER.warning("the object of an upload that failed stays: %s", problem)

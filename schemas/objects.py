@@ -11,9 +11,9 @@ from domain.transcript import Transcript
 _DECODER: Final = msgspec.json.Decoder(Transcript)
 
 
-def media_key(user_id: UUID, media_sha256: str) -> str:
-    """One object per user and content: the same recording uploaded twice is stored once."""
-    return f"media/{user_id}/{media_sha256}"
+def media_key(user_id: UUID, file_id: UUID, media_sha256: str) -> str:
+    """One object per upload, even of the same recording: what becomes of one upload must not touch another's."""
+    return f"media/{user_id}/{file_id}/{media_sha256}"
 
 
 def transcript_key(user_id: UUID, transcription_id: UUID, transcript_sha256: str) -> str:

@@ -1,4 +1,4 @@
-"""Recording an upload: no event without its object, no object without an event."""
+"""Recording an upload: no event without its object, and no object that no event can name any more."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,36 +12,38 @@ from domain.log import Address, Provenance, StreamAppend
 from domain.media_file import MEDIA_FILE, RecordUpload
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.object_store.folder import FolderObjectStore
+from schemas.objects import media_key
 from tests.builders import ANNA, FILE, NOON, identity
 from tests.commands.conftest import PROVENANCE
 from tests.commands.stories import types_of
 
-KEY = f"media/{ANNA}/{'ab' * 32}"
+KEY = media_key(ANNA, FILE, "ab" * 32)
+SECOND = identity("second")
 
 
 class LogOutOfReach(Exception):
     pass
 
 
-class BrokenLog(InMemoryEventStore):
-    """Fails every append: before it was made, after it was made, or so that nothing can be read either."""
+class SilentLog(InMemoryEventStore):
+    """Answers no append, and makes it when the test says so: after the caller gave up."""
 
-    def __init__(self, *, made: bool = False, readable: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__(partition_count=4)
-        self._made = made
-        self._readable = readable
-        self._broken = False
+        self._unanswered: list[tuple[Sequence[StreamAppend], Provenance]] = []
 
     async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
-        if self._made:
-            await super().append(appends, provenance)
-        self._broken = True
+        self._unanswered.append((appends, provenance))
         raise LogOutOfReach
 
+    async def make_late_appends(self) -> None:
+        for appends, provenance in self._unanswered:
+            await super().append(appends, provenance)
+
+
+class UnreadableLog(InMemoryEventStore):
     async def read_stream(self, stream_id: str) -> Sequence[Event]:
-        if self._broken and not self._readable:
-            raise LogOutOfReach
-        return await super().read_stream(stream_id)
+        raise LogOutOfReach(stream_id)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def upload(file_id: UUID = FILE) -> RecordUpload:
         file_id=file_id,
         user_id=ANNA,
         filename="talk.mp3",
-        media_key=KEY,
+        media_key=media_key(ANNA, file_id, "ab" * 32),
         media_sha256="ab" * 32,
         size_bytes=5,
         duration_seconds=1.0,
@@ -72,55 +74,39 @@ async def test_an_upload_is_an_object_and_an_event(
     assert types_of(await store.read_stream(MEDIA_FILE.stream_id(FILE))) == ["FileUploaded"]
 
 
-async def test_the_same_recording_twice_is_two_files_and_one_object(
+async def test_the_same_recording_twice_is_two_files_and_two_objects(
     store: InMemoryEventStore, objects: FolderObjectStore, recording: Path
 ) -> None:
     await record_upload(upload(), recording, store, objects, PROVENANCE)
-    await record_upload(upload(identity("second")), recording, store, objects, PROVENANCE)
+    await record_upload(upload(SECOND), recording, store, objects, PROVENANCE)
+    await objects.delete(upload(SECOND).media_key)
     assert len(list(store)) == 2
-    assert await objects.exists(KEY)
+    assert await objects.get(KEY) == b"sound"
 
 
-async def test_an_upload_that_cannot_be_recorded_leaves_no_object(
+async def test_an_upload_that_fails_before_it_can_be_recorded_leaves_no_object(
     objects: FolderObjectStore, recording: Path
 ) -> None:
     with pytest.raises(LogOutOfReach):
-        await record_upload(upload(), recording, BrokenLog(), objects, PROVENANCE)
+        await record_upload(upload(), recording, UnreadableLog(4), objects, PROVENANCE)
     assert not await objects.exists(KEY)
 
 
-async def test_a_failed_upload_leaves_the_object_of_an_earlier_file(
+async def test_an_upload_that_is_recorded_after_its_caller_gave_up_has_its_object(
+    objects: FolderObjectStore, recording: Path
+) -> None:
+    log = SilentLog()
+    with pytest.raises(LogOutOfReach):
+        await record_upload(upload(), recording, log, objects, PROVENANCE)
+    await log.make_late_appends()
+    assert types_of(await log.read_stream(MEDIA_FILE.stream_id(FILE))) == ["FileUploaded"]
+    assert await objects.get(KEY) == b"sound"
+
+
+async def test_a_failed_upload_leaves_that_of_the_same_recording_alone(
     store: InMemoryEventStore, objects: FolderObjectStore, recording: Path
 ) -> None:
     await record_upload(upload(), recording, store, objects, PROVENANCE)
     with pytest.raises(LogOutOfReach):
-        await record_upload(upload(identity("second")), recording, BrokenLog(), objects, PROVENANCE)
-    assert await objects.exists(KEY)
-
-
-async def test_an_upload_that_was_recorded_although_the_answer_was_lost_keeps_its_object(
-    objects: FolderObjectStore, recording: Path
-) -> None:
-    with pytest.raises(LogOutOfReach):
-        await record_upload(upload(), recording, BrokenLog(made=True), objects, PROVENANCE)
-    assert await objects.exists(KEY)
-
-
-async def test_an_object_is_kept_while_the_log_cannot_say_if_it_is_recorded(
-    objects: FolderObjectStore, recording: Path
-) -> None:
-    with pytest.raises(LogOutOfReach):
-        await record_upload(upload(), recording, BrokenLog(readable=False), objects, PROVENANCE)
-    assert await objects.exists(KEY)
-
-
-async def test_an_object_that_a_failing_twin_took_away_is_put_back(
-    objects: FolderObjectStore, recording: Path
-) -> None:
-    class Twin(InMemoryEventStore):
-        async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
-            await objects.delete(KEY)
-            return await super().append(appends, provenance)
-
-    await record_upload(upload(), recording, Twin(4), objects, PROVENANCE)
-    assert await objects.exists(KEY)
+        await record_upload(upload(SECOND), recording, UnreadableLog(4), objects, PROVENANCE)
+    assert await objects.get(KEY) == b"sound"

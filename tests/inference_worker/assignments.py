@@ -13,10 +13,10 @@ from tests.media import write_tone
 
 async def store_media(store: ObjectStore, content: bytes, *, duration_seconds: float) -> Job:
     digest = hashlib.sha256(content).hexdigest()
-    await store.put(media_key(ANNA, digest), content)
+    await store.put(media_key(ANNA, FILE, digest), content)
     return Job(
         file_id=FILE,
-        media_key=media_key(ANNA, digest),
+        media_key=media_key(ANNA, FILE, digest),
         media_sha256=digest,
         duration_seconds=duration_seconds,
     )

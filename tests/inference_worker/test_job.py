@@ -139,7 +139,7 @@ async def test_a_length_within_what_encoders_pad_is_fine(place: Workplace, job: 
 async def test_missing_media_may_be_there_for_another_worker(place: Workplace) -> None:
     missing = Job(
         file_id=FILE,
-        media_key=media_key(ANNA, "ab" * 32),
+        media_key=media_key(ANNA, FILE, "ab" * 32),
         media_sha256="ab" * 32,
         duration_seconds=SECONDS,
     )

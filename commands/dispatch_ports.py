@@ -40,8 +40,12 @@ class DispatchTables(Protocol):
         """The next jobs in fair order that are due and have no lease, except some."""
         ...
 
-    async def overdue(self, lease_seconds: float, but: Collection[UUID]) -> Sequence[AttemptKey]:
-        """Attempts whose lease has run out, and those that have been running for so long without any."""
+    async def overdue(
+        self, lease_seconds: float, but: Collection[UUID], *, silence_counts: bool = True
+    ) -> Sequence[AttemptKey]:
+        """Attempts whose worker was given up, and where silence counts those whose lease has run out, and those
+        that have been running for so long without any.
+        """
         ...
 
     async def grant(self, lease: Lease, lease_seconds: float) -> None: ...

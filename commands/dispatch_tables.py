@@ -46,8 +46,11 @@ class PostgresDispatchTables:
     async def waiting_jobs(self, limit: int, but: Collection[UUID]) -> Sequence[WaitingJob]:
         return [WaitingJob(**row) for row in await self.pool.fetch(SQL["waiting_jobs"], limit, list(but))]
 
-    async def overdue(self, lease_seconds: float, but: Collection[UUID]) -> Sequence[AttemptKey]:
-        return [AttemptKey(*row) for row in await self.pool.fetch(SQL["overdue"], lease_seconds, list(but))]
+    async def overdue(
+        self, lease_seconds: float, but: Collection[UUID], *, silence_counts: bool = True
+    ) -> Sequence[AttemptKey]:
+        rows = await self.pool.fetch(SQL["overdue"], lease_seconds, list(but), silence_counts)
+        return [AttemptKey(*row) for row in rows]
 
     async def grant(self, lease: Lease, lease_seconds: float) -> None:
         await self.pool.execute(

@@ -44,12 +44,14 @@ order by coalesce(r.jobs, 0) + w.place, w.requested_at, w.transcription_id
 limit $1;
 
 -- name: overdue
+-- Of a worker that is gone for certain: -infinity.
 select transcription_id, attempt from dispatch_leases
-where expires_at < now() and transcription_id <> all($2::uuid[])
+where (expires_at = '-infinity' or $3::boolean and expires_at < now())
+    and transcription_id <> all($2::uuid[])
 union all
 -- Started, and the dispatcher died before it wrote the lease.
 select q.transcription_id, q.attempt from dispatch_queue q
-where q.status = 'running' and q.started_at < now() - make_interval(secs => $1)
+where $3::boolean and q.status = 'running' and q.started_at < now() - make_interval(secs => $1)
     and q.transcription_id <> all($2::uuid[])
     and not exists (select from dispatch_leases l where l.transcription_id = q.transcription_id)
 limit 100;

@@ -115,8 +115,7 @@ class Dispatcher:
     async def _look(self, hearing: Hearing) -> Never:
         while True:
             try:
-                if hearing.is_steady:
-                    await self.expire()
+                await self.expire(silence_counts=hearing.is_steady)
                 await self.assign(hearing.steady_seconds - self._limits.settle_seconds)
             except self._outages as problem:
                 await self._sit_out(problem)
@@ -134,9 +133,12 @@ class Dispatcher:
         logger.warning("%s: going on in %s s", type(problem).__name__, self._limits.pause_seconds)
         await asyncio.sleep(self._limits.pause_seconds)
 
-    async def expire(self) -> None:
-        """Ends the attempts that nobody has reported about for a whole lease."""
-        for attempt in await self._tables.overdue(self._limits.lease_seconds, self._void()):
+    async def expire(self, *, silence_counts: bool = True) -> None:
+        """Ends the attempts of workers that are gone, and those that nobody has reported about for a whole lease."""
+        overdue = await self._tables.overdue(
+            self._limits.lease_seconds, self._void(), silence_counts=silence_counts
+        )
+        for attempt in overdue:
             await self._expire(attempt)
 
     async def _expire(self, attempt: AttemptKey) -> None:

@@ -83,12 +83,16 @@ class MemoryDispatchTables:
         room = [FreeWorker(worker_id=UUID(int=0), free_slots=limit)]
         return [assignment.job for assignment in pick(jobs, room)]
 
-    async def overdue(self, lease_seconds: float, but: Collection[UUID]) -> Sequence[AttemptKey]:
+    async def overdue(
+        self, lease_seconds: float, but: Collection[UUID], *, silence_counts: bool = True
+    ) -> Sequence[AttemptKey]:
         expired = [
             AttemptKey(key, lease.attempt)
             for key, (lease, expires_at) in self.leases.items()
-            if expires_at < self._clock.seconds and key not in but
+            if expires_at < (self._clock.seconds if silence_counts else 0) and key not in but
         ]
+        if not silence_counts:
+            return expired
         long_ago = self._clock.now() - timedelta(seconds=lease_seconds)
         return expired + [
             AttemptKey(key, row.attempt)

@@ -184,6 +184,9 @@ async def test_what_a_worker_held_that_is_gone_is_overdue_at_once(rig: Rig) -> N
     )
     await rig.tables.give_up([WORKER])
     assert await rig.tables.overdue(LEASE_SECONDS, []) == [AttemptKey(TRANSCRIPTION_ID, 1)]
+    assert await rig.tables.overdue(LEASE_SECONDS, [], silence_counts=False) == [
+        AttemptKey(TRANSCRIPTION_ID, 1)
+    ]
 
 
 async def test_queued_jobs_wait_until_they_have_a_lease(rig: Rig) -> None:
@@ -215,6 +218,7 @@ async def test_an_attempt_is_overdue_when_its_lease_has_run_out(rig: Rig) -> Non
     assert AttemptKey(TRANSCRIPTION_ID, 1) not in await rig.tables.overdue(LEASE_SECONDS, [])
     await rig.pass_seconds(2)
     assert await rig.tables.overdue(LEASE_SECONDS, []) == [AttemptKey(TRANSCRIPTION_ID, 1)]
+    assert await rig.tables.overdue(LEASE_SECONDS, [], silence_counts=False) == []
     assert await rig.tables.overdue(LEASE_SECONDS, [TRANSCRIPTION_ID]) == []
 
 

@@ -271,6 +271,21 @@ async def test_a_dispatcher_that_heard_nobody_ends_no_attempt(rig: Rig) -> None:
     assert (await rig.state(job)).worker_id == OTHER_WORKER
 
 
+async def test_what_a_worker_held_that_is_gone_is_assigned_again_by_a_dispatcher_that_has_just_started(
+    rig: Rig,
+) -> None:
+    """Silence means nothing to it yet; that somebody is gone, it was told."""
+    job = await rig.request("talk")
+    await rig.ready()
+    await rig.assign()
+    began = rig.clock.seconds
+    await rig.tables.give_up([WORKER])
+    async with running(rig), asyncio.timeout(10):
+        while (await rig.state(job)).status != "queued":
+            await asyncio.sleep(0)
+    assert rig.clock.seconds < began + LIMITS.lease_seconds
+
+
 async def test_a_dispatcher_that_was_away_gives_workers_time_to_report(rig: Rig) -> None:
     job = await rig.request("talk")
     await rig.ready()

@@ -7,7 +7,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, NotFoundException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    InternalServerException,
+    NotFoundException,
+    ValidationException,
+)
 from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
@@ -25,6 +30,7 @@ _LOGGER = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 2
 _TYPE: Final = "urn:stenolog:problem:"
+_CLIENT_GONE: Final = "client disconnected prematurely"
 
 
 class UploadTooLarge(Rejection):
@@ -123,6 +129,16 @@ def answer_http(request: Request[Any, Any, Any], problem: HTTPException) -> Resp
     return _problem(request, status, status.name.lower(), text, headers=problem.headers or {})
 
 
+def answer_client_gone(
+    request: Request[Any, Any, Any], problem: InternalServerException
+) -> Response[Problem]:
+    """A client that goes away in the middle of its body, which the framework takes for an error of the server."""
+    if problem.detail != _CLIENT_GONE:
+        return answer_unexpected(request, problem)
+    text = "The connection ended in the middle of the body: send the request again"
+    return _problem(request, HTTPStatus.BAD_REQUEST, "incomplete_body", text)
+
+
 def answer_unavailable(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
     """A part cannot be reached just now. Whether a command was carried out may be unknown."""
     _LOGGER.warning("request %s got no answer: %r", request_id_of(request.scope), problem)
@@ -152,6 +168,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     Rejection: answer_rejection,
     ValidationException: answer_validation,
     NotFoundException: answer_not_found,
+    InternalServerException: answer_client_gone,
     HTTPException: answer_http,
     **dict.fromkeys(_UNAVAILABLE, answer_unavailable),
     Exception: answer_unexpected,

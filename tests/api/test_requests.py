@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -109,3 +110,33 @@ async def test_a_database_out_of_reach_asks_to_come_back(installation: Installat
     answer = await request_on_broken_log(installation, anna, DatabaseUnavailable("no answer"))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"] == "2"
+
+
+async def test_a_client_that_goes_away_in_the_middle_of_its_body_is_no_error_of_ours(
+    installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    arriving = [{"type": "http.disconnect"}, {"type": "http.request", "body": b'{"em', "more_body": True}]
+    answered: list[Any] = []
+
+    async def receive() -> Any:
+        return arriving.pop()
+
+    async def send(message: Any) -> None:
+        answered.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/auth/login",
+        "raw_path": b"/v1/auth/login",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"50")],
+        "client": ("127.0.0.1", 1),
+        "server": ("stenolog", 80),
+        "scheme": "http",
+        "http_version": "1.1",
+        "root_path": "",
+    }
+    await installation.app(scope, receive, send)  # type: ignore[arg-type]  # a dict is what servers pass
+    assert answered[0]["status"] == 400
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]

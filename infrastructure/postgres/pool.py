@@ -1,6 +1,7 @@
 """Connections to PostgreSQL, with a limit on everything that could wait for ever."""
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -8,9 +9,11 @@ from asyncpg.pool import PoolConnectionProxy
 from infrastructure.postgres.retry import retried
 
 if TYPE_CHECKING:
+    _Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 else:
+    _Connection = asyncpg.Connection
     Pool = asyncpg.Pool
     Connection = asyncpg.Connection | PoolConnectionProxy
 
@@ -26,6 +29,23 @@ SESSION_SETTINGS: Final = {
     "lock_timeout": "10s",
 }
 
+CANCEL_SECONDS_MAX: Final = 1.0
+
+
+class ImpatientConnection(_Connection):
+    """Ends when the server does not say soon that it has stopped with a query that nobody waits for any more.
+
+    asyncpg waits for that as long as for a query, and with it waits who gave the query up at a deadline.
+    """
+
+    def _cancel_current_command(self, sent: Any, stopped: "asyncio.Future[object]") -> None:
+        super()._cancel_current_command(sent, stopped)  # type: ignore[misc]  # not public, but called by the protocol
+        asyncio.get_running_loop().call_later(CANCEL_SECONDS_MAX, self._give_up, stopped)
+
+    def _give_up(self, stopped: "asyncio.Future[object]") -> None:
+        if not stopped.done():
+            self.terminate()
+
 
 async def create_pool(
     database_url: str,
@@ -38,7 +58,8 @@ async def create_pool(
     """Opens a pool, which the caller closes, as in `async with await` this `as pool`.
 
     Waits up to `connect_seconds` for a server that is still starting. A command that takes longer than
-    `command_seconds` is cancelled and raises TimeoutError. Raises DatabaseUnavailable.
+    `command_seconds` is cancelled and raises TimeoutError. Who gives one up sooner waits at most CANCEL_SECONDS_MAX
+    for the server to hear of it. Raises DatabaseUnavailable.
     """
 
     async def connect() -> Pool:
@@ -50,6 +71,7 @@ async def create_pool(
             command_timeout=command_seconds,
             server_settings={"application_name": application_name, **SESSION_SETTINGS},
             reset=_leave_as_it_is,
+            connection_class=ImpatientConnection,
         )
 
     return await retried(connect, connect_seconds)

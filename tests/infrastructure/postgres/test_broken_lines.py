@@ -13,6 +13,7 @@ from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
 from infrastructure.postgres.pool import Pool, create_pool
+from infrastructure.postgres.retry import retried
 from infrastructure.postgres.store import PostgresEventStore
 from schemas.partitions import partition_of
 from tests.builders import ANNA, registered
@@ -104,6 +105,21 @@ async def test_an_append_without_an_answer_ends_at_its_deadline(wire: Wire, pool
                 await store.append([append(ANNA, 2, at=1)], provenance())
             with pytest.raises(DatabaseUnavailable):
                 await store.read_stream(f"quota-{ANNA}")
+
+
+async def test_who_gives_a_query_up_does_not_wait_for_a_silent_line(wire: Wire) -> None:
+    async with await create_pool(wire.url, command_seconds=100 * PATIENCE_SECONDS) as pool:
+
+        async def ask() -> None:
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.fetchval("select 1")
+                wire.fall_silent()
+                await connection.fetchval("select 2")
+
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(DatabaseUnavailable):
+                await retried(ask, 0.2)
+        wire.recover()
 
 
 async def test_appends_go_on_when_a_silent_line_recovers(wire: Wire, store: PostgresEventStore) -> None:

@@ -1,5 +1,6 @@
 """How far each projection has come in each partition, and which partitions stand still at an event."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -54,13 +55,20 @@ async def read_places(
 ) -> dict[int, Place]:
     """Where these projections are, starting those that were never there at 0."""
     await connection.execute(SQL["begin"], projections, list(partitions))
+    return await stored_places(connection, projections, partitions)
+
+
+async def stored_places(
+    connection: Database, projections: Sequence[str], partitions: Collection[int]
+) -> dict[int, Place]:
+    """Where these projections are; nothing for partitions in which none of them ever began."""
     rows = await connection.fetch(SQL["read"], projections, list(partitions))
-    seqs: dict[int, dict[str, int]] = {partition: {} for partition in partitions}
+    seqs: dict[int, dict[str, int]] = defaultdict(dict)
     offsets: dict[int, int | None] = {}
     for projection, partition, seq, next_offset in sorted(rows, key=lambda row: row["seq"], reverse=True):
         seqs[partition][projection] = seq
         offsets[partition] = next_offset  # That of the projection furthest behind stays.
-    return {partition: Place(seqs[partition], offsets[partition]) for partition in partitions}
+    return {partition: Place(seqs[partition], offsets[partition]) for partition in seqs}
 
 
 async def advance(connection: Database, before: Places, after: Places, channel: str | None = None) -> None:

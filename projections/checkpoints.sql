@@ -33,7 +33,8 @@ select partition, min(seq) from projection_checkpoints where projection = any($1
 -- name: advance
 -- Answers how many moved: a row somebody else has moved stays where it is.
 -- Those who wait on channel $6 for the addresses $7 are woken by the commit, and only by it.
--- The commit need not wait for the disk: rows and checkpoint are lost together, and then folded again.
+-- The commit need not wait for the disk: a crash of the server takes back rows and checkpoint together, and whoever
+-- holds the partition looks now and then whether the checkpoint is where it left it, and folds again.
 with moved as (
     update projection_checkpoints c set seq = m.seq, next_offset = m.next_offset
     from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])

@@ -107,6 +107,20 @@ class Runner:
         self._renew_at = time.monotonic() + self._pace.renew_seconds
         if owned != set(self._places) or not self._settled:
             await self._own(owned)
+        else:
+            await self._notice_moves()
+
+    async def _notice_moves(self) -> None:
+        """A crash of the database may take back our last commits, which did not wait for the disk, unheard by us."""
+        async with self._pool.acquire() as connection:
+            stored = await checkpoints.stored_places(connection, self._names, self._places)
+        moved = {
+            partition
+            for partition, place in self._places.items()
+            if partition not in stored or stored[partition].seqs != place.seqs
+        }
+        if moved:
+            await self._catch_up_with_others(moved)
 
     async def _own(self, owned: Collection[int]) -> None:
         for partition in set(self._places) - set(owned):
@@ -189,12 +203,13 @@ class Runner:
         self._on_applied()
 
     async def _catch_up_with_others(self, partitions: Collection[int]) -> None:
-        log.info("partitions %s were moved by somebody else", sorted(partitions))
+        log.info("partitions %s were moved by somebody else, or back by a crash", sorted(partitions))
         await self._take_up(partitions)
         self._rewind(partitions)
 
     def _rewind(self, partitions: Collection[int]) -> None:
-        for partition in partitions:
+        """Those that stand still are not followed now, and later from where they are."""
+        for partition in set(partitions) - self._retry_at.keys():
             self._feed.rewind(partition, self._places[partition].position)
 
     async def _narrow(self, batch: Batch, failure: ProjectionFailed) -> bool:

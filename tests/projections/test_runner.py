@@ -69,6 +69,19 @@ async def test_two_projectors_on_the_same_partitions_fold_each_event_once(
     assert await contents(pool) == told(store)
 
 
+async def test_what_a_crash_of_the_database_took_back_is_folded_again_without_another_event(
+    pool: "Pool[Any]", store: InMemoryEventStore
+) -> None:
+    await lived(store, NAMES)
+    async with running(new_runner(pool, store)):
+        await until_reached(pool, store)
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(f"truncate {', '.join(READ_MODELS)}")
+            await connection.execute("update projection_checkpoints set seq = 0, next_offset = null")
+        await until_reached(pool, store)
+    assert await contents(pool) == told(store)
+
+
 async def test_a_projection_that_is_behind_catches_up_alone(
     pool: "Pool[Any]", store: InMemoryEventStore
 ) -> None:

@@ -37,7 +37,7 @@ class ReadModelProgress:
         self._pool = pool
         self._seqs: dict[int, int] = {}
         self._moved = asyncio.Event()
-        self._listener = Listener(pool, PROJECTED_CHANNEL, self._hear, lambda: None)
+        self._listener = Listener(pool, PROJECTED_CHANNEL, self._hear, self._forget)
         self._looking = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -86,6 +86,10 @@ class ReadModelProgress:
         """The payload is an address that every read model has reached."""
         partition, _, seq = payload.partition(":")
         self._move({int(partition): int(seq)})
+
+    def _forget(self) -> None:
+        """A server that crashed may have taken back what it told: commits of projections do not wait for the disk."""
+        self._seqs.clear()
 
     def _move(self, seqs: Mapping[int, int]) -> None:
         self._seqs |= {partition: max(seq, self._seqs.get(partition, 0)) for partition, seq in seqs.items()}

@@ -22,17 +22,17 @@ _logger = logging.getLogger(__name__)
 class Listener:
     """Enter it before use; it takes one connection of the pool for itself.
 
-    `hear` is called with each payload, and `listening` whenever listening begins: what was said before that, or
-    between two connections, was not heard.
+    `hear` is called with each payload, and `missed` when the connection is lost and when listening begins: what was
+    said before that was not heard, and what was heard before may have been taken back by a crash of the server.
     """
 
     def __init__(
-        self, pool: Pool, channel: str, hear: Callable[[str], None], listening: Callable[[], None]
+        self, pool: Pool, channel: str, hear: Callable[[str], None], missed: Callable[[], None]
     ) -> None:
         self._pool = pool
         self._channel = channel
         self._hear = hear
-        self._on_listening = listening
+        self._missed = missed
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -65,9 +65,10 @@ class Listener:
         connection = await self._pool.acquire()
         try:
             lost = asyncio.Event()
+            connection.add_termination_listener(lambda _: self._missed())
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(self._channel, self._heard)
-            self._on_listening()
+            self._missed()
             await lost.wait()
         finally:
             await _part_with(self._pool, connection)

@@ -4,6 +4,7 @@ A block is its length (32 bits, little-endian) and so many bytes; a block of len
 follows. A process that dies has not sent it, so half a recording never looks like a whole one.
 """
 
+import signal
 import struct
 import sys
 from collections.abc import Iterator
@@ -128,6 +129,9 @@ def _verdict(decoded_seconds: float, lost_seconds: float) -> Answer:
 def main(arguments: list[str]) -> None:
     parent, limits, path, seconds_max = arguments
     end_with_parent(int(parent))
+    signal.signal(
+        signal.SIGPIPE, signal.SIG_DFL
+    )  # Whoever stops reading wants no stack trace about it either.
     confine(msgspec.json.decode(limits, type=Limits), Path(path))
     output = sys.stdout.buffer
     answer = decode(Path(path), float(seconds_max), output)

@@ -6,13 +6,16 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
 from domain.errors import MediaTooLong, NotMedia, TruncatedMedia
-from infrastructure.media.decode import DecodingFailed, PcmStream, open_pcm
+from infrastructure.media.children import child_command, child_environment
+from infrastructure.media.decode import CHILD, DecodingFailed, PcmStream, open_pcm
 from infrastructure.media.pcm import BYTES_PER_SECOND, SAMPLE_RATE
 from infrastructure.media.probe import ProbeLimits, probe
+from infrastructure.media.sandbox import Limits
 from tests.infrastructure.media.recordings import (
     ADTS,
     FLAC,
@@ -161,6 +164,24 @@ def test_a_decoder_does_not_outlive_its_reader(tmp_path: Path) -> None:
         next(iter(sound))
         pid = sound.pid
     assert not psutil.pid_exists(pid)
+
+
+def test_a_decoder_whose_reader_goes_away_ends_without_a_word(tmp_path: Path) -> None:
+    recording = write_recording(tmp_path / "media", WAV, seconds=60.0)
+    limits = msgspec.json.encode(Limits()).decode()
+    child = subprocess.Popen(
+        child_command(CHILD, limits, str(recording), "60"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=child_environment(),
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    with child:
+        child.stdout.read(1)
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        child.wait(30)
 
 
 def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path) -> None:

@@ -129,9 +129,8 @@ def _verdict(decoded_seconds: float, lost_seconds: float) -> Answer:
 def main(arguments: list[str]) -> None:
     parent, limits, path, seconds_max = arguments
     end_with_parent(int(parent))
-    signal.signal(
-        signal.SIGPIPE, signal.SIG_DFL
-    )  # Whoever stops reading wants no stack trace about it either.
+    # Whoever stops reading wants no stack trace about it either.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     confine(msgspec.json.decode(limits, type=Limits), Path(path))
     output = sys.stdout.buffer
     answer = decode(Path(path), float(seconds_max), output)

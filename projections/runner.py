@@ -14,7 +14,7 @@ from projections import checkpoints
 from projections.ahead import ReadAhead
 from projections.batches import EVERY_PROJECTION, Batch, PartitionBatch, ProjectionFailed, apply_batch
 from projections.checkpoints import CheckpointMoved, Place
-from projections.outages import is_outage
+from projections.outages import is_being_cancelled, is_outage
 from projections.projection import Projection
 
 log: Final = logging.getLogger(__name__)
@@ -83,6 +83,8 @@ class Runner:
                 except Exception as problem:
                     if not self._is_outage(problem):
                         raise
+                    if is_being_cancelled():
+                        raise asyncio.CancelledError from problem
                     await self._sit_out(problem)
         finally:
             await self._release()

@@ -23,6 +23,8 @@ async def retried(action: Callable[[], Awaitable[Answer]], deadline_seconds: flo
             async with asyncio.timeout_at(deadline):
                 return await action()
         except TRANSIENT as problem:
+            if is_being_cancelled():
+                raise asyncio.CancelledError from problem
             if loop.time() + pause_seconds >= deadline:
                 raise DatabaseUnavailable(
                     f"no answer from the database within {deadline_seconds:g} s: {problem!r}"
@@ -30,3 +32,13 @@ async def retried(action: Callable[[], Awaitable[Answer]], deadline_seconds: flo
         # Jitter, so that all who lost the same server do not come back at once.
         await asyncio.sleep(pause_seconds * random.uniform(0.5, 1))  # noqa: S311
         pause_seconds = min(2 * pause_seconds, PAUSE_SECONDS_MAX)
+
+
+def is_being_cancelled() -> bool:
+    """Whether this task was told to end, and perhaps does not know.
+
+    A cancellation that meets a broken connection is lost: asyncpg's transaction raises on its way out that the
+    connection is closed, instead. Whoever carries on after such an error asks here first.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

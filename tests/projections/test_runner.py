@@ -13,10 +13,11 @@ from domain.media_file import FileUploaded
 from domain.ports import FeedRecord
 from infrastructure.memory import InMemoryEventStore
 from projections import checkpoints
+from projections.batches import Batch
 from projections.files import FILES, FileRow
 from projections.models import READ_MODELS
 from projections.outages import is_outage
-from projections.runner import Pace
+from projections.runner import Pace, Runner
 from projections.users import USERS
 from tests.builders import granted, identity, registered, uploaded
 from tests.projections.feeds import HeldLeases, LogFeed
@@ -288,3 +289,33 @@ async def _tries_are(pool: "Pool[Any]", at_least: int) -> bool:
     async with pool.acquire() as connection:
         failures = await checkpoints.failures(connection)
     return bool(failures) and min(failure.tries for failure in failures) >= at_least
+
+
+class Unlucky(Runner):
+    """Is told to end while it commits, and loses its connection in the same moment."""
+
+    is_committing: asyncio.Event
+
+    async def _commit(self, batch: Batch) -> None:  # noqa: ARG002 - it does not get so far
+        async with self._pool.acquire() as connection, connection.transaction():
+            try:
+                self.is_committing.set()
+                await asyncio.Event().wait()
+            finally:
+                connection.terminate()
+
+
+async def test_a_projector_that_is_told_to_end_when_its_connection_breaks_ends(
+    pool: "Pool[Any]", store: InMemoryEventStore
+) -> None:
+    await lived(store, NAMES[:1])
+    leases = HeldLeases(range(store.partition_count))
+    runner = Unlucky(pool, LogFeed(store), leases, tuple(READ_MODELS.values()), pace=QUICK)
+    runner.is_committing = asyncio.Event()
+    projecting = asyncio.create_task(runner.run())
+    async with asyncio.timeout(20):
+        await runner.is_committing.wait()
+        projecting.cancel()
+        await asyncio.wait([projecting])
+    assert projecting.cancelled()
+    assert leases.released

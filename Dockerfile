@@ -15,11 +15,15 @@ COPY domain domain
 COPY schemas schemas
 COPY infrastructure infrastructure
 COPY commands commands
+COPY dispatcher dispatcher
+COPY relay relay
 COPY projections projections
 COPY inference_worker inference_worker
 COPY api api
+COPY embedded embedded
+COPY cli cli
 # Our packages have generic names: the checkout goes before everything else on the path.
 ENV PATH=/opt/stenolog/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER stenolog
-ENTRYPOINT ["python", "-m", "infrastructure.cli"]
+ENTRYPOINT ["python", "-m", "cli"]
 CMD ["--help"]

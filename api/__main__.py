@@ -10,7 +10,6 @@ import uvicorn
 from litestar import Litestar
 
 from api.app import create_app, open_parts, require_secret
-from infrastructure.postgres.errors import DatabaseProblem
 from infrastructure.process import run_process
 from infrastructure.settings import Settings
 
@@ -58,4 +57,4 @@ def _config(settings: Settings, app: Litestar) -> uvicorn.Config:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(serve, DatabaseProblem))
+    sys.exit(run_process(serve))

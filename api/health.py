@@ -12,14 +12,13 @@ from uuid import uuid4
 from litestar import Response, get
 from litestar.datastructures import State
 
-from commands import dispatch_queue
 from domain.ports import ObjectStore
+from infrastructure.postgres.leases import DISPATCH, PROJECT, RELAY
 from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.queries import load_queries
+from projections.lag import Lag, read_lags
 from projections.models import READ_MODELS
-from projections.standing import Standing, read_standings
 from schemas.bodies import Check, Message, Readiness
-from schemas.queries import load_queries
-from schemas.roles import DISPATCH, PROJECT, RELAY
 
 CHECK_SECONDS_MAX: Final = 3.0
 KEEP_SECONDS: Final = 0.5
@@ -103,13 +102,13 @@ class Health:
         return "takes objects"
 
     async def _read_models(self) -> str:
-        standings = [each for each in await self._standings() if each.projection in READ_MODELS]
-        if strange := sorted({each.partition for each in standings if not each.began}):
+        lags = [each for each in await self._lags() if each.projection in READ_MODELS]
+        if strange := sorted({each.partition for each in lags if not each.began}):
             raise NotReady(f"no projector has begun with partitions {strange}: run `stenolog project`")
-        behind = f"{_events_behind(standings)} events behind"
-        age_seconds = max((each.lag_seconds for each in standings), default=0.0)
+        behind = f"{_events_behind(lags)} events behind"
+        age_seconds = max((each.lag_seconds for each in lags), default=0.0)
         late = f"{behind}, the oldest for {age_seconds:.0f} s"
-        if failures := _failures(standings):
+        if failures := _failures(lags):
             raise NotReady(f"{failures}; {late}")
         if age_seconds > self._lag_seconds_max:
             raise NotReady(late)
@@ -122,14 +121,14 @@ class Health:
         return await self._members(RELAY)
 
     async def _dispatch(self) -> str:
-        standings = await self._standings()
-        if failures := _failures([each for each in standings if each.projection == dispatch_queue.NAME]):
+        lags = await self._lags()
+        if failures := _failures([each for each in lags if each.projection not in READ_MODELS]):
             raise NotReady(failures)
         return await self._members(DISPATCH)
 
-    async def _standings(self) -> list[Standing]:
+    async def _lags(self) -> list[Lag]:
         async with self._pool.acquire() as connection:
-            return await read_standings(connection, list(READ_MODELS))
+            return await read_lags(connection, list(READ_MODELS))
 
     async def _members(self, role: str) -> str:
         members = await self._pool.fetchval(_SQL["members"], role)
@@ -144,18 +143,18 @@ class Health:
         return f"{workers} seen, with room for {slots} transcriptions at once"
 
 
-def _events_behind(standings: Sequence[Standing]) -> int:
+def _events_behind(lags: Sequence[Lag]) -> int:
     """By the projection furthest behind in each partition."""
-    lags: dict[int, int] = defaultdict(int)
-    for each in standings:
-        lags[each.partition] = max(lags[each.partition], each.lag_events)
-    return sum(lags.values())
+    behind: dict[int, int] = defaultdict(int)
+    for each in lags:
+        behind[each.partition] = max(behind[each.partition], each.lag_events)
+    return sum(behind.values())
 
 
-def _failures(standings: Sequence[Standing]) -> str:
+def _failures(lags: Sequence[Lag]) -> str:
     """The events that projections stand still at, each once."""
     stuck: dict[str, list[str]] = defaultdict(list)
-    for each in standings:
+    for each in lags:
         if each.failing is not None:
             stuck[str(each.failing)].append(each.projection)
     told = [f"{', '.join(names)} cannot fold {event}" for event, names in stuck.items()]

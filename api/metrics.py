@@ -15,13 +15,13 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import Metric
 
 from api.health import CHECK_SECONDS_MAX, KEEP_SECONDS, WORKER_SILENCE_SECONDS_MAX
+from infrastructure.postgres.leases import DISPATCH, PROJECT, RELAY
 from infrastructure.postgres.pool import Connection, Pool
+from infrastructure.postgres.queries import load_queries
 from infrastructure.telemetry.exposition import CONTENT_TYPE, exposition, gauge
 from infrastructure.telemetry.requests import RequestMeter
+from projections.lag import Lag, read_lags
 from projections.models import READ_MODELS
-from projections.standing import Standing, read_standings
-from schemas.queries import load_queries
-from schemas.roles import DISPATCH, PROJECT, RELAY
 
 _LOGGER: Final = logging.getLogger(__name__)
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -78,12 +78,12 @@ class Timed:
 async def _read(pool: Pool) -> list[Metric]:
     try:
         async with asyncio.timeout(CHECK_SECONDS_MAX), pool.acquire() as connection:
-            standings = await read_standings(connection, list(READ_MODELS))
+            lags = await read_lags(connection, list(READ_MODELS))
             system = await _system(connection)
     except Exception as problem:  # noqa: BLE001  # whatever it is, the scrape is to say so and not to fail
         _LOGGER.warning("metrics without the database: %s", type(problem).__name__)
         return [_database(answers=False)]
-    return [_database(answers=True), *_projections(standings), *system]
+    return [_database(answers=True), *_projections(lags), *system]
 
 
 def _database(*, answers: bool) -> Metric:
@@ -94,9 +94,9 @@ def _one(name: str, meaning: str, number: float) -> Metric:
     return gauge(name, meaning, [((), float(number))])
 
 
-def _projections(standings: Sequence[Standing]) -> list[Metric]:
+def _projections(lags: Sequence[Lag]) -> list[Metric]:
     place = ("projection", "partition")
-    heads = {each.partition: each.head for each in standings}
+    heads = {each.partition: each.head for each in lags}
     return [
         gauge(
             "log_head",
@@ -107,13 +107,13 @@ def _projections(standings: Sequence[Standing]) -> list[Metric]:
         gauge(
             "projection_lag_events",
             "Events of the log that the projection has not folded, wherever on the way they are.",
-            [(_place(each), each.lag_events) for each in standings],
+            [(_place(each), each.lag_events) for each in lags],
             place,
         ),
         gauge(
             "projection_lag_seconds",
             "Age of the oldest event of the log that the projection has not folded.",
-            [(_place(each), each.lag_seconds) for each in standings],
+            [(_place(each), each.lag_seconds) for each in lags],
             place,
         ),
         gauge(
@@ -121,7 +121,7 @@ def _projections(standings: Sequence[Standing]) -> list[Metric]:
             "How often the event was tried at which the projection stands still; absent when there is none.",
             [
                 ((*_place(each), str(failing.address), failing.type, failing.error), failing.tries)
-                for each in standings
+                for each in lags
                 if (failing := each.failing)
             ],
             (*place, "address", "type", "error"),
@@ -129,8 +129,8 @@ def _projections(standings: Sequence[Standing]) -> list[Metric]:
     ]
 
 
-def _place(standing: Standing) -> tuple[str, str]:
-    return standing.projection, str(standing.partition)
+def _place(lag: Lag) -> tuple[str, str]:
+    return lag.projection, str(lag.partition)
 
 
 async def _system(connection: Connection) -> list[Metric]:

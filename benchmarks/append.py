@@ -20,7 +20,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from benchmarks.measure import Measurement, Target, report
 from domain.log import Provenance, StreamAppend
 from domain.quota import QuotaGranted
-from infrastructure.devstack.postgres import Postgres, programs_folder
+from embedded.postgres import Postgres, programs_folder
 from infrastructure.postgres.migrate import migrate
 from infrastructure.postgres.pool import create_pool
 from infrastructure.postgres.store import PostgresEventStore

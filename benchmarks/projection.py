@@ -14,10 +14,10 @@ from domain.log import LogRecord
 from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.producer import TransactionalProducer
 from infrastructure.postgres.pool import Pool, create_pool
-from infrastructure.relay.messages import messages_of
 from projections import checkpoints
 from projections.models import READ_MODELS
 from projections.runner import PROJECTED_CHANNEL, Runner
+from relay.messages import messages_of
 from schemas.topics import Topics
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "300000"))

@@ -16,8 +16,8 @@ from domain.log import LogRecord
 from infrastructure.kafka.producer import BATCH_BYTES, Message
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import create_pool
-from infrastructure.relay.messages import messages_of
-from infrastructure.relay.relay import RelayPartition
+from relay.messages import messages_of
+from relay.relay import PartitionRelay
 from schemas.topics import Topics
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "500000"))
@@ -56,7 +56,7 @@ async def _ours(stack: Stack) -> float:
     async with await create_pool(await stack.database("relay")) as pool:
         await write_log(pool, history(EVENTS))
         async with PostgresEventLog(pool, PARTITIONS) as log:
-            relays = [RelayPartition(each, log, stack.bootstrap, topics) for each in range(PARTITIONS)]
+            relays = [PartitionRelay(each, log, stack.bootstrap, topics) for each in range(PARTITIONS)]
             running = [asyncio.create_task(relay.run()) for relay in relays]
             try:
                 sent_before = await _until_relayed(relays, 1)
@@ -68,7 +68,7 @@ async def _ours(stack: Stack) -> float:
                 await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _until_relayed(relays: Sequence[RelayPartition], at_least: int) -> int:
+async def _until_relayed(relays: Sequence[PartitionRelay], at_least: int) -> int:
     """How many they have sent then."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while (count := sum(relay.events_relayed for relay in relays)) < at_least:

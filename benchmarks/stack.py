@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from infrastructure.devstack.postgres import Postgres
+from embedded.postgres import Postgres
 from infrastructure.kafka.topics import create_topics
 from infrastructure.postgres.migrate import migrate
 from infrastructure.postgres.pool import Pool, create_pool

@@ -17,7 +17,7 @@ from benchmarks.measure import Measurement, Target, report
 from benchmarks.stack import PARTITIONS, Stack, running_stack
 from domain.log import Address, Provenance, StreamAppend
 from domain.quota import QuotaGranted
-from infrastructure.devstack.product import Process
+from embedded.product import Process
 from infrastructure.kafka.producer import Message, TransactionalProducer
 from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.pool import Pool, create_pool

@@ -1,7 +1,6 @@
 """Completes a transcription and debits its minutes, both or neither."""
 
-from commands.attempt_owner import owner_of
-from commands.execution import append, load, retried_on_conflict
+from commands.execution import append, load, owner_of, retried_on_conflict
 from domain.log import Address, Provenance
 from domain.ports import EventStore
 from domain.quota import QUOTA, DebitQuota

@@ -9,8 +9,10 @@ from typing import Final, Generic, ParamSpec, TypeVar
 from uuid import UUID
 
 from domain.decider import Command, Decider, Event, State
+from domain.errors import StaleAttempt
 from domain.log import Address, Provenance, StreamAppend, VersionConflict
 from domain.ports import EventStore
+from domain.transcription import Transcription
 
 TRIES_MAX: Final = 6
 BACKOFF_SECONDS_MAX: Final = 0.05
@@ -52,6 +54,13 @@ async def append(store: EventStore, provenance: Provenance, *appends: StreamAppe
     """Appends what was decided; None when every decision was that nothing changes."""
     changed = [each for each in appends if each.events]
     return await store.append(changed, provenance) if changed else None
+
+
+def owner_of(transcription: Transcription, attempt: int) -> UUID:
+    """Whose transcription an attempt belongs to. Raises StaleAttempt for one nobody requested."""
+    if transcription.user_id is None:
+        raise StaleAttempt(attempt, transcription.attempt, transcription.status)
+    return transcription.user_id
 
 
 def retried_on_conflict(

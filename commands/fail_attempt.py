@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from commands.attempt_owner import owner_of
-from commands.execution import append, load, retried_on_conflict
+from commands.execution import append, load, owner_of, retried_on_conflict
 from domain.events import Event
 from domain.log import Address, Provenance
 from domain.ports import EventStore

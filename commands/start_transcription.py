@@ -3,8 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from commands.attempt_owner import owner_of
-from commands.execution import append, load, retried_on_conflict
+from commands.execution import append, load, owner_of, retried_on_conflict
 from domain.log import Provenance
 from domain.ports import EventStore
 from domain.transcription import TRANSCRIPTION, StartTranscription

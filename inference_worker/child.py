@@ -27,7 +27,8 @@ from inference_worker.child_messages import (
     decode_task,
     encode_line,
 )
-from inference_worker.engines.choice import EngineChoice, ModelMissing, open_engine
+from inference_worker.engines.choice import EngineChoice, open_engine
+from inference_worker.faults import ModelMissing
 from inference_worker.pauses import longest_pause
 from inference_worker.windows import cut_windows
 from infrastructure.media.decode import DecodingFailed, open_pcm

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.transcript import Segment
-from inference_worker.windows import Place
+from inference_worker.windows import WindowStart
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -16,7 +16,7 @@ class Task(Struct, frozen=True, kw_only=True):
     duration_seconds: float
     language: str | None
     window_seconds: float
-    begin: Place = Place()
+    begin: WindowStart = WindowStart()
 
 
 class Ready(Struct, frozen=True, kw_only=True, tag="Ready"):

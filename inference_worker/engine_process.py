@@ -23,7 +23,7 @@ from inference_worker.child_messages import (
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.faults import Fault
 from infrastructure.media.children import child_command, child_environment
-from infrastructure.problems import Unfit
+from infrastructure.mendable import Mendable
 from infrastructure.settings import InvalidSetting
 
 CHILD: Final = "inference_worker.child"
@@ -44,7 +44,7 @@ _GPU_VARIABLES: Final = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVID
 log = logging.getLogger(__name__)
 
 
-class EngineUnavailable(Unfit):
+class EngineUnavailable(Mendable):
     """The engine process did not become ready; its own words are in the log."""
 
 

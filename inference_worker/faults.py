@@ -18,3 +18,7 @@ class Fault(Exception):
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
+
+
+class ModelMissing(Exception):
+    """The folder that STENOLOG_MODEL names holds no CTranslate2 Whisper model."""

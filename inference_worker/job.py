@@ -22,7 +22,7 @@ from inference_worker.checkpoints import Checkpoints, fingerprint_of
 from inference_worker.child_messages import Finished, Heard, Task, WindowDone
 from inference_worker.faults import Fault
 from inference_worker.ports import RunningEngine
-from inference_worker.windows import Place
+from inference_worker.windows import WindowStart
 from infrastructure.media.extent import tolerance_seconds
 from infrastructure.object_store.patient import Patience, PatientObjectStore
 from schemas.objects import encode_transcript, transcript_key
@@ -99,7 +99,7 @@ async def _transcribe(
         duration_seconds=started.job.duration_seconds,
         language=started.job.language or _spoken(windows),
         window_seconds=place.window_seconds,
-        begin=Place(index=len(windows), start_ms=done_ms),
+        begin=WindowStart(index=len(windows), start_ms=done_ms),
     )
     async with aclosing(engine.run(task)) as messages:
         async for message in messages:

@@ -18,7 +18,7 @@ LATEST_PERCENT: Final = 107
 """Of 28 s this is the 30 s that Whisper hears at once: windows of up to 35 s had three times as many wrong words."""
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class WindowStart(Struct, frozen=True, kw_only=True):
     """Where to begin: the number of the next window, and how much of the recording is done."""
 
     index: int = 0
@@ -26,7 +26,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 def cut_windows(
-    blocks: Iterable[bytes], *, size_ms: int, begin: Place, find_pause: PauseFinder
+    blocks: Iterable[bytes], *, size_ms: int, begin: WindowStart, find_pause: PauseFinder
 ) -> Iterator[Window]:
     """Windows of 70 to 107 % of the size, cut at whole milliseconds; the last two may have as little as 30 %.
 
@@ -50,7 +50,7 @@ def cut_windows(
 class _Cutter:
     """The sound that is in no window yet."""
 
-    def __init__(self, begin: Place, find_pause: PauseFinder) -> None:
+    def __init__(self, begin: WindowStart, find_pause: PauseFinder) -> None:
         self.buffered = bytearray()
         self._next = begin
         self._find_pause = find_pause
@@ -65,7 +65,7 @@ class _Cutter:
         del self.buffered[:size]
         index, start_ms = self._next.index, self._next.start_ms
         end_ms = start_ms - (-len(pcm) // BYTES_PER_MS)  # rounded up, which only the last one needs
-        self._next = Place(index=index + 1, start_ms=end_ms)
+        self._next = WindowStart(index=index + 1, start_ms=end_ms)
         return Window(index=index, start_ms=start_ms, end_ms=end_ms, pcm=pcm)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import uvloop
 
+from infrastructure.mendable import Mendable
 from infrastructure.settings import InvalidSetting, Settings, read_settings
 
 STOP_SECONDS_MAX: Final = 9.0
@@ -26,10 +27,10 @@ _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 logger = logging.getLogger(__name__)
 
 
-def run_process(work: Work, *mendable: type[Exception]) -> int:
+def run_process(work: Work) -> int:
     """Returns the exit code. Signals cancel the work, which is a fine way to end.
 
-    About a wrong setting, and about what is `mendable`, a person sees one line; other errors are raised.
+    About what a person can mend they see one line; other errors are raised.
     """
     try:
         settings = read_settings()
@@ -38,7 +39,7 @@ def run_process(work: Work, *mendable: type[Exception]) -> int:
         uvloop.run(_until_told(work, settings))
     except InvalidSetting as problem:
         return _give_up(problem, SETTINGS_EXIT_CODE)
-    except mendable as problem:
+    except Mendable as problem:
         return _give_up(problem, 1)
     return 0
 

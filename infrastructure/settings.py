@@ -7,13 +7,15 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from infrastructure.mendable import Mendable
+
 PREFIX: Final = "STENOLOG_"
 
 PositiveInt = Annotated[int, Meta(gt=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 
 
-class InvalidSetting(Exception):
+class InvalidSetting(Mendable):
     """A variable is missing or has a value nobody could mean; the message names it."""
 
 

@@ -10,25 +10,21 @@ from uuid import uuid4
 import asyncpg
 
 from infrastructure.kafka.feed import KafkaEventFeed
-from infrastructure.postgres.errors import DatabaseNotMigrated, DatabaseProblem, DatabaseUnavailable
-from infrastructure.postgres.leases import PostgresLeases
+from infrastructure.postgres.errors import DatabaseNotMigrated
+from infrastructure.postgres.leases import PROJECT, PostgresLeases
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import create_pool
 from infrastructure.process import run_process
 from infrastructure.settings import Settings
-from projections.batches import ProjectionFailed
+from projections.lag import read_lags
 from projections.models import READ_MODELS, migrate
-from projections.rebuild import AlreadyRebuilding, rebuild
+from projections.rebuild import rebuild
 from projections.runner import PROJECTED_CHANNEL, Pace, Runner
-from projections.standing import read_standings
 from projections.status import as_json_lines, as_table
-from schemas.roles import PROJECT
 from schemas.topics import Topics
 
 ALL: Final = "all"
 TELL_SECONDS: Final = 1.0
-MENDABLE: Final = (DatabaseProblem, AlreadyRebuilding, ProjectionFailed, asyncpg.LockNotAvailableError)
-"""What a person is told in one line."""
 
 
 async def project(settings: Settings) -> None:
@@ -44,7 +40,6 @@ async def project(settings: Settings) -> None:
             list(READ_MODELS.values()),
             channel=PROJECTED_CHANNEL,
             pace=Pace(renew_seconds=leases.renew_seconds),
-            outages=(DatabaseUnavailable,),
         )
         try:
             await runner.run()
@@ -83,10 +78,10 @@ async def show_status(as_json: bool, settings: Settings) -> None:
         pool.acquire() as connection,
     ):
         try:
-            standings = await read_standings(connection, list(READ_MODELS))
+            lags = await read_lags(connection, list(READ_MODELS))
         except asyncpg.UndefinedTableError as problem:
             raise DatabaseNotMigrated from problem
-    print(as_json_lines(standings) if as_json else as_table(standings))  # noqa: T201  # what was asked for
+    print(as_json_lines(lags) if as_json else as_table(lags))  # noqa: T201  # what was asked for
 
 
 class _Progress:
@@ -110,14 +105,14 @@ def main() -> int:
     arguments = _parser().parse_args()
     match arguments.action:
         case "migrate":
-            return run_process(migrate_tables, *MENDABLE)
+            return run_process(migrate_tables)
         case "rebuild":
             names = list(READ_MODELS) if arguments.name == ALL else [arguments.name]
-            return run_process(functools.partial(rebuild_tables, names), *MENDABLE)
+            return run_process(functools.partial(rebuild_tables, names))
         case "status":
-            return run_process(functools.partial(show_status, arguments.json), *MENDABLE)
+            return run_process(functools.partial(show_status, arguments.json))
         case _:
-            return run_process(project, *MENDABLE)
+            return run_process(project)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,10 +8,12 @@ from msgspec import Struct
 
 from domain.events import Event
 from domain.log import RecordedEvent
+from infrastructure.mendable import Mendable
+from infrastructure.postgres.errors import OUTAGES
+from infrastructure.postgres.pool import Connection
 from projections import checkpoints
-from projections.checkpoints import Place, Places
-from projections.outages import is_outage
-from projections.projection import Database, Projection, fold_into
+from projections.checkpoints import Checkpoint, Checkpoints
+from projections.projection import Projection, fold_into
 from schemas.events import REGISTRY, EventType, UnknownEventType, decode
 
 EVERY_PROJECTION: Final = "all"
@@ -33,7 +35,7 @@ Batch = Mapping[int, PartitionBatch]
 """By partition."""
 
 
-class ProjectionFailed(Exception):
+class ProjectionFailed(Mendable):
     """An event in the batch could not be read or folded; the message holds nothing personal."""
 
     def __init__(self, projection: str, problem: BaseException) -> None:
@@ -52,12 +54,12 @@ def describe(problem: BaseException) -> str:
 
 
 async def apply_batch(
-    connection: Database,
+    connection: Connection,
     projections: Sequence[Projection[Any]],
-    places: Places,
+    reached: Checkpoints,
     batch: Batch,
     channel: str | None = None,
-) -> dict[int, Place]:
+) -> dict[int, Checkpoint]:
     """Folds the batch in the open transaction; each projection skips what it has already folded.
 
     The commit notifies the channel of what is reached.
@@ -65,18 +67,18 @@ async def apply_batch(
     Raises CheckpointMoved, or ProjectionFailed; nothing of the batch may be committed then.
     """
     after = {
-        partition: places[partition].advanced(part.last_seq, part.next_offset)
+        partition: reached[partition].advanced(part.last_seq, part.next_offset)
         for partition, part in batch.items()
     }
     # Checkpoints first: a zombie fails before it touches a row, and a rebuild that holds them is waited for
     # without holding the tables it wants to replace.
-    await checkpoints.advance(connection, places, after, channel)
+    await checkpoints.advance(connection, reached, after, channel)
     events = _read(batch, _ignored(projections))
     for projection in projections:
         try:
-            await fold_into(connection, projection, _unseen(events, projection.name, places))
+            await fold_into(connection, projection, _unseen(events, projection.name, reached))
         except Exception as problem:
-            if is_outage(problem):
+            if isinstance(problem, OUTAGES):
                 raise
             raise ProjectionFailed(projection.name, problem) from problem
     return after
@@ -100,7 +102,7 @@ def _read(batch: Batch, ignored: Collection[EventType]) -> list[tuple[RecordedEv
 
 
 def _unseen(
-    events: Iterable[tuple[RecordedEvent, Event]], projection: str, places: Places
+    events: Iterable[tuple[RecordedEvent, Event]], projection: str, reached: Checkpoints
 ) -> Iterator[Event]:
-    seen = {partition: place.seqs[projection] for partition, place in places.items()}
+    seen = {partition: place.seqs[projection] for partition, place in reached.items()}
     return (event for record, event in events if record.seq > seen[record.partition])

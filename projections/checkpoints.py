@@ -10,13 +10,13 @@ from msgspec import Struct
 
 from domain.log import Address
 from domain.ports import FeedPosition
-from projections.projection import Database
-from schemas.queries import load_queries
+from infrastructure.postgres.pool import Connection
+from infrastructure.postgres.queries import load_queries
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
-class Place(Struct, frozen=True):
+class Checkpoint(Struct, frozen=True):
     """The last `seq` each projection has folded of one partition; a rebuild may put one ahead of the others."""
 
     seqs: Mapping[str, int]
@@ -26,11 +26,11 @@ class Place(Struct, frozen=True):
     def position(self) -> FeedPosition:
         return FeedPosition(seq=min(self.seqs.values()), next_offset=self.next_offset)
 
-    def advanced(self, seq: int, next_offset: int | None) -> "Place":
-        return Place({name: max(seq, before) for name, before in self.seqs.items()}, next_offset)
+    def advanced(self, seq: int, next_offset: int | None) -> "Checkpoint":
+        return Checkpoint({name: max(seq, before) for name, before in self.seqs.items()}, next_offset)
 
 
-Places = Mapping[int, Place]
+Checkpoints = Mapping[int, Checkpoint]
 """By partition."""
 
 
@@ -50,17 +50,17 @@ class Failure(Struct, frozen=True):
     tries: int
 
 
-async def read_places(
-    connection: Database, projections: Sequence[str], partitions: Collection[int]
-) -> dict[int, Place]:
+async def read_checkpoints(
+    connection: Connection, projections: Sequence[str], partitions: Collection[int]
+) -> dict[int, Checkpoint]:
     """Where these projections are, starting those that were never there at 0."""
     await connection.execute(SQL["begin"], projections, list(partitions))
     return await stored_places(connection, projections, partitions)
 
 
 async def stored_places(
-    connection: Database, projections: Sequence[str], partitions: Collection[int]
-) -> dict[int, Place]:
+    connection: Connection, projections: Sequence[str], partitions: Collection[int]
+) -> dict[int, Checkpoint]:
     """Where these projections are; nothing for partitions in which none of them ever began."""
     rows = await connection.fetch(SQL["read"], projections, list(partitions))
     seqs: dict[int, dict[str, int]] = defaultdict(dict)
@@ -68,10 +68,12 @@ async def stored_places(
     for projection, partition, seq, next_offset in sorted(rows, key=lambda row: row["seq"], reverse=True):
         seqs[partition][projection] = seq
         offsets[partition] = next_offset  # That of the projection furthest behind stays.
-    return {partition: Place(seqs[partition], offsets[partition]) for partition in seqs}
+    return {partition: Checkpoint(seqs[partition], offsets[partition]) for partition in seqs}
 
 
-async def advance(connection: Database, before: Places, after: Places, channel: str | None = None) -> None:
+async def advance(
+    connection: Connection, before: Checkpoints, after: Checkpoints, channel: str | None = None
+) -> None:
     """Moves the checkpoints in the open transaction, all or none. Raises CheckpointMoved.
 
     Its commit tells those who wait on the channel.
@@ -89,13 +91,13 @@ async def advance(connection: Database, before: Places, after: Places, channel: 
         raise CheckpointMoved
 
 
-async def reached(connection: Database, projections: Sequence[str]) -> dict[int, int]:
+async def reached(connection: Connection, projections: Sequence[str]) -> dict[int, int]:
     """By partition, the `seq` up to which every one of these projections has folded; nothing where none began."""
-    return dict(await connection.fetch(SQL["reached"], projections))
+    return {row["partition"]: row["seq"] for row in await connection.fetch(SQL["reached"], projections)}
 
 
 async def record_failure(
-    connection: Database, projection: str, address: Address, event_type: str, error: str
+    connection: Connection, projection: str, address: Address, event_type: str, error: str
 ) -> int:
     """Notes that the partition stands still; returns how often this event was tried."""
     tries = await connection.fetchval(
@@ -106,17 +108,17 @@ async def record_failure(
 
 
 async def failed_partitions(
-    connection: Database, projections: Sequence[str], partitions: Collection[int]
+    connection: Connection, projections: Sequence[str], partitions: Collection[int]
 ) -> set[int]:
     rows = await connection.fetch(SQL["failed_partitions"], projections, list(partitions))
     return {partition for (partition,) in rows}
 
 
 async def clear_failures(
-    connection: Database, projections: Sequence[str], partitions: Collection[int]
+    connection: Connection, projections: Sequence[str], partitions: Collection[int]
 ) -> None:
     await connection.execute(SQL["clear_failures"], projections, list(partitions))
 
 
-async def failures(connection: Database) -> list[Failure]:
+async def failures(connection: Connection) -> list[Failure]:
     return [Failure(*record) for record in await connection.fetch(SQL["failures"])]

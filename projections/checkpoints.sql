@@ -28,7 +28,7 @@ select projection, partition, seq, next_offset from projection_checkpoints
 where projection = any($1::text[]) and partition = any($2::integer[]);
 
 -- name: reached
-select partition, min(seq) from projection_checkpoints where projection = any($1::text[]) group by partition;
+select partition, min(seq) as seq from projection_checkpoints where projection = any($1::text[]) group by partition;
 
 -- name: advance
 -- Answers how many moved: a row somebody else has moved stays where it is.

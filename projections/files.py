@@ -10,9 +10,10 @@ from msgspec import Struct
 from domain.events import Event
 from domain.media_file import FileUploaded
 from domain.personal import PersonalText
+from infrastructure.postgres.pool import Connection
+from infrastructure.postgres.queries import load_queries
 from projections.paging import Cursor
-from projections.projection import Database, Projection, storable
-from schemas.queries import load_queries
+from projections.projection import Projection, storable
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -69,13 +70,13 @@ FILES: Final = Projection(
 )
 
 
-async def find(connection: Database, file_id: UUID) -> FileView | None:
+async def find(connection: Connection, file_id: UUID) -> FileView | None:
     record = await connection.fetchrow(SQL["find"], file_id)
     return None if record is None else FileView(*record)
 
 
 async def list_of_user(
-    connection: Database, user_id: UUID, limit: int, before: Cursor | None = None
+    connection: Connection, user_id: UUID, limit: int, before: Cursor | None = None
 ) -> list[FileView]:
     """At most `limit` files, newest first, older than `before`."""
     place = (before.created_at, before.id) if before else (None, None)

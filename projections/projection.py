@@ -4,20 +4,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from asyncpg import Connection
-from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
 from msgspec.structs import astuple
 
 from domain.events import Event
+from infrastructure.postgres.pool import Connection
 
 Row = TypeVar("Row", bound=Struct)
-
-Database: TypeAlias = "Connection[Any] | PoolConnectionProxy[Any]"
-"""A connection whose search_path begins with the schema of the read models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class Projection(Generic[Row]):
     queries: Mapping[str, str]
 
 
-async def fold_into(connection: Database, projection: Projection[Row], events: Iterable[Event]) -> None:
+async def fold_into(connection: Connection, projection: Projection[Row], events: Iterable[Event]) -> None:
     """Brings the rows these events touch up to date: two statements however many events there are."""
     touched = _by_key(projection, events)
     if not touched:
@@ -60,17 +56,19 @@ def _by_key(projection: Projection[Row], events: Iterable[Event]) -> dict[UUID, 
     return touched
 
 
-async def _load(connection: Database, projection: Projection[Row], keys: Sequence[UUID]) -> dict[UUID, Row]:
+async def _load(
+    connection: Connection, projection: Projection[Row], keys: Sequence[UUID]
+) -> dict[UUID, Row]:
     records = await connection.fetch(projection.queries["load"], keys)
     return {record[0]: projection.row(*record) for record in records}
 
 
-async def _store(connection: Database, projection: Projection[Row], rows: Sequence[Row]) -> None:
+async def _store(connection: Connection, projection: Projection[Row], rows: Sequence[Row]) -> None:
     if rows:
         columns = zip(*map(astuple, rows), strict=True)
         await connection.execute(projection.queries["store"], *map(list, columns))
 
 
-async def _remove(connection: Database, projection: Projection[Row], keys: Sequence[UUID]) -> None:
+async def _remove(connection: Connection, projection: Projection[Row], keys: Sequence[UUID]) -> None:
     if keys:
         await connection.execute(projection.queries["remove"], keys)

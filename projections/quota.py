@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from domain.events import Event
 from domain.quota import QuotaDebited, QuotaGranted, QuotaReleased, QuotaReserved
-from projections.projection import Database, Projection
-from schemas.queries import load_queries
+from infrastructure.postgres.pool import Connection
+from infrastructure.postgres.queries import load_queries
+from projections.projection import Projection
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -71,6 +72,6 @@ QUOTA: Final = Projection(
 )
 
 
-async def find(connection: Database, user_id: UUID) -> QuotaRow | None:
+async def find(connection: Connection, user_id: UUID) -> QuotaRow | None:
     record = await connection.fetchrow(SQL["find"], user_id)
     return None if record is None else QuotaRow(*record)

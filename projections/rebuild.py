@@ -10,12 +10,14 @@ from typing import Any, Final
 import asyncpg
 
 from domain.ports import EventLog
+from infrastructure.mendable import Mendable
+from infrastructure.postgres.pool import READ_SCHEMA, Connection
+from infrastructure.postgres.queries import load_queries
 from projections import checkpoints
 from projections.batches import Batch, PartitionBatch, apply_batch
-from projections.checkpoints import Place
-from projections.projection import Database, Projection
-from projections.tables import READ_SCHEMA, ensure_tables
-from schemas.queries import load_queries
+from projections.checkpoints import Checkpoint
+from projections.projection import Projection
+from projections.tables import ensure_tables
 
 log: Final = logging.getLogger(__name__)
 
@@ -29,21 +31,29 @@ Progress = Callable[[int, int], None]
 """Called with how many events are folded, and how many there are."""
 
 
-class AlreadyRebuilding(Exception):
+class AlreadyRebuilding(Mendable):
     """Another process is at it."""
 
     def __init__(self, projection: str) -> None:
         super().__init__(f"{projection} is being rebuilt by another process: wait for it")
 
 
+class TableHeld(Mendable):
+    """Readers never let go of the old table."""
+
+    def __init__(self, projection: str) -> None:
+        super().__init__(
+            f"somebody reads {projection} without a pause: end long queries, then rebuild again"
+        )
+
+
 async def rebuild(
-    connection: Database, event_log: EventLog, projection: Projection[Any], progress: Progress
+    connection: Connection, event_log: EventLog, projection: Projection[Any], progress: Progress
 ) -> None:
     """Replaces the live table; readers see the old one up to the switch and the new one from it on.
 
     What an interrupted rebuild left behind is dropped first. Raises AlreadyRebuilding, ProjectionFailed when an
-    event cannot be folded, or asyncpg.LockNotAvailableError when readers never let go of the old table; the
-    live table is untouched then.
+    event cannot be folded, or TableHeld; the live table is untouched then.
     """
     if not await connection.fetchval(SQL["claim"], projection.name):
         raise AlreadyRebuilding(projection.name)
@@ -57,7 +67,7 @@ async def rebuild(
         await connection.execute("reset all")
 
 
-async def _begin(connection: Database, event_log: EventLog, projection: Projection[Any]) -> "_Builder":
+async def _begin(connection: Connection, event_log: EventLog, projection: Projection[Any]) -> "_Builder":
     schema = f"rebuild_{projection.name}"
     await connection.execute(f"drop schema if exists {schema} cascade")
     await ensure_tables(connection, schema, [projection])
@@ -65,39 +75,39 @@ async def _begin(connection: Database, event_log: EventLog, projection: Projecti
     # Nothing is lost with the last moments of an unfinished rebuild; the switch itself waits for the disk.
     await connection.execute("set synchronous_commit to off")
     partitions = range(event_log.partition_count)
-    places = await checkpoints.read_places(connection, [projection.name], partitions)
-    return _Builder(connection, event_log, projection, schema, places)
+    reached = await checkpoints.read_checkpoints(connection, [projection.name], partitions)
+    return _Builder(connection, event_log, projection, schema, reached)
 
 
 async def _until_switched(builder: "_Builder") -> None:
     """A long-running reader of the old table must not make all others queue behind us: we step back instead."""
-    for _ in range(SWITCH_TRIES_MAX - 1):
+    for _ in range(SWITCH_TRIES_MAX):
         try:
             return await builder.switch()
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             log.info("%s is in use; trying again", builder.projection.name)
             await asyncio.sleep(SWITCH_PAUSE_SECONDS)
-    return await builder.switch()
+    raise TableHeld(builder.projection.name)
 
 
 @dataclass(slots=True)
 class _Builder:
     """The new table on its way; SQL that names a schema is filled in from here, with names of our own."""
 
-    connection: Database
+    connection: Connection
     event_log: EventLog
     projection: Projection[Any]
     schema: str
-    places: Mapping[int, Place]
+    reached: Mapping[int, Checkpoint]
 
     async def catch_up(self, progress: Progress) -> None:
         """Folds until all that was there when a round began is folded: what is left came during that round."""
         behind = True
         while behind:
             heads = await self._heads()
-            batch = await self._read(self.places, heads)
+            batch = await self._read(self.reached, heads)
             async with self.connection.transaction():
-                self.places = await self._fold(self.places, batch)
+                self.reached = await self._fold(self.reached, batch)
             progress(self._folded(), sum(heads.values()))
             behind = self._folded() < sum(heads.values())
 
@@ -105,29 +115,29 @@ class _Builder:
         """Holds the live checkpoints still, folds what is left, and exchanges the tables: all in one transaction."""
         async with self.connection.transaction():
             await self.connection.execute(self._sql("hold"))
-            heads, places = await self._heads(), self.places
-            while batch := await self._read(places, heads):
-                places = await self._fold(places, batch)
+            heads, reached = await self._heads(), self.reached
+            while batch := await self._read(reached, heads):
+                reached = await self._fold(reached, batch)
             await self.connection.execute(self._sql("exchange"))
 
     async def _heads(self) -> dict[int, int]:
-        return {partition: await self.event_log.head(partition) for partition in self.places}
+        return {partition: await self.event_log.head(partition) for partition in self.reached}
 
-    async def _read(self, places: Mapping[int, Place], heads: Mapping[int, int]) -> Batch:
+    async def _read(self, reached: Mapping[int, Checkpoint], heads: Mapping[int, int]) -> Batch:
         parts = {
             partition: await self.event_log.read(
                 partition, place.position.seq, min(RECORDS_MAX, heads[partition] - place.position.seq)
             )
-            for partition, place in places.items()
+            for partition, place in reached.items()
             if place.position.seq < heads[partition]
         }
         return {partition: PartitionBatch(records) for partition, records in parts.items() if records}
 
-    async def _fold(self, places: Mapping[int, Place], batch: Batch) -> Mapping[int, Place]:
-        return {**places, **await apply_batch(self.connection, [self.projection], places, batch)}
+    async def _fold(self, reached: Mapping[int, Checkpoint], batch: Batch) -> Mapping[int, Checkpoint]:
+        return {**reached, **await apply_batch(self.connection, [self.projection], reached, batch)}
 
     def _folded(self) -> int:
-        return sum(place.position.seq for place in self.places.values())
+        return sum(place.position.seq for place in self.reached.values())
 
     def _sql(self, name: str) -> str:
         return SQL[name].format(live=READ_SCHEMA, built=self.schema, table=self.projection.name)

@@ -10,11 +10,12 @@ import asyncpg
 from msgspec import Struct
 
 from domain.ports import EventFeed, FeedRecord, Leases
+from infrastructure.postgres.errors import OUTAGES
+from infrastructure.postgres.retry import is_being_cancelled
 from projections import checkpoints
 from projections.ahead import ReadAhead
 from projections.batches import EVERY_PROJECTION, Batch, PartitionBatch, ProjectionFailed, apply_batch
-from projections.checkpoints import CheckpointMoved, Place
-from projections.outages import is_being_cancelled, is_outage
+from projections.checkpoints import Checkpoint, CheckpointMoved
 from projections.projection import Projection
 
 log: Final = logging.getLogger(__name__)
@@ -41,8 +42,7 @@ class Runner:
     """Folds the partitions that its lease gives it.
 
     An event that cannot be folded stops its partition alone, and is tried again with a growing back-off.
-    `on_applied` is called after each batch, for whoever waits in the same process; `outages` are what the
-    adapters raise when something is away, beside what PostgreSQL's own errors say.
+    `on_applied` is called after each batch, for whoever waits in the same process.
     """
 
     def __init__(
@@ -55,7 +55,6 @@ class Runner:
         channel: str | None = None,
         pace: Pace | None = None,
         on_applied: Callable[[], None] = lambda: None,
-        outages: tuple[type[Exception], ...] = (),
     ) -> None:
         self._pool = pool
         self._feed = ReadAhead(feed)
@@ -65,12 +64,11 @@ class Runner:
         self._channel = channel
         self._pace = pace or Pace()
         self._on_applied = on_applied
-        self._known_outages = outages
-        self._places: dict[int, Place] = {}
+        self._reached: dict[int, Checkpoint] = {}
         self._failed: set[int] = set()  # Partitions with a row in projection_failures.
         self._retry_at: dict[int, float] = {}  # Partitions that stand still, by monotonic clock.
         self._renew_at = 0.0
-        self._settled = False  # Whether the feed follows what is in _places.
+        self._settled = False  # Whether the feed follows what is in _reached.
         self._outages = 0
 
     async def run(self) -> Never:
@@ -81,7 +79,7 @@ class Runner:
                     await self._turn()
                     self._outages = 0
                 except Exception as problem:
-                    if not self._is_outage(problem):
+                    if not isinstance(problem, OUTAGES):
                         raise
                     if is_being_cancelled():
                         raise asyncio.CancelledError from problem
@@ -107,7 +105,7 @@ class Runner:
             return
         owned = set(await self._leases.renew())
         self._renew_at = time.monotonic() + self._pace.renew_seconds
-        if owned != set(self._places) or not self._settled:
+        if owned != set(self._reached) or not self._settled:
             await self._own(owned)
         else:
             await self._notice_moves()
@@ -115,44 +113,44 @@ class Runner:
     async def _notice_moves(self) -> None:
         """A crash of the database may take back our last commits, which did not wait for the disk, unheard by us."""
         async with self._pool.acquire() as connection:
-            stored = await checkpoints.stored_places(connection, self._names, self._places)
+            stored = await checkpoints.stored_places(connection, self._names, self._reached)
         moved = {
             partition
-            for partition, place in self._places.items()
+            for partition, place in self._reached.items()
             if partition not in stored or stored[partition].seqs != place.seqs
         }
         if moved:
             await self._catch_up_with_others(moved)
 
     async def _own(self, owned: Collection[int]) -> None:
-        for partition in set(self._places) - set(owned):
+        for partition in set(self._reached) - set(owned):
             self._forget(partition)
-        new = set(owned) - set(self._places)
+        new = set(owned) - set(self._reached)
         await self._take_up(new)
         await self._follow()
         self._rewind(new)
         self._settled = True
-        log.info("projecting partitions %s", sorted(self._places))
+        log.info("projecting partitions %s", sorted(self._reached))
 
     def _forget(self, partition: int) -> None:
-        del self._places[partition]
+        del self._reached[partition]
         self._failed.discard(partition)
         self._retry_at.pop(partition, None)
 
     async def _take_up(self, partitions: Collection[int]) -> None:
         if partitions:
             async with self._pool.acquire() as connection:
-                places = await checkpoints.read_places(connection, self._names, partitions)
+                reached = await checkpoints.read_checkpoints(connection, self._names, partitions)
                 self._failed |= await checkpoints.failed_partitions(
                     connection, self._failure_names(), partitions
                 )
-            self._places |= places
+            self._reached |= reached
 
     async def _follow(self) -> None:
         await self._feed.follow(
             {
                 partition: place.position
-                for partition, place in self._places.items()
+                for partition, place in self._reached.items()
                 if partition not in self._retry_at
             }
         )
@@ -169,9 +167,9 @@ class Runner:
         self, partition: int, arrived: Mapping[int, Sequence[FeedRecord]]
     ) -> PartitionBatch | None:
         """What follows our position; a feed that left something out is sent back to it."""
-        if partition not in self._places or partition in self._retry_at:
+        if partition not in self._reached or partition in self._retry_at:
             return None
-        position = self._places[partition].position
+        position = self._reached[partition].position
         news = [each for each in arrived[partition] if each.record.seq > position.seq]
         if not news:
             return None
@@ -197,10 +195,10 @@ class Runner:
     async def _commit(self, batch: Batch) -> None:
         mended = self._failed.intersection(batch)
         async with self._pool.acquire() as connection, connection.transaction():
-            after = await apply_batch(connection, self._projections, self._places, batch, self._channel)
+            after = await apply_batch(connection, self._projections, self._reached, batch, self._channel)
             if mended:
                 await checkpoints.clear_failures(connection, self._failure_names(), mended)
-        self._places |= after
+        self._reached |= after
         self._failed -= mended
         self._on_applied()
 
@@ -212,7 +210,7 @@ class Runner:
     def _rewind(self, partitions: Collection[int]) -> None:
         """Those that stand still are not followed now, and later from where they are."""
         for partition in set(partitions) - self._retry_at.keys():
-            self._feed.rewind(partition, self._places[partition].position)
+            self._feed.rewind(partition, self._reached[partition].position)
 
     async def _narrow(self, batch: Batch, failure: ProjectionFailed) -> bool:
         """Halves the batch until the failing event is alone, so that everything before it is committed."""
@@ -223,7 +221,7 @@ class Runner:
             await self._halt(partition, part, failure)
             return False
         middle = len(part.records) // 2
-        first = PartitionBatch(part.records[:middle], self._places[partition].next_offset)
+        first = PartitionBatch(part.records[:middle], self._reached[partition].next_offset)
         rest = PartitionBatch(part.records[middle:], part.next_offset)
         return await self._apply({partition: first}) and await self._apply({partition: rest})
 
@@ -245,16 +243,13 @@ class Runner:
     def _failure_names(self) -> list[str]:
         return [*self._names, EVERY_PROJECTION]
 
-    def _is_outage(self, problem: Exception) -> bool:
-        return is_outage(problem) or isinstance(problem, self._known_outages)
-
     async def _sit_out(self, problem: Exception) -> None:
         """After an outage nobody knows what was committed, so everything is taken up anew."""
         self._outages += 1
         pause = min(self._pace.retry_seconds(self._outages), OUTAGE_PAUSE_SECONDS_MAX)
         log.warning("%s: projecting again in %.0f s", type(problem).__name__, pause)
         await asyncio.sleep(pause)
-        for partition in list(self._places):
+        for partition in list(self._reached):
             self._forget(partition)
         self._settled = False
         self._renew_at = 0.0
@@ -263,7 +258,5 @@ class Runner:
         try:
             async with asyncio.timeout(RELEASE_SECONDS_MAX):
                 await self._leases.release()
-        except Exception as problem:
-            if not self._is_outage(problem):
-                raise
+        except OUTAGES as problem:
             log.warning("partitions not given up (%s): their lease runs out", type(problem).__name__)

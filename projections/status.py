@@ -5,34 +5,34 @@ from typing import Final
 
 import msgspec
 
-from projections.standing import Standing
+from projections.lag import Lag
 
 _COLUMNS: Final = ("projection", "partition", "seq", "head", "lag", "state", "failing event")
 
 
-def as_table(standings: Sequence[Standing]) -> str:
-    lines = [_COLUMNS, *map(_cells, standings)]
+def as_table(lags: Sequence[Lag]) -> str:
+    lines = [_COLUMNS, *map(_cells, lags)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(_row(line, widths) for line in lines)
 
 
-def as_json_lines(standings: Iterable[Standing]) -> str:
+def as_json_lines(lags: Iterable[Lag]) -> str:
     """One object a line; `failing` is null, or says which event it is, why, since when and how often tried."""
-    return "\n".join(msgspec.json.encode(_fields(standing)).decode() for standing in standings)
+    return "\n".join(msgspec.json.encode(_fields(lag)).decode() for lag in lags)
 
 
-def _cells(standing: Standing) -> tuple[str, ...]:
-    lag = f"{standing.lag_events:,}"
-    if standing.lag_events:
-        lag += f" ({standing.lag_seconds:.0f} s)"
+def _cells(lag: Lag) -> tuple[str, ...]:
+    behind = f"{lag.lag_events:,}"
+    if lag.lag_events:
+        behind += f" ({lag.lag_seconds:.0f} s)"
     return (
-        standing.projection,
-        str(standing.partition),
-        f"{standing.seq:,}",
-        f"{standing.head:,}",
-        lag,
-        standing.state,
-        str(standing.failing or ""),
+        lag.projection,
+        str(lag.partition),
+        f"{lag.seq:,}",
+        f"{lag.head:,}",
+        behind,
+        lag.state,
+        str(lag.failing or ""),
     )
 
 
@@ -40,15 +40,15 @@ def _row(cells: Iterable[str], widths: Iterable[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def _fields(standing: Standing) -> dict[str, object]:
-    failing = standing.failing
+def _fields(lag: Lag) -> dict[str, object]:
+    failing = lag.failing
     return {
-        "projection": standing.projection,
-        "partition": standing.partition,
-        "seq": standing.seq,
-        "head": standing.head,
-        "lag_events": standing.lag_events,
-        "lag_seconds": round(standing.lag_seconds, 3),
-        "state": standing.state,
+        "projection": lag.projection,
+        "partition": lag.partition,
+        "seq": lag.seq,
+        "head": lag.head,
+        "lag_events": lag.lag_events,
+        "lag_seconds": round(lag.lag_seconds, 3),
+        "state": lag.state,
         "failing": failing and {**msgspec.structs.asdict(failing), "address": str(failing.address)},
     }

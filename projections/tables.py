@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from infrastructure.postgres.pool import Connection
+from infrastructure.postgres.queries import load_queries
 from projections import checkpoints
-from projections.projection import Database, Projection
-from schemas.queries import load_queries
-
-READ_SCHEMA: Final = "read"
-SEARCH_PATH: Final = f"{READ_SCHEMA}, public"
-"""What a connection needs that asks read models: their SQL names no schema, so that a rebuild can."""
+from projections.projection import Projection
 
 PROGRESS: Final = load_queries(Path(__file__).with_name("progress.sql"))
 _ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(hashtext('stenolog tables'))"
 
 
-async def ensure_tables(connection: Database, schema: str, projections: Sequence[Projection[Any]]) -> None:
+async def ensure_tables(
+    connection: Connection, schema: str, projections: Sequence[Projection[Any]]
+) -> None:
     """Creates what is missing of the tables of these projections and of their checkpoints."""
     async with connection.transaction():
         await connection.execute(_ONE_AT_A_TIME)
@@ -27,7 +26,7 @@ async def ensure_tables(connection: Database, schema: str, projections: Sequence
             await connection.execute(projection.queries["create"])
 
 
-async def ensure_progress(connection: Database, schema: str) -> None:
+async def ensure_progress(connection: Connection, schema: str) -> None:
     """Creates the table the dispatcher writes progress into; queries join it, so it is there before any."""
     async with connection.transaction():
         await connection.execute(_ONE_AT_A_TIME)

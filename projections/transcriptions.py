@@ -19,9 +19,10 @@ from domain.transcription import (
     TranscriptionRequested,
     TranscriptionStarted,
 )
+from infrastructure.postgres.pool import Connection
+from infrastructure.postgres.queries import load_queries
 from projections.paging import Cursor
-from projections.projection import Database, Projection, storable
-from schemas.queries import load_queries
+from projections.projection import Projection, storable
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -152,13 +153,13 @@ TRANSCRIPTIONS: Final = Projection(
 )
 
 
-async def find(connection: Database, transcription_id: UUID) -> TranscriptionView | None:
+async def find(connection: Connection, transcription_id: UUID) -> TranscriptionView | None:
     record = await connection.fetchrow(SQL["find"], transcription_id)
     return None if record is None else TranscriptionView(*record)
 
 
 async def list_of_user(
-    connection: Database, user_id: UUID, limit: int, before: Cursor | None = None
+    connection: Connection, user_id: UUID, limit: int, before: Cursor | None = None
 ) -> list[TranscriptionView]:
     """At most `limit` transcriptions, newest first, older than `before`."""
     place = (before.created_at, before.id) if before else (None, None)

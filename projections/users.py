@@ -12,8 +12,9 @@ from domain.events import Event
 from domain.personal import PersonalText
 from domain.quota import QuotaGranted, QuotaReleased, QuotaReserved
 from domain.user import UserRegistered
-from projections.projection import Database, Projection
-from schemas.queries import load_queries
+from infrastructure.postgres.pool import Connection
+from infrastructure.postgres.queries import load_queries
+from projections.projection import Projection
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
@@ -62,6 +63,6 @@ USERS: Final = Projection(
 )
 
 
-async def find(connection: Database, user_id: UUID) -> UserRow | None:
+async def find(connection: Connection, user_id: UUID) -> UserRow | None:
     record = await connection.fetchrow(SQL["find"], user_id)
     return None if record is None else UserRow(*record)

@@ -15,10 +15,6 @@ class EngineChoice(Struct, frozen=True, kw_only=True):
     speed: float = 1000.0
 
 
-class ModelMissing(Exception):
-    """The folder that STENOLOG_MODEL names holds no CTranslate2 Whisper model."""
-
-
 def open_engine(choice: EngineChoice) -> Engine:
     """Loads the model and runs it once. Raises ModelMissing."""
     match choice.kind:

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from domain.ports import UNDETERMINED, LanguageUnsupported, Recognised, Window
 from domain.transcript import Segment, Word
-from inference_worker.engines.choice import ModelMissing
 from inference_worker.engines.overheard import Stretch, missed_stretches, put_in_place
+from inference_worker.faults import ModelMissing
 from inference_worker.voice import FRAME_MS, samples_of, speech_probabilities
 from infrastructure.media.pcm import BYTES_PER_MS, SAMPLE_RATE
 

@@ -18,7 +18,7 @@ _SEQ: Final = "seq"
 
 
 @dataclass(slots=True)
-class _Place:
+class _Reading:
     """How far one partition was handed out, and what was tried to find the rest."""
 
     seq: int
@@ -45,19 +45,19 @@ class KafkaEventFeed:
     def __init__(self, bootstrap: str, topics: Topics) -> None:
         self._reader = PartitionReader(bootstrap, topics.events)
         self._dead_letters = DeadLetters(bootstrap, topics, self._reader)
-        self._places: dict[int, _Place] = {}
+        self._readings: dict[int, _Reading] = {}
 
     async def follow(self, positions: Mapping[int, FeedPosition]) -> None:
-        kept = self._places.keys() & positions.keys()
+        kept = self._readings.keys() & positions.keys()
         offsets = {partition: self._reader.next_offset(partition) for partition in kept}
         for partition in positions.keys() - kept:
             offsets[partition] = positions[partition].next_offset or 0
-        places = {partition: _place(position) for partition, position in positions.items()}
-        self._places = places | {partition: self._places[partition] for partition in kept}
+        fresh = {partition: _reading(position) for partition, position in positions.items()}
+        self._readings = fresh | {partition: self._readings[partition] for partition in kept}
         self._reader.assign(offsets)
 
     def rewind(self, partition: int, position: FeedPosition) -> None:
-        self._places[partition] = _place(position)
+        self._readings[partition] = _reading(position)
         self._reader.seek(partition, position.next_offset or 0)
 
     async def next_batch(
@@ -78,59 +78,59 @@ class KafkaEventFeed:
 
     async def _take(self, partition: int, messages: Sequence[ConsumedMessage]) -> Sequence[FeedRecord]:
         """The events among these messages that come next."""
-        place = self._places[partition]
+        reading = self._readings[partition]
         taken: list[FeedRecord] = []
         for message in messages:
             headers = dict(message.headers)
-            if _is_seen(headers, place):
+            if _is_seen(headers, reading):
                 continue
             try:
                 record = _event(message, headers)
             except UnreadableMessage as problem:
-                if await self._bury(message, place, problem):
+                if await self._bury(message, reading, problem):
                     continue
                 break
-            if record.seq == place.seq + 1:
-                place.advance()
+            if record.seq == reading.seq + 1:
+                reading.advance()
                 taken.append(FeedRecord(record=record, offset=message.offset))
-            elif not self._stands_still(place, record):
+            elif not self._stands_still(reading, record):
                 break
         return taken
 
-    def _stands_still(self, place: _Place, record: RecordedEvent) -> bool:
+    def _stands_still(self, reading: _Reading, record: RecordedEvent) -> bool:
         """Whether there is nothing to do about a missing event but to look whether it comes later."""
-        if not place.from_beginning:
-            place.from_beginning = True
+        if not reading.from_beginning:
+            reading.from_beginning = True
             self._reader.seek(record.partition, 0)
             return False
-        if not place.complained:
-            place.complained = True
+        if not reading.complained:
+            reading.complained = True
             logger.error(
                 "events %d to %d of partition %d are not in Kafka: waiting for the relay to send them again",
-                place.seq + 1,
+                reading.seq + 1,
                 record.seq - 1,
                 record.partition,
             )
         return True
 
-    async def _bury(self, message: ConsumedMessage, place: _Place, problem: UnreadableMessage) -> bool:
+    async def _bury(self, message: ConsumedMessage, reading: _Reading, problem: UnreadableMessage) -> bool:
         """False when it could not be buried now, and is to be read again."""
-        if message.offset <= place.buried_offset:
+        if message.offset <= reading.buried_offset:
             return True
         if await self._dead_letters.bury(message, problem):
-            place.buried_offset = message.offset
+            reading.buried_offset = message.offset
             return True
         return False
 
 
-def _place(position: FeedPosition) -> _Place:
-    return _Place(seq=position.seq, from_beginning=not position.next_offset)
+def _reading(position: FeedPosition) -> _Reading:
+    return _Reading(seq=position.seq, from_beginning=not position.next_offset)
 
 
-def _is_seen(headers: Mapping[str, bytes | None], place: _Place) -> bool:
+def _is_seen(headers: Mapping[str, bytes | None], reading: _Reading) -> bool:
     """Going back means to pass by everything that was handed out, whatever else is in it."""
     seq = headers.get(_SEQ)
-    return seq is not None and seq.isdigit() and int(seq) <= place.seq
+    return seq is not None and seq.isdigit() and int(seq) <= reading.seq
 
 
 def _event(message: ConsumedMessage, headers: Mapping[str, bytes]) -> RecordedEvent:

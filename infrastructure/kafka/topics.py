@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import NodeNotReadyError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, NoError, TopicAlreadyExistsError, for_code
 
 from infrastructure.kafka.clients import start_client
 from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
+from infrastructure.mendable import Mendable
+from infrastructure.settings import Settings
 from schemas.topics import Topics
 
 Connect = Callable[..., AIOKafkaAdminClient]
@@ -29,6 +31,10 @@ _COMPACTED: Final = {
     "min.cleanable.dirty.ratio": "0.1",
 }
 _BROKERS_DEFAULT: Final = -1
+
+
+class NoTopics(Mendable):
+    """Kafka does not have the topics we need and cannot be made to."""
 
 
 class WrongPartitionCount(Exception):
@@ -142,3 +148,12 @@ def _wanted(topics: Topics, partition_count: int, retention_ms: int) -> list[New
 def _new_topic(name: str, partition_count: int, settings: Mapping[str, str]) -> NewTopic:
     # The empty assignment lets aiokafka pass on that the brokers choose how many replicas there are.
     return NewTopic(name, partition_count, _BROKERS_DEFAULT, {}, dict(settings))
+
+
+async def provide_topics(settings: Settings, retention_ms: int = -1) -> None:
+    """Creates what is missing; `retention_ms` bounds how long messages are kept, -1 does not. Raises NoTopics."""
+    topics = Topics(settings.topic_prefix)
+    try:
+        await create_topics(settings.kafka_bootstrap, topics, settings.partitions, retention_ms)
+    except (WrongPartitionCount, KafkaError, OSError) as problem:
+        raise NoTopics(f"cannot create the topics: {str(problem) or type(problem).__name__}") from problem

@@ -2,7 +2,6 @@
 
 import sys
 
-from infrastructure.postgres.errors import DatabaseProblem
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
 from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import create_pool
@@ -19,4 +18,4 @@ async def bring_up_to_date(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(bring_up_to_date, DatabaseProblem))
+    sys.exit(run_process(bring_up_to_date))

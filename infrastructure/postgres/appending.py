@@ -12,8 +12,8 @@ from domain.log import Address, Provenance, StreamAppend, VersionConflict
 from infrastructure.new_records import new_event_id, require_appendable
 from infrastructure.postgres.mapper import MAPPER, StreamEvent, type_named
 from infrastructure.postgres.pool import Connection
+from infrastructure.postgres.queries import load_queries
 from schemas.partitions import partition_of
-from schemas.queries import load_queries
 
 _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 

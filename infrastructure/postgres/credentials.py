@@ -9,8 +9,8 @@ from domain.log import Address, Provenance, StreamAppend, VersionConflict
 from domain.ports import StoredCredentials
 from infrastructure.postgres.appending import NewEvents, append_group, new_events
 from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
-from schemas.queries import load_queries
 
 DEADLINE_SECONDS: Final = 10.0
 

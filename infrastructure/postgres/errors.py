@@ -12,11 +12,11 @@ from typing import Final
 import asyncpg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
-from infrastructure.problems import Unfit
+from infrastructure.mendable import Mendable
 from infrastructure.settings import InvalidSetting
 
 
-class DatabaseProblem(Unfit):
+class DatabaseProblem(Mendable):
     """Not the caller's fault."""
 
 
@@ -47,15 +47,24 @@ class PartitionCountMismatch(DatabaseProblem, InvalidSetting):
 TRANSIENT: Final = (
     OSError,
     asyncpg.InterfaceError,
+    # How asyncpg says that a connection died between two of its steps.
     asyncpg.InternalClientError,
+    # The classes 08, 25 (a standby that only reads), 40, 53, 55, 57 and 58 of SQLSTATE.
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidTransactionStateError,
     asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    # A rebuilt table took the place of the old one; asyncpg prepares the statement anew.
+    asyncpg.InvalidCachedStatementError,
     InterfaceError,
     OperationalError,
 )
 """Errors that say nothing about the statement: the same one may succeed a moment later. OSError holds TimeoutError.
 
 The last two are what the recorder makes of the others."""
+
+OUTAGES: Final = (*TRANSIENT, DatabaseUnavailable)
+"""The same work may succeed later although nothing about it changes."""

@@ -9,10 +9,16 @@ from uuid import UUID
 
 from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
-from schemas.queries import load_queries
 
 RENEWALS_PER_LEASE: Final = 3
+
+RELAY: Final = "relay"
+PROJECT: Final = "project"
+DISPATCH: Final = "dispatch"
+DISPATCH_QUEUE: Final = "dispatch queue"
+"""The roles there are; whoever asks who is at work asks by the same names."""
 
 _SQL: Final = load_queries(Path(__file__).parent / "leases.sql")
 _logger = logging.getLogger(__name__)

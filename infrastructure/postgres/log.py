@@ -9,9 +9,9 @@ from domain.log import LogRecord
 from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
 from infrastructure.wake_up import WakeUp
-from schemas.queries import load_queries
 
 CHANNEL: Final = "events_appended"
 DEADLINE_SECONDS: Final = 10.0

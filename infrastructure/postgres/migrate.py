@@ -10,7 +10,7 @@ import asyncpg
 
 from infrastructure.postgres.errors import MigrationChanged
 from infrastructure.postgres.pool import Connection, Pool
-from schemas.queries import load_queries
+from infrastructure.postgres.queries import load_queries
 
 LOG_COMPONENT: Final = "log"
 LOG_MIGRATIONS: Final = Path(__file__).parent / "migrations"

@@ -7,8 +7,8 @@ import asyncpg
 
 from infrastructure.postgres.errors import DatabaseNotMigrated, PartitionCountMismatch
 from infrastructure.postgres.pool import Connection, Pool
+from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
-from schemas.queries import load_queries
 
 DEADLINE_SECONDS: Final = 30.0
 """As long as a process that starts waits for the database at first."""

@@ -17,8 +17,9 @@ else:
     Pool = asyncpg.Pool
     Connection = asyncpg.Connection | PoolConnectionProxy
 
-SEARCH_PATH: Final = "read, public"
-"""Read models live in schema `read`; a rebuild makes new ones in another schema and renames it."""
+READ_SCHEMA: Final = "read"
+SEARCH_PATH: Final = f"{READ_SCHEMA}, public"
+"""Read models live in a schema of their own; a rebuild makes new ones in another and moves them there."""
 
 SESSION_SETTINGS: Final = {
     "search_path": SEARCH_PATH,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
-from schemas.queries import load_queries
 
 DEADLINE_SECONDS: Final = 5.0
 CALLS_PER_PURGE: Final = 500

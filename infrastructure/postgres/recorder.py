@@ -25,8 +25,8 @@ from domain.log import Address, Provenance
 from infrastructure.postgres.appending import NewEvents, append_group, new_event
 from infrastructure.postgres.mapper import topic_of, type_named
 from infrastructure.postgres.pool import Connection, Pool
+from infrastructure.postgres.queries import load_queries
 from schemas.events import EventType
-from schemas.queries import load_queries
 
 NOBODY: Final = UUID(int=0)
 """The owner and correlation of events that were inserted without saying whose they are."""

@@ -18,8 +18,8 @@ from litestar import Litestar
 from api.app import create_app, open_parts
 from api.parts import Parts
 from api.passwords import Passwords
-from commands.__main__ import migrate as migrate_dispatch
 from commands.execution import append, load
+from dispatcher.__main__ import migrate as migrate_dispatch
 from domain.log import Provenance
 from domain.quota import QUOTA, DebitQuota, ReserveQuota
 from domain.transcript import Segment, Transcript, Word, transcript_of

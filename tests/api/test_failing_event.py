@@ -1,8 +1,8 @@
 """What stands still, an event that nobody can fold or a partition that nobody may relay, is in the readiness and in the metrics, with the reason."""
 
 from api.health import Health
-from infrastructure.relay.refusals import PostgresRefusals
 from projections.models import READ_MODELS
+from relay.refusals import PostgresRefusals
 from schemas.bodies import Check
 from tests.api.rig import Installation, Person
 from tests.api.test_metrics import sample, samples

@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[2]
 MODULES = [
     "api.app",
     "api.__main__",
-    "commands.__main__",
-    "infrastructure.cli.main",
+    "dispatcher.__main__",
+    "cli.main",
     "infrastructure.postgres.__main__",
-    "infrastructure.relay.__main__",
+    "relay.__main__",
     "inference_worker.__main__",
     "inference_worker.child",
     "inference_worker.engines.faster_whisper",

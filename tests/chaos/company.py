@@ -9,10 +9,11 @@ from typing import Final
 
 import msgspec
 
-from infrastructure.devstack.ports import free_port
-from infrastructure.devstack.product import PROCESSES, Process
-from infrastructure.devstack.readiness import wait_until_ready
-from infrastructure.devstack.supervisor import Say
+from embedded.ports import free_port
+from embedded.product import Process
+from embedded.readiness import wait_until_ready
+from embedded.supervisor import Say
+from infrastructure.processes import PROCESSES
 from infrastructure.settings import PREFIX, Settings, read_settings
 from tests.chaos.faults import second
 from tests.end_to_end.installation import Installation

@@ -11,10 +11,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from infrastructure.devstack.brokers import Choice
-from infrastructure.devstack.kafka import ApacheKafka
-from infrastructure.devstack.noida import Noida
-from infrastructure.devstack.supervisor import Say
+from embedded.brokers import Choice
+from embedded.kafka import ApacheKafka
+from embedded.noida import Noida
+from embedded.supervisor import Say
 from infrastructure.object_store.opening import open_object_store
 from tests.chaos import oracle
 from tests.chaos.client import SimulatedClient

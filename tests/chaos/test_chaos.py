@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.devstack.brokers import VARIABLE, Choice
+from embedded.brokers import VARIABLE, Choice
 from tests.chaos.report import write
 from tests.chaos.run import Plan, run
 

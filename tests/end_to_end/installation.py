@@ -12,10 +12,10 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from infrastructure.devstack.kafka import ApacheKafka
-from infrastructure.devstack.leftovers import Recorded
-from infrastructure.devstack.noida import Noida
-from infrastructure.devstack.stack_folder import Addresses, StackFolder
+from embedded.kafka import ApacheKafka
+from embedded.leftovers import Recorded
+from embedded.noida import Noida
+from embedded.stack_folder import Addresses, StackFolder
 from infrastructure.settings import Settings
 from tests.end_to_end.database import Database
 

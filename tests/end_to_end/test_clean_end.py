@@ -10,7 +10,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from infrastructure.devstack.product import PROCESSES
+from infrastructure.processes import PROCESSES
 from tests.end_to_end.installation import STOP_SECONDS, Installation, eventually, start, stop
 from tests.end_to_end.person import Person
 from tests.end_to_end.quiet import until_quiet

@@ -10,11 +10,12 @@ import pytest
 from domain.events import Event
 from domain.ports import EventLog, FeedRecord
 from infrastructure.memory import InMemoryEventStore
+from infrastructure.postgres.pool import Connection
 from projections import checkpoints
 from projections.batches import Batch
-from projections.checkpoints import Place
+from projections.checkpoints import Checkpoint
 from projections.models import READ_MODELS
-from projections.projection import Database, fold_into
+from projections.projection import fold_into
 from projections.runner import Runner
 from schemas.events import decode
 from tests.projections.feeds import HeldLeases, LogFeed
@@ -32,13 +33,13 @@ IN_THE_CHECKPOINT = "update on projection_checkpoints"
 class CarelessRunner(Runner):
     """What both careless ones do as they should."""
 
-    def _after(self, batch: Batch) -> dict[int, Place]:
+    def _after(self, batch: Batch) -> dict[int, Checkpoint]:
         return {
-            partition: self._places[partition].advanced(part.last_seq, part.next_offset)
+            partition: self._reached[partition].advanced(part.last_seq, part.next_offset)
             for partition, part in batch.items()
         }
 
-    async def _fold(self, connection: Database, batch: Batch) -> None:
+    async def _fold(self, connection: Connection, batch: Batch) -> None:
         for projection in self._projections:
             await fold_into(connection, projection, _events(batch))
 
@@ -56,8 +57,8 @@ class CheckpointAfterwards(CarelessRunner):
             async with connection.transaction():
                 await self._fold(connection, batch)
             async with connection.transaction():
-                await checkpoints.advance(connection, self._places, after)
-        self._places |= after
+                await checkpoints.advance(connection, self._reached, after)
+        self._reached |= after
 
 
 class CheckpointBefore(CarelessRunner):
@@ -65,10 +66,10 @@ class CheckpointBefore(CarelessRunner):
         after = self._after(batch)
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                await checkpoints.advance(connection, self._places, after)
+                await checkpoints.advance(connection, self._reached, after)
             async with connection.transaction():
                 await self._fold(connection, batch)
-        self._places |= after
+        self._reached |= after
 
 
 class Unguarded(CarelessRunner):
@@ -81,7 +82,7 @@ class Unguarded(CarelessRunner):
             await self._fold(connection, batch)
             for partition, place in after.items():
                 await connection.execute(moved, partition, place.position.seq)
-        self._places |= after
+        self._reached |= after
 
 
 def new_runner(kind: type[Runner], pool: "Pool[Any]", log: EventLog, feed: LogFeed) -> Runner:

@@ -15,12 +15,12 @@ from msgspec.structs import replace
 from domain.log import LogRecord
 from infrastructure.kafka.producer import Connect, TransactionalProducer
 from infrastructure.memory import InMemoryEventStore
-from infrastructure.relay.messages import messages_of
-from infrastructure.relay.relay import RelayPartition
+from relay.messages import messages_of
+from relay.relay import PartitionRelay
 from schemas.checkpoints import decode_checkpoint
 from tests.builders import attempt_failed
 from tests.infrastructure.kafka.messages import administering, committed, fresh_topics, until
-from tests.infrastructure.relay.logs import QUICK, append, grants, log_of, relayed, until_relayed
+from tests.relay.logs import QUICK, append, grants, log_of, relayed, until_relayed
 
 MESSAGE_BYTES_MAX = 4_096
 ONE_BY_ONE = replace(QUICK, records_max=1)
@@ -50,7 +50,7 @@ async def is_whole_after_a_failed_batch(kafka: str, connect: Connect) -> bool:
     await _limit_message_bytes(kafka, topics.events)
     log = InMemoryEventStore(1)
     await append(log, *grants(2), attempt_failed(reason="x" * 2 * MESSAGE_BYTES_MAX), *grants(2, first=3))
-    relay = RelayPartition(0, log, kafka, topics, limits=ONE_BY_ONE, connect=connect)
+    relay = PartitionRelay(0, log, kafka, topics, limits=ONE_BY_ONE, connect=connect)
     running = asyncio.create_task(relay.run())
 
     async def has_come_to_an_end() -> bool:
@@ -100,7 +100,7 @@ def losing_the_first_answer() -> Connect:
     return LosingProducer
 
 
-class CheckpointApart(RelayPartition):
+class CheckpointApart(PartitionRelay):
     """Goes on after a checkpoint that it writes in a transaction of its own."""
 
     async def _resume(self, *there: Any) -> None:
@@ -116,7 +116,7 @@ class CheckpointApart(RelayPartition):
         self.events_relayed += len(records)
 
 
-async def repeated_after_a_lost_answer(kafka: str, kind: type[RelayPartition]) -> int:
+async def repeated_after_a_lost_answer(kafka: str, kind: type[PartitionRelay]) -> int:
     """How many events Kafka has more than once."""
     topics = await fresh_topics(kafka)
     log = await log_of(5)
@@ -139,7 +139,7 @@ async def repeated_after_a_lost_answer(kafka: str, kind: type[RelayPartition]) -
 
 
 async def test_a_commit_whose_answer_got_lost_is_not_repeated(kafka: str) -> None:
-    assert await repeated_after_a_lost_answer(kafka, RelayPartition) == 0
+    assert await repeated_after_a_lost_answer(kafka, PartitionRelay) == 0
 
 
 async def test_with_its_checkpoint_in_another_transaction_a_relay_repeats_events(kafka: str) -> None:
@@ -155,7 +155,7 @@ async def relayed_by_two(kafka: str, connect: Connect) -> tuple[Sequence[LogReco
     """What Kafka has and what the log has, when a second relay came and the first did not know that it was over."""
     topics = await fresh_topics(kafka)
     log = await log_of(1)
-    first, second = (RelayPartition(0, log, kafka, topics, limits=QUICK, connect=connect) for _ in range(2))
+    first, second = (PartitionRelay(0, log, kafka, topics, limits=QUICK, connect=connect) for _ in range(2))
     running = [asyncio.create_task(first.run())]
     await until_relayed([first], 1)
     running.append(asyncio.create_task(second.run()))
@@ -172,7 +172,7 @@ async def relayed_by_two(kafka: str, connect: Connect) -> tuple[Sequence[LogReco
 
 
 async def _append_until_it_relays(
-    log: InMemoryEventStore, first: RelayPartition, second: RelayPartition
+    log: InMemoryEventStore, first: PartitionRelay, second: PartitionRelay
 ) -> None:
     for version in count(1):
         await append(log, *grants(1, first=version + 1), version=version)

@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from commands.complete_transcription import complete_transcription
-from commands.dispatch_reports import Outcome, ReportTaker
 from commands.fail_attempt import fail_attempt
 from commands.start_transcription import start_transcription
+from dispatcher.reports import Outcome, ReportTaker
 from domain import quota
 from domain.decider import Decider
 from domain.log import Address, Provenance, StreamAppend, VersionConflict
@@ -21,8 +21,8 @@ from schemas.messages import AttemptSucceeded
 from tests.builders import ANNA, LATER, NOON, OTHER_WORKER, WORKER, granted, reserved, result
 from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 from tests.commands.conftest import PROVENANCE
-from tests.commands.dispatch_memory import MemoryDispatchTables, MovedClock
 from tests.commands.stories import quota_of, transcription_queued
+from tests.dispatcher.memory import MemoryDispatchTables, MovedClock
 
 LEASE_SECONDS = 30.0
 

@@ -20,7 +20,7 @@ from inference_worker.child_messages import ChildMessage, Finished, Heard, Task,
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.faults import Fault
-from inference_worker.windows import Place
+from inference_worker.windows import WindowStart
 from infrastructure.media.children import child_environment
 from infrastructure.settings import InvalidSetting
 from tests.inference_worker.waiting import until
@@ -53,7 +53,7 @@ def task(
     media: Path,
     *,
     duration_seconds: float = 60.0,
-    begin: Place = Place(),  # noqa: B008  # frozen
+    begin: WindowStart = WindowStart(),  # noqa: B008  # frozen
     language: str | None = None,
 ) -> Task:
     return Task(
@@ -108,7 +108,7 @@ async def test_the_process_stays_for_the_next_task(quick: EngineProcess, tone: P
 
 async def test_a_task_begins_where_an_earlier_one_was_broken_off(quick: EngineProcess, tone: Path) -> None:
     whole = windows_in(await run(quick, task(tone)))
-    begin = Place(index=3, start_ms=whole[2].end_ms)
+    begin = WindowStart(index=3, start_ms=whole[2].end_ms)
     assert windows_in(await run(quick, task(tone, begin=begin))) == whole[3:]
 
 
@@ -151,7 +151,7 @@ async def test_a_killed_engine_is_noticed_and_replaced(slow: EngineProcess, tone
         psutil.Process(slow.pid).kill()
         with pytest.raises(Fault, match=faults.ENGINE_DIED):
             await _drain(messages)
-    end = Place(index=6, start_ms=59_900)
+    end = WindowStart(index=6, start_ms=59_900)
     assert isinstance((await run(slow, task(tone, begin=end)))[-1], Finished)
 
 

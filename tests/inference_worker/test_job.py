@@ -11,7 +11,7 @@ from inference_worker import faults
 from inference_worker.checkpoints import fingerprint_of
 from inference_worker.faults import Fault
 from inference_worker.job import Workplace, carry_out
-from inference_worker.windows import Place
+from inference_worker.windows import WindowStart
 from infrastructure.object_store.folder import FolderObjectStore
 from schemas.objects import decode_transcript, media_key
 from tests.builders import ANNA, FILE
@@ -70,7 +70,7 @@ async def test_the_next_attempt_does_only_what_is_left(place: Workplace, job: Jo
     told: list[float] = []
     result = await carry_out(assigned(job, 2), engine, place, told.append)
     assert engine.windows == [0, 1, 2, 3]
-    assert engine.tasks[1].begin == Place(index=2, start_ms=20_000)
+    assert engine.tasks[1].begin == WindowStart(index=2, start_ms=20_000)
     assert told[0] == 20.0
     assert result.word_count == 4
 
@@ -89,7 +89,7 @@ async def test_windows_that_do_not_fit_each_other_are_not_used(place: Workplace,
     await place.checkpoints(assigned(job), engine.name).put(engine.window(1, 11_000, 20_000))
     engine.fails_before = None
     await carry_out(assigned(job, 2), engine, place, ignore)
-    assert engine.tasks[1].begin == Place(index=1, start_ms=10_000)
+    assert engine.tasks[1].begin == WindowStart(index=1, start_ms=10_000)
 
 
 async def test_a_stored_window_that_cannot_be_read_is_done_again(place: Workplace, job: Job) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infrastructure.devstack.brokers import Broker
+from embedded.brokers import Broker
 from infrastructure.kafka.reports import ReportConsumer
 from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.settings import Settings

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ports import Window
-from inference_worker.windows import PauseFinder, Place, cut_windows
+from inference_worker.windows import PauseFinder, WindowStart, cut_windows
 from infrastructure.media.pcm import BYTES_PER_MS
 
 SIZE_MS = 200
@@ -36,7 +36,7 @@ def anywhere(seed: int) -> PauseFinder:
     return find
 
 
-def cut(pcm: bytes, seed: int = 0, begin: Place = Place()) -> Sequence[Window]:  # noqa: B008  # frozen
+def cut(pcm: bytes, seed: int = 0, begin: WindowStart = WindowStart()) -> Sequence[Window]:  # noqa: B008  # frozen
     blocks = in_blocks(pcm, seed)
     return list(cut_windows(blocks, size_ms=SIZE_MS, begin=begin, find_pause=anywhere(7)))
 
@@ -76,7 +76,7 @@ def test_how_the_sound_arrives_does_not_matter(pcm: bytes, one: int, other: int)
 def test_resuming_after_any_window_gives_the_windows_that_follow(pcm: bytes, data: st.DataObject) -> None:
     windows = cut(pcm)
     done = data.draw(st.integers(0, len(windows)))
-    begin = Place(index=done, start_ms=windows[done - 1].end_ms if done else 0)
+    begin = WindowStart(index=done, start_ms=windows[done - 1].end_ms if done else 0)
     assert cut(pcm, 1, begin) == windows[done:]
 
 
@@ -89,6 +89,6 @@ def test_a_long_recording_is_never_held_whole() -> None:
             seen += 1
             yield bytes(10 * BYTES_PER_MS)
 
-    windows = cut_windows(blocks(), size_ms=SIZE_MS, begin=Place(), find_pause=lambda _: 0)
+    windows = cut_windows(blocks(), size_ms=SIZE_MS, begin=WindowStart(), find_pause=lambda _: 0)
     next(windows)
     assert seen * 10 <= 1.5 * SIZE_MS

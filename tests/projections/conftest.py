@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from infrastructure.memory import InMemoryEventStore
+from infrastructure.postgres.pool import READ_SCHEMA, SEARCH_PATH
 from projections.models import migrate
-from projections.tables import READ_SCHEMA, SEARCH_PATH
 
 PARTITIONS = 4
 

@@ -8,8 +8,9 @@ from typing import Any
 import asyncpg
 
 from domain.ports import EventLog
+from infrastructure.postgres.pool import Connection
 from projections.models import READ_MODELS
-from projections.projection import Database, Projection
+from projections.projection import Projection
 from projections.runner import Pace, Runner
 from tests.projections.feeds import HeldLeases, LogFeed
 
@@ -74,7 +75,7 @@ async def until_reached(pool: "asyncpg.Pool[Any]", log: EventLog, *but: int) -> 
     await until(all_reached)
 
 
-async def checkpoints_of(connection: Database) -> dict[tuple[str, int], int]:
+async def checkpoints_of(connection: Connection) -> dict[tuple[str, int], int]:
     rows = await connection.fetch("select projection, partition, seq from projection_checkpoints")
     return {(row["projection"], row["partition"]): row["seq"] for row in rows}
 

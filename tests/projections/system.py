@@ -7,9 +7,9 @@ from typing import Any
 
 import asyncpg
 
-from commands.__main__ import migrate as migrate_dispatch
+from dispatcher.__main__ import migrate as migrate_dispatch
 from domain.ports import EventLog
-from infrastructure.devstack.product import Process
+from embedded.product import Process
 from infrastructure.postgres.__main__ import bring_up_to_date
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import Pool, create_pool

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from domain.log import LogRecord
-from infrastructure.devstack.product import with_settings
+from infrastructure.processes import with_settings
 from tests.projections.lives import lived
 from tests.projections.running import contents, until, until_reached
 from tests.projections.system import PARTITION_COUNT, System, fresh_system

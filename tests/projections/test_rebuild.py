@@ -11,7 +11,7 @@ from domain.events import Event
 from infrastructure.memory import InMemoryEventStore
 from projections import users
 from projections.batches import ProjectionFailed
-from projections.checkpoints import Place
+from projections.checkpoints import Checkpoint
 from projections.models import READ_MODELS
 from projections.rebuild import AlreadyRebuilding, rebuild
 from projections.users import USERS, UserRow
@@ -223,7 +223,7 @@ async def test_progress_is_told_up_to_the_end(pool: "Pool[Any]", store: InMemory
 
 
 def test_a_place_never_goes_back() -> None:
-    assert Place({"a": 7, "b": 3}).advanced(5, 9) == Place({"a": 7, "b": 5}, 9)
+    assert Checkpoint({"a": 7, "b": 3}).advanced(5, 9) == Checkpoint({"a": 7, "b": 5}, 9)
 
 
 async def _places(pool: "Pool[Any]") -> dict[tuple[str, int], int]:

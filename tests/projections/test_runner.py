@@ -12,11 +12,11 @@ from domain.events import Event
 from domain.media_file import FileUploaded
 from domain.ports import FeedRecord
 from infrastructure.memory import InMemoryEventStore
+from infrastructure.postgres.errors import OUTAGES
 from projections import checkpoints
 from projections.batches import Batch
 from projections.files import FILES, FileRow
 from projections.models import READ_MODELS
-from projections.outages import is_outage
 from projections.runner import Pace, Runner
 from projections.users import USERS
 from tests.builders import granted, identity, registered, uploaded
@@ -279,10 +279,8 @@ async def _users_are(pool: "Pool[Any]", count: int) -> bool:
     try:
         async with pool.acquire() as connection:
             return bool(await connection.fetchval("select count(*) from users") == count)
-    except Exception as problem:
-        if is_outage(problem):
-            return False
-        raise
+    except OUTAGES:
+        return False
 
 
 async def _tries_are(pool: "Pool[Any]", at_least: int) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from domain.log import Address
-from infrastructure.devstack.product import with_settings
+from infrastructure.processes import with_settings
 from projections.models import READ_MODELS
 from tests.projections.lives import lived
 from tests.projections.running import until, until_reached
@@ -30,7 +30,7 @@ async def system(postgres: Database, kafka: str, tmp_path: Path) -> AsyncIterato
 
 async def status(system: System, *arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "infrastructure.cli", "projections", *arguments),
+        *(sys.executable, "-m", "cli", "projections", *arguments),
         env=with_settings(system.settings),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -41,7 +41,7 @@ async def status(system: System, *arguments: str) -> str:
     return output.decode()
 
 
-async def standings(system: System) -> list[dict[str, Any]]:
+async def lags(system: System) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in (await status(system, "--json")).splitlines()]
 
 
@@ -55,7 +55,7 @@ async def stands_still_at(system: System, address: Address) -> bool:
 
 async def test_projections_that_never_began_are_told_of(system: System) -> None:
     await lived(system.store, NAMES)
-    told = await standings(system)
+    told = await lags(system)
     assert {each["projection"] for each in told} == set(READ_MODELS)
     assert {each["state"] for each in told} == {"behind"}
     assert all(each["seq"] == 0 and each["lag_events"] == each["head"] > 0 for each in told)
@@ -65,14 +65,14 @@ async def test_the_event_that_stops_a_partition_is_named_while_the_others_go_on(
     await system.start("relay", "project")
     await lived(system.store, NAMES)
     await until_reached(system.pool, system.log)
-    assert {each["state"] for each in await standings(system)} == {"reached"}
+    assert {each["state"] for each in await lags(system)} == {"reached"}
 
     address = await append_unreadable(system.pool, 1)
     await lived(system.store, [f"later {name}" for name in NAMES])
     await until(lambda: stands_still_at(system, address))
     await until_reached(system.pool, system.log, address.partition)
 
-    for each in await standings(system):
+    for each in await lags(system):
         if each["partition"] == address.partition:
             assert (each["state"], each["seq"]) == ("fails", address.seq - 1)
             assert each["lag_events"] == each["head"] - each["seq"] > 1

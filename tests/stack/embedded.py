@@ -7,8 +7,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from infrastructure.devstack.brokers import broker_choice, embedded_broker, retention_ms
-from infrastructure.devstack.postgres import Postgres
+from embedded.brokers import broker_choice, embedded_broker, retention_ms
+from embedded.postgres import Postgres
 
 
 class RunningBroker(Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from infrastructure.devstack.brokers import Broker, broker_choice, embedded_broker, retention_ms
+from embedded.brokers import Broker, broker_choice, embedded_broker, retention_ms
 from infrastructure.kafka.topics import create_topics
 from schemas.topics import Topics
 

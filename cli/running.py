@@ -1,0 +1,52 @@
+"""Runs a command's coroutine: signals end it cleanly, and what went wrong is one line, not a traceback."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import NoReturn
+
+import click
+
+from infrastructure.mendable import Mendable
+from infrastructure.process import SETTINGS_EXIT_CODE
+from infrastructure.settings import InvalidSetting
+
+
+def say(line: str) -> None:
+    """For the person at the keyboard; standard output is for results."""
+    click.echo(line, err=True)
+
+
+def run(command: Coroutine[None, None, None]) -> None:
+    """Runs to the end, or until Ctrl-C or SIGTERM, both of which are a fine way to end."""
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(_until_told(command))
+    except* InvalidSetting as problems:
+        _give_up(problems, SETTINGS_EXIT_CODE)
+    except* Mendable as problems:
+        _give_up(problems, 1)
+
+
+async def _until_told(command: Coroutine[None, None, None]) -> None:
+    task = asyncio.ensure_future(command)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    await task
+
+
+def _give_up(problems: BaseExceptionGroup[Exception], code: int) -> NoReturn:
+    for problem in _leaves(problems):
+        say(f"stenolog: {problem}")
+    sys.exit(code)
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
+    """The exceptions themselves, out of however many groups."""
+    leaves: list[Exception] = []
+    for member in group.exceptions:
+        leaves += _leaves(member) if isinstance(member, BaseExceptionGroup) else [member]
+    return leaves

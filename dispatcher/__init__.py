@@ -1,0 +1,1 @@
+"""The dispatcher: the queue, the assignments and leases of attempts, and what workers report."""

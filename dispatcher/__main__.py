@@ -1,0 +1,118 @@
+"""The dispatcher's process and its migration: `python -m dispatcher [run | migrate]`."""
+
+import argparse
+import asyncio
+import sys
+from typing import Final
+from uuid import uuid4
+
+import asyncpg
+
+from dispatcher import queue as dispatch_queue
+from dispatcher.dispatcher import Dispatcher, DispatchLimits
+from dispatcher.leadership import lead
+from dispatcher.queue import DispatchJob
+from dispatcher.tables import PostgresDispatchTables
+from infrastructure.clock import SystemClock
+from infrastructure.kafka.failures import KafkaUnreachable
+from infrastructure.kafka.feed import KafkaEventFeed
+from infrastructure.kafka.reports import ReportConsumer
+from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
+from infrastructure.postgres.leases import DISPATCH, DISPATCH_QUEUE, PostgresLeases
+from infrastructure.postgres.pool import READ_SCHEMA, Pool, create_pool
+from infrastructure.postgres.retry import retried
+from infrastructure.postgres.store import PostgresEventStore
+from infrastructure.process import run_process
+from infrastructure.settings import Settings
+from projections.projection import Projection
+from projections.runner import Pace, Runner
+from projections.tables import ensure_tables
+from schemas.topics import Topics
+
+START_SECONDS: Final = 30.0
+READY_INTERVALS_MAX: Final = 3
+"""A worker that missed so many announcements is not given work."""
+QUEUE: Final = Projection(
+    name=dispatch_queue.NAME,
+    row=DispatchJob,
+    keys=dispatch_queue.KEYS,
+    project=dispatch_queue.project,
+    queries=dispatch_queue.SQL,
+)
+
+
+async def dispatch(settings: Settings) -> None:
+    """Every process folds its share of the queue; one of them leads, and the others stand by."""
+    async with (
+        await create_pool(settings.database_url, application_name="stenolog dispatch") as pool,
+        PostgresEventStore(pool, settings.partitions) as store,
+    ):
+        await _require_tables(pool)
+        dispatcher = _dispatcher(settings, pool, store)
+        leases = PostgresLeases(pool, DISPATCH, 1, uuid4(), settings.lease_seconds)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_fold_queue(settings, pool, dispatcher), name="folding the queue")
+            tasks.create_task(lead(leases, dispatcher.run, leases.renew_seconds), name="leading")
+
+
+async def _require_tables(pool: Pool) -> None:
+    try:
+        await retried(PostgresDispatchTables(pool).report_offsets, START_SECONDS)
+    except asyncpg.UndefinedTableError as problem:
+        raise DatabaseNotMigrated from problem
+
+
+def _dispatcher(settings: Settings, pool: Pool, store: PostgresEventStore) -> Dispatcher:
+    tables = PostgresDispatchTables(pool)
+    topics = Topics(settings.topic_prefix)
+
+    async def open_reports() -> ReportConsumer:
+        return ReportConsumer(settings.kafka_bootstrap, topics, await tables.report_offsets())
+
+    limits = DispatchLimits(
+        lease_seconds=settings.attempt_lease_seconds,
+        silence_seconds_max=READY_INTERVALS_MAX * settings.ready_interval_seconds,
+        settle_seconds=settings.ready_interval_seconds / 2,
+    )
+    return Dispatcher(
+        tables, store, SystemClock(), open_reports, limits=limits, outages=(*OUTAGES, KafkaUnreachable)
+    )
+
+
+async def _fold_queue(settings: Settings, pool: Pool, dispatcher: Dispatcher) -> None:
+    feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix))
+    leases = PostgresLeases(pool, DISPATCH_QUEUE, settings.partitions, uuid4(), settings.lease_seconds)
+    runner = Runner(
+        pool,
+        feed,
+        leases,
+        [QUEUE],
+        pace=Pace(renew_seconds=leases.renew_seconds),
+        on_applied=dispatcher.wake,
+    )
+    try:
+        await runner.run()
+    finally:
+        await feed.close()
+
+
+async def migrate(settings: Settings) -> None:
+    async with await create_pool(
+        settings.database_url, application_name="stenolog migrate", size_max=1
+    ) as pool:
+        await PostgresDispatchTables(pool).create()
+        async with pool.acquire() as connection:
+            await ensure_tables(connection, READ_SCHEMA, [QUEUE])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m dispatcher", description="The dispatcher's process.")
+    actions = parser.add_subparsers(dest="action")
+    actions.add_parser("run", help="assign transcriptions to workers and take their reports (the default)")
+    actions.add_parser("migrate", help="create the tables that are missing")
+    work = migrate if parser.parse_args().action == "migrate" else dispatch
+    return run_process(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What the dispatcher keeps between two looks, and where it hears from workers, as protocols."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+from msgspec import Struct
+
+from dispatcher.pick import FreeWorker, WaitingJob
+from schemas.messages import ProgressReported, Report, WorkerReady
+
+ReceivedReport: TypeAlias = tuple[int, int, Report]
+"""Partition, offset, report."""
+
+
+class AttemptKey(Struct, frozen=True):
+    transcription_id: UUID
+    attempt: int
+
+
+class Lease(Struct, frozen=True, kw_only=True):
+    """The worker's promise to report about an attempt; `requested_at` tells requests of one file apart."""
+
+    transcription_id: UUID
+    attempt: int
+    worker_id: UUID
+    user_id: UUID
+    requested_at: datetime
+
+
+class DispatchTables(Protocol):
+    """Times are the database's, so that dispatchers with different clocks agree."""
+
+    async def free_workers(self, silence_seconds_max: float) -> Sequence[FreeWorker]:
+        """Workers with room for more than they hold leases of, heard of not longer ago than that."""
+        ...
+
+    async def waiting_jobs(self, limit: int, but: Collection[UUID]) -> Sequence[WaitingJob]:
+        """The next jobs in fair order that are due and have no lease, except some."""
+        ...
+
+    async def overdue(
+        self, lease_seconds: float, but: Collection[UUID], *, silence_counts: bool = True
+    ) -> Sequence[AttemptKey]:
+        """Attempts whose worker was given up, and where silence counts those whose lease has run out, and those
+        that have been running for so long without any.
+        """
+        ...
+
+    async def grant(self, lease: Lease, lease_seconds: float) -> None: ...
+
+    async def end(self, ended: AttemptKey) -> None:
+        """Removes the lease of exactly this attempt, if there is one."""
+        ...
+
+    async def announce(self, workers: Sequence[WorkerReady], lease_seconds: float) -> None:
+        """Notes that these workers are there, and brings their leases in line with what they say is running."""
+        ...
+
+    async def dismiss(self, workers: Collection[UUID]) -> None:
+        """Forgets workers that have left; their leases run on."""
+        ...
+
+    async def give_up(self, workers: Collection[UUID]) -> None:
+        """Lets all leases of these workers run out at once."""
+        ...
+
+    async def note_progress(self, reports: Sequence[ProgressReported], lease_seconds: float) -> None:
+        """Renews leases and moves progress forward, where attempt and worker are those of the lease."""
+        ...
+
+    async def report_offsets(self) -> Mapping[int, int]: ...
+
+    async def keep_offsets(self, next_offsets: Mapping[int, int]) -> None: ...
+
+
+class ReportFeed(Protocol):
+    """The reports topic, from where the dispatcher left off; entered before use."""
+
+    async def next_batch(self, timeout_seconds: float) -> Sequence[ReceivedReport]: ...

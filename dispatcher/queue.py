@@ -1,0 +1,91 @@
+"""The dispatcher's own read model: the transcriptions that are queued or running, and nothing else."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.attempts import failures_after
+from domain.events import Event
+from domain.transcription import (
+    TranscriptionAttemptFailed,
+    TranscriptionCancelled,
+    TranscriptionCompleted,
+    TranscriptionFailed,
+    TranscriptionRequested,
+    TranscriptionStarted,
+)
+from infrastructure.postgres.queries import load_queries
+
+NAME: Final = "dispatch_queue"
+SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+QUEUED: Final = "queued"
+RUNNING: Final = "running"
+PAUSE_FIRST: Final = timedelta(seconds=1)
+PAUSE_GROWTH: Final = 5
+"""A fault that passes by itself gets time to: 1 s before the second attempt, 5 s before the third."""
+
+
+class DispatchJob(Struct, frozen=True):
+    """`attempt` is the last one started since the request, 0 before; nobody starts it before `due_at`."""
+
+    transcription_id: UUID
+    user_id: UUID
+    requested_at: datetime
+    status: str
+    due_at: datetime
+    failures: int = 0
+    attempt: int = 0
+    worker_id: UUID | None = None
+    started_at: datetime | None = None
+
+
+def project(row: DispatchJob | None, event: Event) -> DispatchJob | None:
+    match event:
+        case TranscriptionRequested():
+            return DispatchJob(
+                transcription_id=event.transcription_id,
+                user_id=event.user_id,
+                requested_at=event.requested_at,
+                status=QUEUED,
+                due_at=event.requested_at,
+            )
+        case TranscriptionCompleted() | TranscriptionFailed() | TranscriptionCancelled():
+            return None
+        case TranscriptionStarted() if row is not None:
+            return replace(
+                row,
+                status=RUNNING,
+                attempt=event.attempt,
+                worker_id=event.worker_id,
+                started_at=event.started_at,
+            )
+        case TranscriptionAttemptFailed() if row is not None:
+            return _queued_again(row, event)
+        case _:
+            return row
+
+
+def _queued_again(row: DispatchJob, event: TranscriptionAttemptFailed) -> DispatchJob:
+    return replace(
+        row,
+        status=QUEUED,
+        due_at=event.failed_at + PAUSE_FIRST * PAUSE_GROWTH**row.failures,
+        failures=failures_after(row.failures, event.reason),
+        worker_id=None,
+        started_at=None,
+    )
+
+
+KEYS: Final[Mapping[type[Event], Callable[[Any], UUID]]] = {
+    TranscriptionRequested: lambda event: event.transcription_id,
+    TranscriptionStarted: lambda event: event.transcription_id,
+    TranscriptionAttemptFailed: lambda event: event.transcription_id,
+    TranscriptionCompleted: lambda event: event.transcription_id,
+    TranscriptionFailed: lambda event: event.transcription_id,
+    TranscriptionCancelled: lambda event: event.transcription_id,
+}

@@ -1,0 +1,171 @@
+"""What the dispatcher does about workers' reports: each may be old, doubled or wrong, and none stops it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, TypeVar
+from uuid import UUID
+
+from commands.complete_transcription import complete_transcription
+from commands.fail_attempt import fail_attempt
+from dispatcher.ports import AttemptKey, DispatchTables, ReceivedReport
+from domain.errors import Rejection
+from domain.log import Provenance
+from domain.ports import Clock, EventStore
+from domain.transcription import CompleteTranscription, FailAttempt
+from schemas.messages import (
+    AttemptFaulted,
+    AttemptSucceeded,
+    ProgressReported,
+    Report,
+    WorkerGone,
+    WorkerLeaving,
+    WorkerReady,
+)
+
+logger = logging.getLogger(__name__)
+
+Outcome = AttemptSucceeded | AttemptFaulted
+Member = WorkerReady | WorkerLeaving | WorkerGone
+Kind = TypeVar("Kind")
+
+OUTCOMES_AT_ONCE: Final = 16
+REASON_CHARACTERS_MAX: Final = 200
+
+
+class ReportTaker:
+    """Takes batches of reports; taking one twice changes nothing."""
+
+    def __init__(
+        self,
+        tables: DispatchTables,
+        store: EventStore,
+        clock: Clock,
+        lease_seconds: float,
+        outages: tuple[type[Exception], ...],
+    ) -> None:
+        self._tables = tables
+        self._store = store
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+        self._outages = outages
+
+    async def take(self, batch: Sequence[ReceivedReport]) -> None:
+        """Raises one of the outages when it has to be taken again."""
+        reports = [report for _, _, report in batch]
+        # Outcomes last: what a worker said was running before it ended is not to be leased again.
+        await self._take_members([each for each in reports if isinstance(each, Member)])
+        await self._take_progress([each for each in reports if isinstance(each, ProgressReported)])
+        await self._take_outcomes([each for each in reports if isinstance(each, Outcome)])
+        # What it achieved before it was gone counts.
+        await self._take_ends([each.worker_id for each in reports if isinstance(each, WorkerGone)])
+        await self._tables.keep_offsets({partition: offset + 1 for partition, offset, _ in batch})
+
+    async def _take_members(self, reports: Iterable[Member]) -> None:
+        """A worker's reports lie in one partition, in order: the last one counts."""
+        last = {report.worker_id: report for report in reports}
+        leaving = [each.worker_id for each in last.values() if not isinstance(each, WorkerReady)]
+        ready = [each for each in last.values() if isinstance(each, WorkerReady)]
+        await self._together_or_apart(self._tables.dismiss, leaving)
+        await self._together_or_apart(self._announce, ready)
+
+    async def _take_ends(self, workers: Sequence[UUID]) -> None:
+        await self._together_or_apart(self._tables.give_up, workers)
+
+    async def _announce(self, ready: Sequence[WorkerReady]) -> None:
+        await self._tables.announce(ready, self._lease_seconds)
+
+    async def _take_progress(self, reports: Iterable[ProgressReported]) -> None:
+        last = {(each.transcription_id, each.attempt, each.worker_id): each for each in reports}
+        await self._together_or_apart(self._note_progress, list(last.values()))
+
+    async def _note_progress(self, reports: Sequence[ProgressReported]) -> None:
+        await self._tables.note_progress(reports, self._lease_seconds)
+
+    async def _together_or_apart(
+        self, take: Callable[[Sequence[Kind]], Awaitable[None]], reports: Sequence[Kind]
+    ) -> None:
+        """In one step; when something in it is wrong, one by one, leaving out what is wrong."""
+        if not reports:
+            return
+        try:
+            await take(reports)
+        except self._outages:
+            raise
+        except Exception:
+            if len(reports) == 1:
+                logger.exception("a %s could not be taken", type(reports[0]).__name__)
+                return
+            for report in reports:
+                await self._together_or_apart(take, [report])
+
+    async def _take_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        places = asyncio.Semaphore(OUTCOMES_AT_ONCE)
+
+        async def take(outcome: Outcome) -> None:
+            async with places:
+                await self._take_outcome(outcome)
+
+        # Reports about one transcription keep their order among themselves.
+        await together(_one_by_one(take, about) for about in _by_transcription(outcomes))
+
+    async def _take_outcome(self, outcome: Outcome) -> None:
+        attempt = AttemptKey(outcome.transcription_id, outcome.attempt)
+        try:
+            await self._execute(outcome)
+        except Rejection as rejection:
+            logger.info("a %s of worker %s is void: %s", _name(outcome), outcome.worker_id, rejection)
+        except self._outages:
+            raise
+        except Exception:
+            # Its lease makes good what it meant; the other reports must not wait for somebody to mend this.
+            logger.exception("a %s of %s could not be taken", _name(outcome), outcome.transcription_id)
+            return
+        await self._tables.end(attempt)
+
+    async def _execute(self, outcome: Outcome) -> None:
+        provenance = Provenance(
+            actor=f"worker:{outcome.worker_id}", correlation_id=outcome.transcription_id
+        )
+        match outcome:
+            case AttemptSucceeded():
+                complete = CompleteTranscription(
+                    transcription_id=outcome.transcription_id,
+                    attempt=outcome.attempt,
+                    result=outcome.result,
+                    completed_at=self._clock.now(),
+                )
+                await complete_transcription(complete, self._store, provenance)
+            case AttemptFaulted():
+                fail = FailAttempt(
+                    transcription_id=outcome.transcription_id,
+                    attempt=outcome.attempt,
+                    reason=outcome.reason[:REASON_CHARACTERS_MAX],
+                    permanent=outcome.permanent,
+                    failed_at=self._clock.now(),
+                )
+                await fail_attempt(fail, self._store, provenance)
+
+
+async def together(tasks: Iterable[Awaitable[None]]) -> None:
+    """Returns when all have ended; raises the first error there was."""
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+
+
+def _by_transcription(outcomes: Iterable[Outcome]) -> list[list[Outcome]]:
+    about: dict[UUID, list[Outcome]] = {}
+    for outcome in outcomes:
+        about.setdefault(outcome.transcription_id, []).append(outcome)
+    return list(about.values())
+
+
+async def _one_by_one(take: Callable[[Kind], Awaitable[None]], items: Iterable[Kind]) -> None:
+    for item in items:
+        await take(item)
+
+
+def _name(report: Report) -> str:
+    return type(report).__name__

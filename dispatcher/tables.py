@@ -1,0 +1,109 @@
+"""The dispatcher's tables in PostgreSQL."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from dispatcher.pick import FreeWorker, WaitingJob
+from dispatcher.ports import AttemptKey, Lease
+from infrastructure.postgres.queries import load_queries
+from schemas.messages import ProgressReported, WorkerReady
+
+SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+UNFINISHED_MAX: Final = 99
+"""Per cent: only a completed transcription is at 100."""
+
+
+def percentage_of(done_seconds: float, total_seconds: float) -> int:
+    """How much is done, in whole per cent, before everything is."""
+    if total_seconds <= 0:
+        return 0
+    return max(0, min(UNFINISHED_MAX, int(100 * done_seconds / total_seconds)))
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDispatchTables:
+    """Implements DispatchTables; the connections' search_path leads to the queue and to the progress."""
+
+    pool: "asyncpg.Pool[Any]"
+
+    async def create(self) -> None:
+        """Creates what is missing, in the schema `public`."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute("set local search_path to public")
+            await connection.execute("select pg_advisory_xact_lock(hashtext('stenolog dispatch tables'))")
+            await connection.execute(SQL["create"])
+
+    async def free_workers(self, silence_seconds_max: float) -> Sequence[FreeWorker]:
+        return [
+            FreeWorker(**row) for row in await self.pool.fetch(SQL["free_workers"], silence_seconds_max)
+        ]
+
+    async def waiting_jobs(self, limit: int, but: Collection[UUID]) -> Sequence[WaitingJob]:
+        return [WaitingJob(**row) for row in await self.pool.fetch(SQL["waiting_jobs"], limit, list(but))]
+
+    async def overdue(
+        self, lease_seconds: float, but: Collection[UUID], *, silence_counts: bool = True
+    ) -> Sequence[AttemptKey]:
+        rows = await self.pool.fetch(SQL["overdue"], lease_seconds, list(but), silence_counts)
+        return [AttemptKey(*row) for row in rows]
+
+    async def grant(self, lease: Lease, lease_seconds: float) -> None:
+        await self.pool.execute(
+            SQL["grant"],
+            lease.transcription_id,
+            lease.attempt,
+            lease.worker_id,
+            lease.user_id,
+            lease.requested_at,
+            lease_seconds,
+        )
+
+    async def end(self, ended: AttemptKey) -> None:
+        await self.pool.execute(SQL["end"], ended.transcription_id, ended.attempt)
+
+    async def announce(self, workers: Sequence[WorkerReady], lease_seconds: float) -> None:
+        running = _columns(
+            [(*attempt, worker.worker_id) for worker in workers for attempt in worker.running], 3
+        )
+        seen = _columns([(worker.worker_id, worker.engine, worker.slots) for worker in workers], 3)
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["see_workers"], *seen)
+            await connection.execute(SQL["forget_silent_workers"])
+            await connection.execute(SQL["renew_running"], *running, lease_seconds)
+            await connection.execute(SQL["adopt_running"], *running, lease_seconds)
+            await connection.execute(SQL["drop_ended"], *running, [each.worker_id for each in workers])
+
+    async def dismiss(self, workers: Collection[UUID]) -> None:
+        await self.pool.execute(SQL["dismiss"], list(workers))
+
+    async def give_up(self, workers: Collection[UUID]) -> None:
+        await self.pool.execute(SQL["give_up"], list(workers))
+
+    async def note_progress(self, reports: Sequence[ProgressReported], lease_seconds: float) -> None:
+        rows = [
+            (
+                each.transcription_id,
+                each.attempt,
+                each.worker_id,
+                each.done_seconds,
+                each.total_seconds,
+                percentage_of(each.done_seconds, each.total_seconds),
+            )
+            for each in reports
+        ]
+        await self.pool.execute(SQL["note_progress"], *_columns(rows, 6), lease_seconds)
+
+    async def report_offsets(self) -> Mapping[int, int]:
+        return dict(await self.pool.fetch(SQL["report_offsets"]))
+
+    async def keep_offsets(self, next_offsets: Mapping[int, int]) -> None:
+        await self.pool.execute(SQL["keep_offsets"], list(next_offsets), list(next_offsets.values()))
+
+
+def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    return [[row[column] for row in rows] for column in range(width)]

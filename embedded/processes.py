@@ -1,0 +1,113 @@
+"""Child processes on a leash: they end when told, when killed, and when their parent is killed."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from embedded.accounts import Account
+
+_LEASH: Final = str(Path(__file__).with_name("leash.py"))
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """A program, and how it wants to be ended. `arguments[0]` is the path of its executable."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    """Takes its standard output and errors, appended."""
+    account: Account | None = None
+    """Whom it runs as, if not as us."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 15.0
+    """How long it may take to end cleanly before it is killed."""
+    death_signal: signal.Signals = signal.SIGKILL
+    """What it is sent when this process dies without having stopped it (on Linux)."""
+
+
+class Child:
+    """A running command, leader of a process group of its own so that a Ctrl-C in the terminal reaches only us."""
+
+    def __init__(self, command: Command, process: asyncio.subprocess.Process) -> None:
+        self._command = command
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        return self._process.returncode is not None
+
+    async def wait(self) -> int:
+        """The exit code, negative for a signal."""
+        return await self._process.wait()
+
+    def kill(self) -> None:
+        """The sudden end of this one process, as in an accident."""
+        if not self.ended:
+            self._process.kill()
+
+    async def stop(self) -> None:
+        """Asks it to end, waits `stop_seconds`, then kills it and whatever it left in its group."""
+        if not self.ended:
+            self._process.send_signal(self._command.stop_signal)
+        try:
+            async with asyncio.timeout(self._command.stop_seconds):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+
+async def start(command: Command) -> Child:
+    """Starts the command on its leash; returns at once, ready or not."""
+    command.log.parent.mkdir(parents=True, exist_ok=True)
+    with command.log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *_leash(command),
+            *command.arguments,
+            env=dict(command.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return Child(command, process)
+
+
+def _leash(command: Command) -> Sequence[str]:
+    account = command.account
+    identity = (account.uid, account.gid) if account else (-1, -1)
+    passing = "pass" if account and account.passes_closed_folders else "-"
+    numbers = (os.getpid(), int(command.death_signal), *identity)
+    return [sys.executable, "-I", "-S", _LEASH, *map(str, numbers), passing]
+
+
+async def run(command: Command, deadline_seconds: float) -> int:
+    """Runs the command to its end and returns its exit code. Raises TimeoutError, with the command ended."""
+    child = await start(command)
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            return await child.wait()
+    finally:
+        await child.stop()
+
+
+def last_lines(log: Path, count: int = 5) -> str:
+    """The end of a log, for the message that says why a program did not start."""
+    with contextlib.suppress(FileNotFoundError), log.open("rb") as content:
+        content.seek(max(0, log.stat().st_size - 8192))
+        return "\n".join(content.read().decode(errors="replace").splitlines()[-count:])
+    return ""

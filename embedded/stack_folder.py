@@ -1,0 +1,119 @@
+"""The folder of one `stenolog up`: what lies where, who may use it, and the secret made for it."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from infrastructure.mendable import Mendable
+
+
+class FolderInUse(Mendable):
+    """Another `stenolog up` runs on this folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"another `stenolog up` runs on {folder}: stop it, or choose another folder with --data"
+        )
+
+
+class NotRunning(Mendable):
+    """No `stenolog up` runs on this folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"no `stenolog up` runs on {folder}: start one, or say where the database is")
+
+
+class Addresses(Struct, frozen=True, kw_only=True):
+    """Where the parts of a running system are; written for other commands, which find it by the folder."""
+
+    api_url: str
+    database_url: str
+    kafka_bootstrap: str
+    object_store: str
+
+
+class StackFolder:
+    """Made when it is first used; what lies in it is closed to other users of the machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+
+    @property
+    def postgres(self) -> Path:
+        return self.path / "postgres"
+
+    @property
+    def kafka(self) -> Path:
+        return self.path / "kafka"
+
+    @property
+    def objects(self) -> Path:
+        return self.path / "objects"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def processes(self) -> Path:
+        """What runs, for the successor of a supervisor that was killed."""
+        return self.path / "processes.json"
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for this process; the system lets go of it however the process ends. Raises FolderInUse."""
+        self.path.mkdir(mode=0o711, parents=True, exist_ok=True)  # PostgreSQL's account walks through
+        for private in (self.kafka, self.objects, self.logs):
+            private.mkdir(mode=0o700, exist_ok=True)
+        with (self.path / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FolderInUse(self.path) from None
+            self._addresses.unlink(missing_ok=True)  # of a predecessor that was killed
+            yield
+
+    def jwt_secret(self) -> str:
+        """Made at first use and kept, so that tokens outlive a restart."""
+        file = self.path / "jwt-secret"
+        if not file.exists():
+            write_private(file, secrets.token_urlsafe(48).encode())
+        return file.read_text(encoding="ascii")
+
+    @contextmanager
+    def announced(self, addresses: Addresses) -> Iterator[None]:
+        write_private(self._addresses, msgspec.json.encode(addresses))
+        try:
+            yield
+        finally:
+            self._addresses.unlink(missing_ok=True)
+
+    def addresses(self) -> Addresses:
+        """Of the system that runs on this folder. Raises NotRunning."""
+        try:
+            return msgspec.json.decode(self._addresses.read_bytes(), type=Addresses)
+        except FileNotFoundError:
+            raise NotRunning(self.path) from None
+
+    @property
+    def _addresses(self) -> Path:
+        return self.path / "addresses.json"
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Whole or not at all, and readable for its owner alone."""
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as output:
+        output.write(content)
+    unfinished.replace(file)

@@ -1,6 +1,0 @@
-"""`python -m infrastructure.cli`: the console command where it is not installed, as in the image."""
-
-from infrastructure.cli.main import main
-
-if __name__ == "__main__":
-    main(prog_name="stenolog")

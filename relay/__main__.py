@@ -1,0 +1,83 @@
+"""The relay process: `python -m relay`, any number of them at a time."""
+
+import asyncio
+import logging
+import sys
+from typing import Final, Never
+from uuid import uuid4
+
+from infrastructure.kafka.failures import KAFKA_FAILURES
+from infrastructure.kafka.topics import WrongPartitionCount, create_topics
+from infrastructure.postgres.errors import PartitionCountMismatch
+from infrastructure.postgres.leases import RELAY, PostgresLeases
+from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.pool import create_pool
+from infrastructure.process import run_process
+from infrastructure.settings import InvalidSetting, Settings
+from relay.owner import RelayOwner
+from relay.refusals import PostgresRefusals
+from relay.relay import PartitionRelay
+from schemas.topics import Topics
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 5.0
+
+
+async def relay_log(settings: Settings) -> Never:
+    """Raises InvalidSetting."""
+    try:
+        await _relay_log(settings)
+    except (PartitionCountMismatch, WrongPartitionCount) as problem:
+        raise InvalidSetting(str(problem)) from problem
+
+
+async def _relay_log(settings: Settings) -> Never:
+    topics = Topics(settings.topic_prefix)
+    async with (
+        await create_pool(settings.database_url, application_name="stenolog relay") as pool,
+        PostgresEventLog(pool, settings.partitions) as log,
+    ):
+        await _provide_topics(settings, topics)
+        leases = PostgresLeases(pool, RELAY, settings.partitions, uuid4(), settings.lease_seconds)
+
+        async def relay(partition: int) -> Never:
+            await PartitionRelay(partition, log, settings.kafka_bootstrap, topics).run()
+
+        owner = RelayOwner(leases, relay, PostgresRefusals(pool), leases.renew_seconds)
+        relaying = asyncio.create_task(owner.run())
+        keeping = asyncio.create_task(_keep_topics(settings, topics))
+        await _until_one_ends(relaying, keeping)
+
+
+async def _until_one_ends(*tasks: asyncio.Task[Never]) -> Never:
+    """Neither ends unless it fails or we do: then the other ends as well, and has its time for that."""
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    raise next(problem for task in done if (problem := task.exception()) is not None)
+
+
+async def _keep_topics(settings: Settings, topics: Topics) -> Never:
+    """A broker may lose its disk under a relay that runs, and the topics with it."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        await _provide_topics(settings, topics)
+
+
+async def _provide_topics(settings: Settings, topics: Topics) -> None:
+    """So that a relay can fill a Kafka that was wiped. Waits for Kafka; raises WrongPartitionCount."""
+    while True:
+        try:
+            return await create_topics(settings.kafka_bootstrap, topics, settings.partitions)
+        except KAFKA_FAILURES as problem:
+            logger.warning("the topics cannot be looked at, trying again: %r", problem)
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(relay_log))

@@ -1,0 +1,160 @@
+"""What Kafka holds of one partition of the log, and where the relay goes on from there."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+from aiokafka.structs import TopicPartition
+from msgspec import Struct
+
+from domain.log import LogRecord
+from domain.ports import EventLog
+from infrastructure.kafka.consumer import ConsumedMessage
+from infrastructure.kafka.tail import Tails
+from schemas.checkpoints import decode_checkpoint
+from schemas.topics import Topics, UnreadableMessage, record_of
+
+LOOK_AGAIN_SECONDS: Final = 0.1
+
+
+class Refused(Exception):
+    """Log and Kafka contradict each other; relaying on would make it worse, so somebody has to decide."""
+
+
+class LogBehindKafka(Refused):
+    def __init__(self, partition: int, reached: int, head: int) -> None:
+        super().__init__(
+            f"partition {partition}: Kafka has events up to {reached} and the log ends at {head}. Was the "
+            "database restored from a backup? Restore what is missing, or delete the events and checkpoints "
+            "topics and restart the relay, which fills them from the log"
+        )
+
+
+class LogDiverged(Refused):
+    def __init__(self, partition: int, seq: int) -> None:
+        super().__init__(
+            f"partition {partition}: event {seq} in Kafka is not event {seq} of the log. Is this the right "
+            "Kafka for this database? If it is, delete the events and checkpoints topics and restart the "
+            "relay, which fills them from the log"
+        )
+
+
+class KafkaWentBack(Exception):
+    """Kafka no longer has what it had acknowledged."""
+
+
+class HangingTransaction(Exception):
+    """A transaction of an earlier relay is open for ever: Kafka counts it as over, and has lost its end."""
+
+
+class Sent(Struct, frozen=True):
+    """An event as it lies in the events topic."""
+
+    record: LogRecord
+    offset: int
+
+
+class KafkaState(Struct, frozen=True, kw_only=True):
+    """`events_aged_out` is true when retention has removed events from the front of the partition."""
+
+    checkpoint: int | None = None
+    last: Sent | None = None
+    events_aged_out: bool = False
+
+    @property
+    def resume_after(self) -> int:
+        """The `seq` that is relayed already.
+
+        The last event in Kafka decides, whatever the checkpoint says: both are written in one transaction,
+        so where they differ Kafka has lost the end of one of the topics. Only where retention removed all
+        events does the checkpoint know more; where there are none for another reason, all are sent again.
+        """
+        if self.last is not None:
+            return self.last.record.seq
+        return (self.checkpoint or 0) if self.events_aged_out else 0
+
+    @property
+    def reached(self) -> int:
+        """The highest `seq` that Kafka knows of in any way."""
+        return max(self.resume_after, self.checkpoint or 0)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether events and checkpoint tell the same, as they do when nothing was lost."""
+        return self.checkpoint == (self.last.record.seq if self.last else None)
+
+    @property
+    def last_offset(self) -> int:
+        return self.last.offset if self.last is not None else -1
+
+
+class KafkaPartition:
+    """One partition's events and checkpoints in Kafka. Methods raise KafkaError or TimeoutError."""
+
+    def __init__(self, tails: Tails, topics: Topics, partition: int, settle_seconds: float) -> None:
+        self._tails = tails
+        self._settle_seconds = settle_seconds
+        self._events = TopicPartition(topics.events, partition)
+        self._checkpoints = TopicPartition(topics.checkpoints, partition)
+
+    async def state(self) -> KafkaState:
+        """Sound only after earlier relays were fenced: then they can commit nothing any more.
+
+        Where events and checkpoint differ it looks again for a while: a commit may still be carried out.
+        Raises HangingTransaction.
+        """
+        try:
+            return await self._settled()
+        except TimeoutError:
+            for partition in (self._events, self._checkpoints):
+                if await self._tails.held_up(partition):
+                    raise HangingTransaction(str(partition)) from None
+            raise
+
+    async def _settled(self) -> KafkaState:
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._settle_seconds
+        while True:
+            state = await self._look()
+            if state.is_whole or now() >= deadline:
+                return state
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def _look(self) -> KafkaState:
+        return KafkaState(
+            checkpoint=await self._tails.last(self._checkpoints, _checkpointed_seq),
+            last=await self._tails.last(self._events, _sent),
+            events_aged_out=(await self._tails.begins(self._events))[self._events] > 0,
+        )
+
+    async def require_end_after(self, offset: int) -> None:
+        """Raises KafkaWentBack when the events end before what was sent."""
+        end = (await self._tails.ends(self._events))[self._events]
+        if end <= offset:
+            raise KafkaWentBack(f"{self._events} ended after {offset} and ends at {end} now")
+
+
+async def require_same_story(log: EventLog, partition: int, state: KafkaState) -> None:
+    """Raises LogBehindKafka or LogDiverged."""
+    head = await log.head(partition)
+    if state.reached > head:
+        raise LogBehindKafka(partition, state.reached, head)
+    if state.last is not None:
+        sent = state.last.record
+        [stored] = await log.read(partition, sent.seq - 1, 1)
+        if stored.event_id != sent.event_id:
+            raise LogDiverged(partition, sent.seq)
+
+
+def _checkpointed_seq(message: ConsumedMessage) -> int | None:
+    try:
+        return decode_checkpoint(message.value or b"").seq
+    except msgspec.DecodeError:
+        return None
+
+
+def _sent(message: ConsumedMessage) -> Sent | None:
+    try:
+        return Sent(record_of(message.key, message.value, message.headers), message.offset)
+    except UnreadableMessage:
+        return None

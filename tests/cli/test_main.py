@@ -1,0 +1,118 @@
+"""Every command explains itself, and what is wrong is said in one line."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import main
+from embedded.ports import LOOPBACK, free_port
+from embedded.stack_folder import StackFolder
+from infrastructure.processes import ROOT
+
+COMMANDS = (
+    "up",
+    "api",
+    "relay",
+    "project",
+    "dispatch",
+    "work",
+    "migrate",
+    "rebuild",
+    "events",
+    "projections",
+    "transcribe",
+    "demo",
+)
+
+
+def stenolog(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run as a user runs it, from another folder than the checkout."""
+    inherited: Mapping[str, str] = {
+        name: value for name, value in os.environ.items() if not name.startswith("STENOLOG_")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        env={**inherited, "PYTHONPATH": str(ROOT), **variables},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_commands_are_these() -> None:
+    assert set(main.commands) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_does(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) > 4
+
+
+def test_a_wrong_setting_is_one_line_that_names_it_and_exit_code_2(tmp_path: Path) -> None:
+    finished = stenolog("up", "--data", str(tmp_path), STENOLOG_PARTITIONS="many")
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert finished.stderr == "stenolog: STENOLOG_PARTITIONS: Expected `int`, got `str`\n"
+
+
+def test_a_misspelt_setting_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    finished = stenolog("up", "--data", str(tmp_path / "data"), STENOLOG_PARTITION="8")
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("stenolog: STENOLOG_PARTITION is no setting; there are STENOLOG_")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_second_up_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with StackFolder(tmp_path).locked():
+        finished = stenolog("up", "--port", "0", "--data", str(tmp_path))
+    assert finished.returncode == 1
+    assert finished.stderr == (
+        f"stenolog: another `stenolog up` runs on {tmp_path}: stop it, or choose another folder with --data\n"
+    )
+
+
+def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
+
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port = server.getsockname()[1]
+        finished = stenolog("up", "--port", str(port), "--data", str(tmp_path))
+    assert finished.returncode == 1
+    assert finished.stderr == f"stenolog: port {port} is taken by another program: choose one with --port\n"
+    assert not (tmp_path / "postgres").exists()
+
+
+def test_events_without_a_running_system_say_what_to_do(tmp_path: Path) -> None:
+    finished = stenolog("events", "tail", "--data", str(tmp_path))
+    assert finished.returncode == 1
+    assert (
+        finished.stderr
+        == f"stenolog: no `stenolog up` runs on {tmp_path}: start one, or say where the database is\n"
+    )
+
+
+def test_an_unreachable_database_is_one_line_without_its_password() -> None:
+    url = f"postgresql://auditor:hunter2@{LOOPBACK}:{free_port()}/stenolog"
+    finished = stenolog("events", "tail", STENOLOG_DATABASE_URL=url)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("stenolog: cannot connect to the database: ")
+    assert "hunter2" not in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+
+
+def test_our_packages_win_over_others_with_the_same_generic_names(tmp_path: Path) -> None:
+    """A stray `api` on somebody's path must not be what `stenolog api` runs."""
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "__init__.py").touch()
+    (tmp_path / "api" / "__main__.py").write_text("print('a stranger')")
+    finished = stenolog("api", STENOLOG_PARTITIONS="many", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    assert "a stranger" not in finished.stdout
+    assert finished.returncode == 2

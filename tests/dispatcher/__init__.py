@@ -1,0 +1,1 @@
+"""The dispatcher, on tables in memory and in PostgreSQL."""

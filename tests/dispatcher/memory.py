@@ -1,0 +1,212 @@
+"""The dispatcher's tables in memory, over a log in memory, with a clock that a test moves."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Self
+from uuid import UUID
+
+from dispatcher.pick import FreeWorker, WaitingJob, pick
+from dispatcher.ports import AttemptKey, Lease, ReceivedReport
+from dispatcher.queue import KEYS, QUEUED, RUNNING, DispatchJob, project
+from dispatcher.tables import percentage_of
+from infrastructure.memory import InMemoryEventStore
+from schemas.events import decode
+from schemas.messages import ProgressReported, Report, WorkerReady
+from tests.builders import NOON
+
+SECONDS_A_BATCH = 0.1
+
+
+class MovedClock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class MemoryDispatchTables:
+    """Implements DispatchTables. `lagging` keeps the queue as it is while the log goes on."""
+
+    def __init__(self, store: InMemoryEventStore, clock: MovedClock) -> None:
+        self._store = store
+        self._clock = clock
+        self._queue: dict[UUID, DispatchJob] = {}
+        self.lagging = False
+        self.workers: dict[UUID, tuple[int, float]] = {}
+        self.leases: dict[UUID, tuple[Lease, float]] = {}
+        self.progress: dict[UUID, tuple[int, float, int]] = {}
+        self.offsets: dict[int, int] = {}
+        self.refused: UUID | None = None
+        """A worker whose announcement no column can hold."""
+        self.away = False
+        """Nothing that is written arrives."""
+
+    def queue(self) -> dict[UUID, DispatchJob]:
+        if not self.lagging:
+            self._queue = self._folded()
+        return self._queue
+
+    def _folded(self) -> dict[UUID, DispatchJob]:
+        events = [decode(record.type, record.schema_version, record.data) for record in self._store]
+        rows: dict[UUID, DispatchJob | None] = {}
+        for event in events:
+            if type(event) in KEYS:
+                key = KEYS[type(event)](event)
+                rows[key] = project(rows.get(key), event)
+        return {key: row for key, row in rows.items() if row is not None}
+
+    async def free_workers(self, silence_seconds_max: float) -> Sequence[FreeWorker]:
+        since = self._clock.seconds - silence_seconds_max
+        return [
+            FreeWorker(worker_id=worker_id, free_slots=slots - held)
+            for worker_id, (slots, seen_at) in self.workers.items()
+            if seen_at > since and slots > (held := len(self.leased_to(worker_id)))
+        ]
+
+    async def waiting_jobs(self, limit: int, but: Collection[UUID]) -> Sequence[WaitingJob]:
+        jobs = [
+            WaitingJob(
+                transcription_id=row.transcription_id,
+                user_id=row.user_id,
+                requested_at=row.requested_at,
+                running=sum(lease.user_id == row.user_id for lease, _ in self.leases.values()),
+            )
+            for key, row in self.queue().items()
+            if row.status == QUEUED and row.due_at <= self._clock.now()
+            if key not in self.leases and key not in but
+        ]
+        room = [FreeWorker(worker_id=UUID(int=0), free_slots=limit)]
+        return [assignment.job for assignment in pick(jobs, room)]
+
+    async def overdue(
+        self, lease_seconds: float, but: Collection[UUID], *, silence_counts: bool = True
+    ) -> Sequence[AttemptKey]:
+        expired = [
+            AttemptKey(key, lease.attempt)
+            for key, (lease, expires_at) in self.leases.items()
+            if expires_at < (self._clock.seconds if silence_counts else 0) and key not in but
+        ]
+        if not silence_counts:
+            return expired
+        long_ago = self._clock.now() - timedelta(seconds=lease_seconds)
+        return expired + [
+            AttemptKey(key, row.attempt)
+            for key, row in self.queue().items()
+            if row.status == RUNNING and row.started_at and row.started_at < long_ago
+            if key not in self.leases and key not in but
+        ]
+
+    async def grant(self, lease: Lease, lease_seconds: float) -> None:
+        self._require_there()
+        held = self.leases.get(lease.transcription_id)
+        if held is None or held[0].attempt < lease.attempt:
+            self.leases[lease.transcription_id] = (lease, self._clock.seconds + lease_seconds)
+
+    async def end(self, ended: AttemptKey) -> None:
+        self._require_there()
+        held = self.leases.get(ended.transcription_id)
+        if held is not None and held[0].attempt == ended.attempt:
+            del self.leases[ended.transcription_id]
+
+    async def announce(self, workers: Sequence[WorkerReady], lease_seconds: float) -> None:
+        self._require_there()
+        if self.refused in {worker.worker_id for worker in workers}:
+            raise OverflowError
+        for worker in workers:
+            self.workers[worker.worker_id] = (worker.slots, self._clock.seconds)
+            for transcription_id, attempt in worker.running:
+                self._renew(transcription_id, attempt, worker.worker_id, lease_seconds)
+                self._adopt(transcription_id, attempt, worker.worker_id, lease_seconds)
+            for lease in self.leased_to(worker.worker_id):
+                self._drop_if_ended(lease, worker)
+
+    def _renew(self, transcription_id: UUID, attempt: int, worker_id: UUID, lease_seconds: float) -> bool:
+        lease, _ = self.leases.get(transcription_id, (None, 0.0))
+        if lease is None or (lease.attempt, lease.worker_id) != (attempt, worker_id):
+            return False
+        self.leases[transcription_id] = (lease, self._clock.seconds + lease_seconds)
+        return True
+
+    def _adopt(self, transcription_id: UUID, attempt: int, worker_id: UUID, lease_seconds: float) -> None:
+        row = self.queue().get(transcription_id)
+        if row is None or transcription_id in self.leases:
+            return
+        if (row.status, row.attempt, row.worker_id) == (RUNNING, attempt, worker_id):
+            lease = Lease(
+                transcription_id=transcription_id,
+                attempt=attempt,
+                worker_id=worker_id,
+                user_id=row.user_id,
+                requested_at=row.requested_at,
+            )
+            self.leases[transcription_id] = (lease, self._clock.seconds + lease_seconds)
+
+    def _drop_if_ended(self, lease: Lease, worker: WorkerReady) -> None:
+        row = self.queue().get(lease.transcription_id)
+        listed = (lease.transcription_id, lease.attempt) in worker.running
+        if not listed and (row is None or row.requested_at != lease.requested_at):
+            del self.leases[lease.transcription_id]
+
+    async def dismiss(self, workers: Collection[UUID]) -> None:
+        for worker_id in workers:
+            self.workers.pop(worker_id, None)
+
+    async def give_up(self, workers: Collection[UUID]) -> None:
+        for key, (lease, _) in self.leases.items():
+            if lease.worker_id in workers:
+                self.leases[key] = (lease, float("-inf"))
+
+    async def note_progress(self, reports: Sequence[ProgressReported], lease_seconds: float) -> None:
+        for each in reports:
+            if self._renew(each.transcription_id, each.attempt, each.worker_id, lease_seconds):
+                self._move(each)
+
+    def _move(self, report: ProgressReported) -> None:
+        news = (report.attempt, report.done_seconds)
+        if news > self.progress.get(report.transcription_id, (0, 0.0, 0))[:2]:
+            percentage = percentage_of(report.done_seconds, report.total_seconds)
+            self.progress[report.transcription_id] = (*news, percentage)
+
+    async def report_offsets(self) -> Mapping[int, int]:
+        return self.offsets
+
+    async def keep_offsets(self, next_offsets: Mapping[int, int]) -> None:
+        self._require_there()
+        self.offsets |= next_offsets
+
+    def _require_there(self) -> None:
+        if self.away:
+            raise ConnectionError
+
+    def leased_to(self, worker_id: UUID) -> list[Lease]:
+        return [lease for lease, _ in self.leases.values() if lease.worker_id == worker_id]
+
+
+class Chatter:
+    """A reports topic: first what is said in `backlog`, then each of `alive` over and over, as time goes by."""
+
+    def __init__(self, clock: MovedClock, backlog: Sequence[Report] = ()) -> None:
+        self.alive: list[WorkerReady] = []
+        self._clock = clock
+        self._backlog = backlog
+        self._offset = 0
+
+    async def next_batch(self, timeout_seconds: float) -> Sequence[ReceivedReport]:
+        await asyncio.sleep(timeout_seconds)
+        self._clock.seconds += SECONDS_A_BATCH
+        reports, self._backlog = [*self._backlog, *self.alive], ()
+        self._offset += len(reports)
+        return [(0, offset, each) for offset, each in enumerate(reports, self._offset - len(reports))]
+
+    async def open(self) -> "Chatter":
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...

@@ -32,3 +32,15 @@ def test_links_between_documents_lead_somewhere() -> None:
     for document in documents:
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def test_files_that_the_documents_name_exist() -> None:
+    """In `how-to.md` and in the drawing of the shapes of one event."""
+    how_to = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shapes = architecture.partition("## The shapes of one event")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z_]+/[\w/.]+\.\w+)`", how_to)) | set(
+        re.findall(r"\b([a-z_]+/[\w/]+\.(?:py|sql))\b", shapes)
+    )
+    assert len(named) > 40
+    assert [each for each in sorted(named) if not (ROOT / each).is_file()] == []

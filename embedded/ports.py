@@ -1,14 +1,16 @@
-"""Free TCP ports on the loopback interface."""
+"""Free TCP ports on the loopback interface, each given to one process at a time."""
 
 import random
 import socket
+import sys
 from typing import Final
 
 from infrastructure.mendable import Mendable
 
 LOOPBACK: Final = "127.0.0.1"
-_FIRST, _LAST = 15_000, 32_000
-"""Below the range from which systems pick the ports of outgoing connections, so that none of those takes ours."""
+_RANGE: Final = range(15_000, 32_000)
+"""Below the ports that systems pick for outgoing connections, so that none of those takes ours."""
+_claims: Final[dict[int, socket.socket]] = {}
 
 
 class PortTaken(Mendable):
@@ -29,10 +31,36 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    candidates = random.sample(range(_FIRST, _LAST), 200)
-    return next(port for port in candidates if is_free(port))
+class NoPortFree(Mendable):
+    """Everything is taken."""
+
+
+def free_port(among: range = _RANGE) -> int:
+    """A port nobody listens on, which no other call returns, in any process, until this process has ended.
+
+    Between this answer and the moment when somebody listens there lie seconds (PostgreSQL makes its cluster first), and
+    a server that was killed has to find its port again. Raises NoPortFree.
+    """
+    for port in random.sample(among, len(among)):
+        if is_free(port) and _claim(port):
+            return port
+    raise NoPortFree(f"no port from {among.start} to {among.stop - 1} is free")
+
+
+def _claim(port: int) -> bool:
+    """Takes the name of the port in the network's own list of names, which the system clears when we end."""
+    if port in _claims:
+        return False
+    if sys.platform != "linux":  # there is no such list: the chance that two pick the same port is left
+        return True
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0stenolog-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims[port] = claim
+    return True
 
 
 def require_free(port: int) -> int:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from embedded.ports import free_port
 from infrastructure.settings import Settings, to_environment
 from tests.api.rig import PASSWORD, sound
 from tests.projections.running import until
@@ -59,12 +59,6 @@ async def launch(settings: Settings, tmp: Path) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "api", cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -1,11 +1,14 @@
 """Ports that are free, and those that are not."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from embedded.ports import LOOPBACK, PortTaken, free_port, is_free, require_free
+from infrastructure.processes import ROOT
 
 
 @pytest.fixture
@@ -29,3 +32,26 @@ def test_a_free_port_is_taken_as_asked_for() -> None:
 
 def test_port_0_asks_for_any() -> None:
     assert is_free(require_free(0))
+
+
+def test_no_port_is_given_to_two_processes() -> None:
+    """Also while nobody listens on it yet: the other process has the same few to choose from."""
+    mine = free_port()
+    few = range(mine, mine + 20)
+    code = f"from embedded.ports import *\nfor _ in {few}: print(free_port({few}), flush=True)"
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    theirs = other.stdout.split()
+    assert theirs
+    assert str(mine) not in theirs
+    assert len(set(theirs)) == len(theirs)
+    assert f"NoPortFree: no port from {mine} to {mine + 19} is free" in other.stderr
+    assert is_free(mine)
+
+
+def test_ports_of_a_process_that_has_ended_are_free_again() -> None:
+    code = "from embedded.ports import *\nprint(free_port())"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True)
+    port = int(ended.stdout)
+    assert free_port(range(port, port + 1)) == port

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 from math import inf
 from pathlib import Path
 from shutil import move
@@ -12,6 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from domain.ports import ObjectMissing, ObjectStoreUnavailable
+from embedded.ports import free_port
 from infrastructure.object_store import open_object_store
 from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.object_store.patient import Patience, PatientObjectStore
@@ -103,13 +103,6 @@ async def test_a_folder_that_was_not_mounted_is_waited_for(
     await until(lambda: "waiting for the object store" in caplog.text)
     move(tmp_path / "elsewhere", tmp_path / "objects")
     assert await reading == b"some sound"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.mark.usefixtures("s3_credentials")

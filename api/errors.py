@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
+from uuid import UUID
 
 from litestar import Request, Response
 from litestar.exceptions import (
@@ -213,14 +214,20 @@ def _problem(
     members: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response[Problem]:
-    content = Problem(
+    content = problem_of(status, code, text, request_id_of(request.scope), members)
+    return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def problem_of(
+    status: HTTPStatus, code: str, text: str, request_id: UUID, members: Mapping[str, Any] | None = None
+) -> Problem:
+    return Problem(
         type=_TYPE + code,
         title=code.replace("_", " ").capitalize(),
         status=status,
         detail=text,
         code=code,
         error=text,
-        request_id=request_id_of(request.scope),
+        request_id=request_id,
         **(members or {}),
     )
-    return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))

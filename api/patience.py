@@ -1,7 +1,8 @@
-"""No request may keep its connection waiting for ever."""
+"""No request may keep its connection waiting for ever, neither by silence nor by a byte now and then."""
 
 import asyncio
-from typing import Final
+import time
+from typing import Final, TypeAlias
 
 from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, WebSocketReceiveMessage
 
@@ -9,28 +10,52 @@ from domain.errors import Rejection
 
 SILENCE_SECONDS_MAX: Final = 30.0
 """Between two pieces of a body."""
+BYTES_PER_SECOND_MIN: Final = 256
+"""Of a body, on the way: a tenth of what the slowest mobile networks carry."""
+
+Received: TypeAlias = HTTPReceiveMessage | WebSocketReceiveMessage
 
 
 class RequestStalled(Rejection):
     code = "request_stalled"
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"Nothing came for {seconds:.0f} s: send the request again")
+        super().__init__(f"Hardly anything came for {seconds:.0f} s: send the request again")
 
 
 class Impatient:
-    """A middleware that raises RequestStalled in whoever reads a body that stops coming."""
+    """A middleware that raises RequestStalled in whoever reads a body that stops coming, or comes too slowly."""
 
     def __init__(self, app: ASGIApp, seconds: float = SILENCE_SECONDS_MAX) -> None:
         self._app = app
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def receive_soon() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        patience = Patience(self._seconds)
+
+        async def receive_soon() -> Received:
+            began = time.monotonic()
             try:
-                async with asyncio.timeout(self._seconds):
-                    return await receive()
+                async with asyncio.timeout(patience.seconds_left):
+                    received = await receive()
             except TimeoutError:
                 raise RequestStalled(self._seconds) from None
+            patience.spend(time.monotonic() - began, len(received.get("body") or b""))
+            return received
 
         await self._app(scope, receive_soon, send)
+
+
+class Patience:
+    """What is left of it: waiting costs its time, and every byte gives a little back, never beyond the beginning.
+
+    The time in which we do not read costs nothing.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds_max = seconds
+        self.seconds_left = seconds
+
+    def spend(self, waited_seconds: float, received_bytes: int) -> None:
+        left = self.seconds_left - waited_seconds + received_bytes / BYTES_PER_SECOND_MIN
+        self.seconds_left = min(self._seconds_max, left)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.patience import Impatient, RequestStalled
+from api.patience import SILENCE_SECONDS_MAX, Impatient, Patience, RequestStalled
 
 
 async def read_everything(scope: Any, receive: Any, send: Any) -> None:
@@ -36,3 +36,26 @@ async def test_a_body_that_comes_whole_is_left_alone() -> None:
 
     await Impatient(read_everything, seconds=5)({}, receive, never)  # type: ignore[arg-type]  # a scope nobody reads
     assert pieces == []
+
+
+async def test_a_byte_now_and_then_is_not_enough() -> None:
+    async def receive() -> Any:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async with asyncio.timeout(10):
+        with pytest.raises(RequestStalled):
+            await Impatient(read_everything, seconds=0.3)({}, receive, never)  # type: ignore[arg-type]  # a scope nobody reads
+
+
+def test_a_slow_phone_never_wears_patience_out() -> None:
+    patience = Patience(SILENCE_SECONDS_MAX)
+    for _ in range(10_000):
+        patience.spend(waited_seconds=4.0, received_bytes=4 * 1_024)
+        assert patience.seconds_left >= SILENCE_SECONDS_MAX - 4.0
+
+
+def test_a_fast_beginning_buys_no_long_silence() -> None:
+    patience = Patience(SILENCE_SECONDS_MAX)
+    patience.spend(waited_seconds=0.0, received_bytes=1 << 30)
+    assert patience.seconds_left == SILENCE_SECONDS_MAX

@@ -1,0 +1,191 @@
+"""Who is connected, how many may be, and which connection makes room for a new one."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from enum import Enum, auto
+from ipaddress import IPv6Address, ip_address
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+IPV6_SOURCE_BITS: Final = 64
+"""What one customer of a provider has at least (RFC 6177): all its addresses are one source."""
+FIRST_WORD_SECONDS: Final = 1.0
+"""A connection that has not yet sent a whole request keeps its place for so long, if anything else can go."""
+STALLED_SECONDS: Final = 2.0
+"""A body of which nothing came for so long makes room when there are too many requests."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one API process grants its clients; times are between arrivals, not those of its own work."""
+
+    connections: int = 8_192
+    connections_per_source: int = 1_024
+    requests: int = 1_000
+    """Being answered at the same time; a connection has at most one."""
+    head_seconds: float = 10.0
+    """For a request line and all its headers, from the first byte or from the beginning of the connection."""
+    idle_seconds: float = 75.0
+    """Between two requests: longer than proxies keep a connection, so that it is they who end it."""
+    drain_seconds: float = 30.0
+    """For the rest of a body that was answered before it had come, so that the answer is not lost (RFC 9112, 9.6)."""
+    write_seconds: float = 30.0
+    """For the next piece of an answer to be taken."""
+    head_bytes: int = 32 << 10
+    headers: int = 100
+
+
+class Phase(Enum):
+    """What a connection is waiting for. In the first three there is no request in progress."""
+
+    HEAD = auto()
+    DRAINING = auto()
+    IDLE = auto()
+    BODY = auto()
+    ANSWER = auto()
+
+
+class Member(Protocol):
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it is the client that is waited for, and not we who do not read on."""
+        ...
+
+    def cut(self) -> None:
+        """Ends the connection now, in whatever phase it is."""
+        ...
+
+    def time_out(self) -> None:
+        """Ends it with an answer, if one can be given."""
+        ...
+
+
+class _Line:
+    """Members by phase, each phase in the order in which they last did something."""
+
+    def __init__(self) -> None:
+        self._since: dict[Phase, dict[Member, float]] = {phase: {} for phase in Phase}
+
+    def put(self, member: Member, phase: Phase, now: float) -> None:
+        self._since[phase][member] = now
+
+    def drop(self, member: Member, phase: Phase) -> None:
+        self._since[phase].pop(member, None)
+
+    def closable(self, now: float) -> Member | None:
+        """The one idle for longest; the newest heads come last, as a moment later most of them are requests."""
+        heads = self._since[Phase.HEAD]
+        silent = next(self.waiting(Phase.HEAD, now - FIRST_WORD_SECONDS), None)
+        return silent or next(
+            (member for phase in (Phase.DRAINING, Phase.IDLE) for member in self._since[phase]),
+            next(iter(heads), None),
+        )
+
+    def waiting(self, phase: Phase, since: float) -> Iterator[Member]:
+        """Those in whose phase nothing has happened after `since`, the oldest first."""
+        for member, began in self._since[phase].items():
+            if began > since:
+                return
+            yield member
+
+
+class Crowd:
+    """Everybody connected. Nothing here takes longer for more of them."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._everybody = _Line()
+        self._lines: dict[str, _Line] = {}
+        self._counts: Counter[str] = Counter()
+        self._places: dict[Member, tuple[str, Phase]] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def admit(self, member: Member, source: str) -> None:
+        """Makes room first. Where nobody can go, as all have requests in progress, the newcomer itself is cut."""
+        if self._counts[source] >= self._limits.connections_per_source:
+            room = self._cut(self._lines[source].closable(self._clock()))
+        elif len(self) >= self._limits.connections:
+            room = self._cut(self._everybody.closable(self._clock()))
+        else:
+            room = True
+        if not room:
+            member.cut()
+            return
+        self._counts[source] += 1
+        self._lines.setdefault(source, _Line())
+        self._put(member, source, Phase.HEAD)
+
+    def move(self, member: Member, phase: Phase) -> None:
+        """Also to the phase in which it is: then something has happened in it."""
+        place = self._places.get(member)
+        if place is not None:
+            self._drop(member, *place)
+            self._put(member, place[0], phase)
+
+    def leave(self, member: Member) -> None:
+        place = self._places.pop(member, None)
+        if place is None:
+            return
+        self._drop(member, *place)
+        source = place[0]
+        self._counts[source] -= 1
+        if not self._counts[source]:
+            del self._counts[source], self._lines[source]
+
+    def make_room_for_request(self) -> bool:
+        """Whether a request could be ended whose body has stopped coming."""
+        stalled = self._everybody.waiting(Phase.BODY, self._clock() - STALLED_SECONDS)
+        member = next((member for member in stalled if member.is_awaited), None)
+        if member is None:
+            return False
+        member.time_out()
+        return True
+
+    def sweep(self) -> None:
+        """Ends whoever has overstayed. To be called about every second."""
+        allowed = {
+            Phase.HEAD: self._limits.head_seconds,
+            Phase.DRAINING: self._limits.drain_seconds,
+            Phase.IDLE: self._limits.idle_seconds,
+        }
+        now = self._clock()
+        for phase, seconds in allowed.items():
+            for member in list(self._everybody.waiting(phase, now - seconds)):
+                if phase is Phase.HEAD:
+                    member.time_out()
+                else:
+                    self._cut(member)
+
+    def _cut(self, member: Member | None) -> bool:
+        if member is None:
+            return False
+        self.leave(member)
+        member.cut()
+        return True
+
+    def _put(self, member: Member, source: str, phase: Phase) -> None:
+        now = self._clock()
+        self._places[member] = source, phase
+        self._everybody.put(member, phase, now)
+        self._lines[source].put(member, phase, now)
+
+    def _drop(self, member: Member, source: str, phase: Phase) -> None:
+        self._everybody.drop(member, phase)
+        self._lines[source].drop(member, phase)
+
+
+def source_of(host: str) -> str:
+    """The address, or of IPv6 the network one customer has."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if not isinstance(address, IPv6Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{int(address) >> (128 - IPV6_SOURCE_BITS):x}/64"

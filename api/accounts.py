@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from api.consistency import settle
+from api.database import reading
 from api.errors import TooManyTries, problems
 from api.parts import Parts
 from api.requests import AnonymousRequest, Caller, provenance_of
@@ -91,7 +92,7 @@ def _possible_email(text: str) -> str | None:
 
 
 async def _user(parts: Parts, user_id: UUID) -> UserBody:
-    async with parts.read_models.acquire() as connection:
+    async with reading(parts.read_models) as connection:
         row = await users.find(connection, user_id)
     if row is None:
         return await _user_of_log(parts, user_id)

@@ -32,7 +32,7 @@ from api.transcript_texts import TranscriptTexts
 from api.uploads import clear_leftovers
 from infrastructure.clock import SystemClock
 from infrastructure.media.probe import MediaFacts, ProbeLimits, probe
-from infrastructure.object_store import open_object_store
+from infrastructure.object_store import folder_of, open_object_store
 from infrastructure.postgres.credentials import PostgresCredentials
 from infrastructure.postgres.pool import create_pool
 from infrastructure.postgres.rate_limits import PostgresRateLimit
@@ -76,7 +76,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             texts=TranscriptTexts(objects),
             probe=_probe_of(settings),
             spool=spool,
-            health=health.Health(pool, objects),
+            health=health.Health(pool, objects, _disks(settings, spool)),
         )
 
 
@@ -130,7 +130,7 @@ def _open_routes() -> Router:
 def _health_routes(path: str, *, include_in_schema: bool = True) -> Router:
     return Router(
         path,
-        route_handlers=[health.live, health.ready],
+        route_handlers=[health.live, health.ready, health.system],
         include_in_schema=include_in_schema,
         tags=["health"],
     )
@@ -160,6 +160,12 @@ def _protected_routes() -> Router:
         dependencies={"caller": Provide(provide_caller, sync_to_thread=False)},
         security=[{openapi.BEARER: []}],
     )
+
+
+def _disks(settings: Settings, spool: Path) -> dict[str, Path]:
+    """The folders of this process that fill up, by what lies in them."""
+    objects = folder_of(settings.object_store)
+    return {"uploads": spool} | ({"objects": objects} if objects else {})
 
 
 def _probe_of(settings: Settings) -> Probe:

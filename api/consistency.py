@@ -12,7 +12,7 @@ from litestar import Request
 from api.requests import add_header
 from domain.errors import InvalidField
 from domain.log import Address
-from infrastructure.postgres.errors import TRANSIENT
+from infrastructure.postgres.errors import TRANSIENT, DatabaseUnavailable
 from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.pool import Pool
 from projections import checkpoints
@@ -27,6 +27,8 @@ BEHIND: Final = "behind"
 """The read models had not reached the address before the deadline: the answer may be older than the token."""
 POLL_SECONDS: Final = 0.1
 """How often to look while somebody waits, in case a notification is lost."""
+LOOK_SECONDS_MAX: Final = 1.0
+"""A database that takes longer to say where the read models are does not answer queries either."""
 _TOKEN: Final = re.compile(r"(\d{1,6}):(\d{1,18})")
 
 
@@ -50,7 +52,10 @@ class ReadModelProgress:
         await self._listener.__aexit__(kind, problem, trace)
 
     async def wait(self, address: Address, timeout_seconds: float) -> bool:
-        """Whether every read model has folded everything up to `address`, at the latest at the timeout."""
+        """Whether every read model has folded everything up to `address`, at the latest at the timeout.
+
+        Raises DatabaseUnavailable when nothing could be heard or seen.
+        """
         self._listener.require_alive()
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -76,11 +81,20 @@ class ReadModelProgress:
 
     async def _look(self) -> None:
         try:
-            async with self._pool.acquire() as connection:
-                seqs = await checkpoints.reached(connection, list(READ_MODELS))
-                self._move(seqs)
+            seqs = await self._reached()
         except TRANSIENT as problem:
             _LOGGER.warning("cannot see how far the read models are: %r", problem)
+        else:
+            self._move(seqs)
+
+    async def _reached(self) -> Mapping[int, int]:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS_MAX), self._pool.acquire() as connection:
+                return await checkpoints.reached(connection, list(READ_MODELS))
+        except TimeoutError as problem:
+            raise DatabaseUnavailable(
+                f"no look at the read models within {LOOK_SECONDS_MAX:g} s"
+            ) from problem
 
     def _hear(self, payload: str) -> None:
         """The payload is an address that every read model has reached."""
@@ -108,7 +122,11 @@ async def settle(
         return  # Nothing changed, so there is nothing to wait for.
     add_header(request.scope, TOKEN_HEADER, str(address))
     if "respond-async" not in request.headers.get("Prefer", "").lower():
-        await _wait(request, progress, address, wait_seconds)
+        try:
+            await _wait(request, progress, address, wait_seconds)
+        except DatabaseUnavailable as problem:  # The command was carried out before that.
+            _LOGGER.warning("cannot see whether the read models show a command: %s", problem)
+            add_header(request.scope, STATUS_HEADER, BEHIND)
 
 
 async def wait_for_token(request: Request[Any, Any, Any]) -> None:

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from api.consistency import settle
+from api.database import reading
 from api.errors import problems
 from api.openapi import UploadOperation
 from api.paging import LIMIT_DEFAULT, CursorText, Limit, cursor_of, page
@@ -64,7 +65,7 @@ async def list_files(
     cursor: CursorText = None,
 ) -> Response[list[FileBody]]:
     """Your recordings, newest first."""
-    async with parts.read_models.acquire() as connection:
+    async with reading(parts.read_models) as connection:
         found = await files.list_of_user(connection, caller.user_id, limit + 1, cursor_of(cursor))
     return page("/v1/files", found, limit, _body)
 
@@ -73,7 +74,7 @@ async def list_files(
 async def get_file(
     file_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> FileBody:
-    async with parts.read_models.acquire() as connection:
+    async with reading(parts.read_models) as connection:
         file = await files.find(connection, file_id)
     if file is None:
         raise FileNotFound(file_id)

@@ -14,7 +14,9 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import Metric
 
-from api.health import CHECK_SECONDS_MAX, KEEP_SECONDS, WORKER_SILENCE_SECONDS_MAX
+from api.checks import CHECK_SECONDS_MAX
+from api.health import KEEP_SECONDS
+from api.system_health import WORKER_SILENCE_SECONDS_MAX
 from infrastructure.postgres.leases import DISPATCH, PROJECT, RELAY
 from infrastructure.postgres.pool import Connection, Pool
 from infrastructure.postgres.queries import load_queries

@@ -4,6 +4,7 @@ from litestar import get
 from litestar.di import NamedDependency
 
 from api.accounts import UserNotFound
+from api.database import reading
 from api.errors import problems
 from api.parts import Parts
 from api.requests import Caller
@@ -14,7 +15,7 @@ from schemas.bodies import QuotaBody
 @get("/user/quota", responses=problems(401, 404), tags=["quota"])
 async def get_quota(caller: NamedDependency[Caller], parts: NamedDependency[Parts]) -> QuotaBody:
     """Minutes left, held for what is being transcribed, and spent."""
-    async with parts.read_models.acquire() as connection:
+    async with reading(parts.read_models) as connection:
         row = await quota.find(connection, caller.user_id)
     if row is None:
         raise UserNotFound

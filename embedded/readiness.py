@@ -1,4 +1,4 @@
-"""Waits until the API says that every part works, and tells meanwhile which does not."""
+"""Waits until the API says that every part of the system works, and tells meanwhile which does not."""
 
 import asyncio
 import time
@@ -12,7 +12,9 @@ from embedded.supervisor import Say
 from infrastructure.mendable import Mendable
 from schemas.bodies import Readiness
 
-READY_PATH: Final = "/v1/health/ready"
+SYSTEM_PATH: Final = "/v1/health/system"
+TOLD_ONLY: Final = frozenset({"disks"})
+"""Parts that will not be better for waiting, and without which everything works for now."""
 _DEADLINE_SECONDS: Final = 120.0
 _ASK_EVERY_SECONDS: Final = 0.1
 _TELL_EVERY_SECONDS: Final = 5.0
@@ -30,7 +32,7 @@ async def wait_until_ready(api_url: str, logs: Path, say: Say) -> None:
     say("waiting until every part says that it is ready")
     began = told = time.monotonic()
     async with httpx.AsyncClient(base_url=api_url, timeout=5.0, trust_env=False) as client:
-        while answer := await _what_is_missing(client):
+        while answer := await _what_is_missing(client, say):
             now = time.monotonic()
             if now - began > _DEADLINE_SECONDS:
                 raise NotReady(answer, logs)
@@ -40,12 +42,17 @@ async def wait_until_ready(api_url: str, logs: Path, say: Say) -> None:
             await asyncio.sleep(_ASK_EVERY_SECONDS)
 
 
-async def _what_is_missing(client: httpx.AsyncClient) -> str:
+async def _what_is_missing(client: httpx.AsyncClient, say: Say) -> str:
     """Empty when nothing is. The API calls itself ready without the other processes; we do not."""
     try:
-        response = await client.get(READY_PATH)
+        response = await client.get(SYSTEM_PATH)
         readiness = msgspec.json.decode(response.content, type=Readiness)
     except (httpx.HTTPError, msgspec.DecodeError):
         return "the API does not answer"
-    missing = [f"{name}: {part.detail}" for name, part in readiness.parts.items() if not part.ready]
-    return "; ".join(missing) or ("" if readiness.ready else "the API is not ready")
+    wrong = {name: part.detail for name, part in readiness.parts.items() if not part.ready}
+    missing = [f"{name}: {detail}" for name, detail in wrong.items() if name not in TOLD_ONLY]
+    if not missing and readiness.ready:
+        for name, detail in wrong.items():
+            say(f"beware of the {name}: {detail}")
+        return ""
+    return "; ".join(missing) or "the API is not ready"

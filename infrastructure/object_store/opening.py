@@ -56,6 +56,12 @@ async def open_object_store(url: str) -> AsyncIterator[ObjectStore]:
             raise InvalidSetting("STENOLOG_OBJECT_STORE: begin it with file:// or s3://")
 
 
+def folder_of(url: str) -> Path | None:
+    """The folder that `url` names; None where it is a bucket. Raises InvalidSetting."""
+    parts = urlsplit(url)
+    return _folder_of(parts) if parts.scheme == "file" else None
+
+
 def _folder_of(parts: SplitResult) -> Path:
     path = Path(unquote(parts.path))
     if parts.netloc not in ("", "localhost") or not path.is_absolute():

@@ -32,6 +32,12 @@ async def migrate(database: Pool | Connection, component: str, folder: Path) -> 
     return await _migrate(database, component, folder)
 
 
+async def not_applied(connection: Connection, component: str, folder: Path) -> list[str]:
+    """The files of `folder` that `migrate` would apply. Raises UndefinedTableError where none ever was."""
+    applied = await connection.fetch(_SQL["select_applied"], component)
+    return sorted(set(_read_files(folder)) - {row["name"] for row in applied})
+
+
 async def _migrate(connection: Connection, component: str, folder: Path) -> list[str]:
     files = _read_files(folder)
     async with connection.transaction():

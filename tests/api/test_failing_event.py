@@ -1,6 +1,6 @@
-"""What stands still, an event that nobody can fold or a partition that nobody may relay, is in the readiness and in the metrics, with the reason."""
+"""What stands still, an event that nobody can fold or a partition that nobody may relay, is in the health of the system and in the metrics, with the reason."""
 
-from api.health import Health
+from api.system_health import SystemHealth
 from projections.models import READ_MODELS
 from relay.refusals import PostgresRefusals
 from schemas.bodies import Check
@@ -10,7 +10,7 @@ from tests.projections.running import until
 from tests.projections.unreadable import ERROR, append_unreadable
 
 
-async def test_an_event_that_stops_a_partition_is_in_the_readiness_and_in_the_metrics(
+async def test_an_event_that_stops_a_partition_is_in_the_health_and_in_the_metrics(
     installation: Installation,
 ) -> None:
     person = await Person.arrives(installation)
@@ -39,16 +39,18 @@ async def test_an_event_that_stops_a_partition_is_in_the_readiness_and_in_the_me
     assert sample(there, "projection_lag_events", **lag) == 1
     assert sample(there, "projection_lag_seconds", **lag) > 0
 
-    readiness = await Health(pool, installation.parts.objects).readiness()
+    readiness = await SystemHealth(pool, installation.parts.objects, {}).readiness()
     assert not readiness.ready
     detail = readiness.parts["read_models"].detail
     assert (
         f"cannot fold event {address} (UserRegistered): {ERROR}; 1 events behind, the oldest for " in detail
     )
     assert all(name in detail for name in READ_MODELS)
+    # Every other partition is served as ever.
+    assert (await installation.client().get("/health/ready")).status_code == 200
 
 
-async def test_a_partition_that_no_relay_may_carry_on_with_is_in_the_readiness_and_in_the_metrics(
+async def test_a_partition_that_no_relay_may_carry_on_with_is_in_the_health_and_in_the_metrics(
     installation: Installation,
 ) -> None:
     pool = installation.parts.read_models
@@ -59,9 +61,9 @@ async def test_a_partition_that_no_relay_may_carry_on_with_is_in_the_readiness_a
         return sample(await samples(installation), "relay_refusing_seconds", **refused) >= 0
 
     await until(is_measured)
-    readiness = await Health(pool, installation.parts.objects).readiness()
+    readiness = await SystemHealth(pool, installation.parts.objects, {}).readiness()
     assert readiness.parts["relay"] == Check(ready=False, required=False, detail=refused["reason"])
 
     await PostgresRefusals(pool).tell({}, [3])
-    readiness = await Health(pool, installation.parts.objects).readiness()
+    readiness = await SystemHealth(pool, installation.parts.objects, {}).readiness()
     assert readiness.parts["relay"].detail == "no process at work"

@@ -1,15 +1,25 @@
-"""Readiness says which part is not ready, and why."""
+"""A process says whether it can serve, and of the whole system which part does not work, and why."""
 
+import asyncio
+import errno
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from api.health import Health
+from api.checks import readiness as readiness_by
+from api.database import look_at_database
+from api.kept import Kept
+from api.system_health import ObjectStoreProbe, SystemHealth
+from domain.ports import ObjectStoreUnavailable
+from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.settings import Settings
 from projections.models import READ_MODELS
@@ -30,7 +40,8 @@ async def running(settings: Settings) -> AsyncIterator[Installation]:
 async def readiness_of(installation: Installation, *, lag_seconds_max: float = 10) -> Readiness:
     """Without the answer it gave a moment ago."""
     parts = installation.parts
-    return await Health(parts.read_models, parts.objects, lag_seconds_max).readiness()
+    disks = {"uploads": parts.spool}
+    return await SystemHealth(parts.read_models, parts.objects, disks, lag_seconds_max).readiness()
 
 
 async def projectors_never_began(installation: Installation) -> None:
@@ -59,11 +70,110 @@ async def test_a_live_process_says_so(running: Installation) -> None:
 
 async def test_a_system_that_is_not_ready_answers_503(running: Installation) -> None:
     async def unready() -> bool:
-        answer = await running.client().get("/health/ready")
+        answer = await running.client().get("/health/system")
         return answer.status_code == 503 and answer.json()["ready"] is False
 
     await projectors_never_began(running)
-    await until(unready)  # an answer is kept for half a second
+    await until(unready)  # an answer is kept for a second
+
+
+async def test_a_process_that_can_serve_is_ready_whatever_the_others_do(running: Installation) -> None:
+    await projectors_never_began(running)
+    await somebody_registers(running)
+    for path in ("http://stenolog/health/ready", "http://stenolog/v1/health/ready"):
+        answer = await running.client().get(path)
+        assert answer.status_code == 200
+        assert answer.json() == {
+            "ready": True,
+            "parts": {"database": {"ready": True, "required": True, "detail": "answers"}},
+        }
+
+
+async def test_a_process_whose_migrations_are_missing_is_not_ready(running: Installation) -> None:
+    pool = running.parts.read_models
+    look = partial(look_at_database, pool)
+    await pool.execute("update public.migrations set component = 'other' where name like '002%'")
+    try:
+        found = await readiness_by({"database": look}, {})
+    finally:
+        await pool.execute("update public.migrations set component = 'log' where name like '002%'")
+    assert found.parts["database"].detail == (
+        "not migrated: run `stenolog migrate`, which has 002_append_events.sql to add"
+    )
+    await pool.execute("alter table read.quota rename to quota_aside")
+    try:
+        found = await readiness_by({"database": look}, {})
+    finally:
+        await pool.execute("alter table read.quota_aside rename to quota")
+    assert not found.ready
+    assert found.parts["database"].detail.endswith("which has quota to add")
+    assert (await readiness_by({"database": look}, {})).ready
+
+
+async def test_one_look_serves_everybody_who_asks_for_a_while() -> None:
+    looks = 0
+    go_on = asyncio.Event()
+
+    async def look() -> int:
+        nonlocal looks
+        looks += 1
+        await go_on.wait()
+        return looks
+
+    kept = Kept(look, seconds=1_000)
+    first = asyncio.create_task(kept.answer())
+    await asyncio.sleep(0)
+    first.cancel()  # Its client went away; the look goes on for the others.
+    others = [asyncio.create_task(kept.answer()) for _ in range(50)]
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await asyncio.gather(*others) == [1] * 50
+    assert await kept.answer() == 1
+    quick = Kept(look, seconds=0)
+    assert [await quick.answer(), await quick.answer()] == [2, 3]
+
+
+class StuckStore(FolderObjectStore):
+    """A folder whose server went away: who writes to it waits."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.puts = 0
+        self.back = asyncio.Event()
+
+    async def put(self, key: str, content: bytes) -> None:
+        self.puts += 1
+        await self.back.wait()
+        await super().put(key, content)
+
+
+async def test_a_store_that_hangs_is_not_asked_again_before_it_answers(tmp_path: Path) -> None:
+    store = StuckStore(tmp_path)
+    await store.prepare()
+    probe = ObjectStoreProbe(store)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await probe.look()
+    assert store.puts == 1
+    store.back.set()
+    assert await probe.look() == "takes objects"
+
+
+class FullStore(FolderObjectStore):
+    """A stand-in for a full disk, which no test can make without being root."""
+
+    async def put(self, key: str, content: bytes) -> None:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise ObjectStoreUnavailable(f"{len(content)} bytes for {key}") from full
+
+
+async def test_a_full_disk_is_called_a_full_disk(running: Installation, tmp_path: Path) -> None:
+    await everything_is_projected(running)
+    health = SystemHealth(running.parts.read_models, FullStore(tmp_path), {"uploads": tmp_path})
+    found = await health.readiness()
+    assert found.parts["object_store"] == Check(ready=False, required=True, detail="its disk is full")
+    assert found.parts["disks"].detail.endswith(" GiB free for uploads")
 
 
 async def test_a_whole_system_is_ready(running: Installation) -> None:
@@ -106,7 +216,9 @@ async def test_partitions_that_no_projector_follows_are_named(running: Installat
     assert "partitions [0, 1, 2, 3]: run `stenolog project`" in readiness.parts["read_models"].detail
 
 
-async def test_an_old_event_that_no_read_model_shows_makes_the_api_unready(running: Installation) -> None:
+async def test_an_old_event_that_no_read_model_shows_makes_the_system_unready(
+    running: Installation,
+) -> None:
     await everything_is_projected(running)
     await somebody_registers(running)
     assert (await readiness_of(running)).parts["read_models"].detail == "2 events behind"

@@ -23,6 +23,7 @@ def test_every_route_but_the_open_ones_needs_a_token() -> None:
         "/v1/auth/login",
         "/v1/health/live",
         "/v1/health/ready",
+        "/v1/health/system",
     }
 
 

@@ -92,7 +92,8 @@ async def test_a_killed_up_leaves_no_process_and_the_next_one_works(
     started.append(second)
     await second.is_ready()
     async with httpx.AsyncClient(base_url=folder.addresses().api_url) as client:
-        assert (await client.get("/v1/health/ready")).status_code == 200
+        for health in ("ready", "system"):
+            assert (await client.get(f"/v1/health/{health}")).status_code == 200
 
 
 @pytest.mark.timeout(300)

@@ -1,6 +1,3 @@
--- name: migrated
-select to_regclass('public.log_settings') is not null and to_regclass('read.projection_checkpoints') is not null;
-
 -- name: members
 select count(*) from lease_members where role = $1 and expires_at > clock_timestamp();
 

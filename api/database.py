@@ -1,0 +1,44 @@
+"""Queries of the API: each with a deadline, and only on a database that has what this version needs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from api.checks import NotReady
+from infrastructure.postgres.errors import DatabaseUnavailable
+from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, not_applied
+from infrastructure.postgres.pool import Connection, Pool
+from infrastructure.postgres.queries import load_queries
+from projections.models import READ_MODELS
+
+READ_SECONDS_MAX: Final = 3.0
+"""For a query of a client, the wait for a connection included. A silent line takes a second more to give up."""
+
+_SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+
+
+@asynccontextmanager
+async def reading(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection to ask a read model over. Raises DatabaseUnavailable at READ_SECONDS_MAX."""
+    try:
+        async with asyncio.timeout(READ_SECONDS_MAX), pool.acquire() as connection:
+            yield connection
+    except TimeoutError as problem:
+        raise DatabaseUnavailable(f"no answer to a query within {READ_SECONDS_MAX:g} s") from problem
+
+
+async def look_at_database(pool: Pool) -> str:
+    """Whether it answers and has been brought to this version. Raises NotReady."""
+    async with pool.acquire() as connection:
+        try:
+            missing = await not_applied(connection, LOG_COMPONENT, LOG_MIGRATIONS)
+            missing += await connection.fetchval(_SQL["missing_tables"], list(READ_MODELS))
+        except asyncpg.UndefinedTableError:
+            raise NotReady("not migrated: run `stenolog migrate`") from None
+    if missing:
+        raise NotReady(f"not migrated: run `stenolog migrate`, which has {', '.join(missing)} to add")
+    return "answers"

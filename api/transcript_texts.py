@@ -1,16 +1,27 @@
 """Transcripts by key, with the last ones kept in memory: they are content-addressed and never change."""
 
+import asyncio
+import logging
 from collections import OrderedDict
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import msgspec
 
-from domain.ports import ObjectStore
+from domain.errors import TranscriptMissing
+from domain.ports import ObjectMissing, ObjectStore, ObjectStoreUnavailable
 from domain.transcript import Transcript
 from schemas.objects import decode_transcript
 
 BYTES_MAX: Final = 32 << 20
 """Of stored transcripts, as JSON; an hour of speech is about 800 kB."""
+
+FETCH_SECONDS_MAX: Final = 10.0
+"""For a few megabytes."""
+
+Decoded = TypeVar("Decoded")
+
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 class _Text(msgspec.Struct):
@@ -28,18 +39,30 @@ class TranscriptTexts:
         self._kept_bytes = 0
 
     async def text(self, key: str) -> str:
-        """The text alone, which is much quicker to read than the words. Raises ObjectMissing."""
-        return _TEXT.decode(await self._content(key)).text
+        """The text alone, which is much quicker to read than the words. Raises TranscriptMissing."""
+        return (await self._decoded(key, _TEXT.decode)).text
 
     async def transcript(self, key: str) -> Transcript:
-        """Raises ObjectMissing."""
-        return decode_transcript(await self._content(key))
+        """Raises TranscriptMissing."""
+        return await self._decoded(key, decode_transcript)
+
+    async def _decoded(self, key: str, decode: Callable[[bytes], Decoded]) -> Decoded:
+        try:
+            return decode(await self._content(key))
+        except (ObjectMissing, msgspec.DecodeError) as problem:
+            # The operator's to mend, and the client can do nothing: so both are told.
+            _LOGGER.error("a transcript cannot be read: %r", problem)  # noqa: TRY400  # the place says nothing
+            raise TranscriptMissing from problem
 
     async def _content(self, key: str) -> bytes:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        content = await self._objects.get(key)
+        try:
+            async with asyncio.timeout(FETCH_SECONDS_MAX):
+                content = await self._objects.get(key)
+        except TimeoutError as problem:
+            raise ObjectStoreUnavailable(f"no transcript within {FETCH_SECONDS_MAX:g} s") from problem
         self._keep(key, content)
         return content
 

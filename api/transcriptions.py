@@ -16,7 +16,7 @@ from api.parts import Parts
 from api.requests import AuthenticatedRequest, Caller
 from commands.cancel_transcription import cancel_transcription
 from commands.request_transcription import request_transcription
-from domain.errors import NotOwner, TranscriptionNotFound
+from domain.errors import NotOwner, TranscriptionNotFound, TranscriptMissing
 from domain.transcription import ACTIVE, CancelTranscription, Status, transcription_id_of
 from projections import transcriptions
 from projections.transcriptions import TranscriptionView
@@ -106,11 +106,22 @@ async def list_transcriptions(
 async def get_transcription(
     transcription_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> Response[TranscriptionBody]:
-    """Status and progress, and the text once it is completed."""
+    """Status and progress, and the text once it is completed; without it when it is lost for good."""
     view = await find_owned(parts, transcription_id, caller.user_id)
-    text = await parts.texts.text(view.transcript_key) if view.transcript_key else UNSET
     headers = {"Retry-After": str(POLL_SECONDS)} if view.status in ACTIVE else {}
-    return Response(_body(view, text), headers=headers)
+    return Response(_body(view, await _text_of(view, parts)), headers=headers)
+
+
+async def _text_of(view: TranscriptionView, parts: Parts) -> str | UnsetType:
+    """Lost for good, it is left out, and GET …/transcript says so. While the store is away nobody can tell
+    which it is, so that this raises ObjectStoreUnavailable: a client that asks again gets the text.
+    """
+    if view.transcript_key is None:
+        return UNSET
+    try:
+        return await parts.texts.text(view.transcript_key)
+    except TranscriptMissing:
+        return UNSET
 
 
 async def find_owned(parts: Parts, transcription_id: UUID, user_id: UUID) -> TranscriptionView:

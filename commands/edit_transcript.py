@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct
 
 from commands.execution import append, load, retried_on_conflict
-from domain.errors import InvalidField
+from domain.errors import InvalidField, TranscriptMissing
 from domain.log import Address, Provenance
-from domain.ports import EventStore, ObjectStore
+from domain.ports import EventStore, ObjectMissing, ObjectStore
 from domain.transcript import edit
 from domain.transcription import TRANSCRIPTION, EditTranscript, require_completed
 from schemas.objects import decode_transcript, encode_transcript, transcript_key
@@ -35,19 +35,25 @@ async def edit_transcript(
 ) -> Address | None:
     """None when the text is the same.
 
-    Raises InvalidField, TranscriptionNotFound, NotOwner or TranscriptionNotCompleted.
+    Raises InvalidField, TranscriptionNotFound, NotOwner, TranscriptionNotCompleted or TranscriptMissing.
     """
     if len(change.text) > TEXT_CHARACTERS_MAX:
         raise InvalidField("transcript_text", f"may have at most {TEXT_CHARACTERS_MAX} characters")
     transcription = await load(store, TRANSCRIPTION, change.transcription_id)
     require_completed(transcription.state, change.transcription_id, change.user_id)
-    heard = await objects.get(transcription.state.heard_key)
-    content, command = await asyncio.to_thread(_edited, heard, change)
+    content, command = await _edit(transcription.state.heard_key, objects, change)
     edited = transcription.decide(command, change.user_id)
     if edited.events:
         # An edit that loses a race leaves its object unnamed: better than to delete what another may name.
         await objects.put(command.transcript_key, content)
     return await append(store, provenance, edited)
+
+
+async def _edit(heard_key: str, objects: ObjectStore, change: ChangeText) -> tuple[bytes, EditTranscript]:
+    try:
+        return await asyncio.to_thread(_edited, await objects.get(heard_key), change)
+    except (ObjectMissing, DecodeError) as problem:
+        raise TranscriptMissing from problem
 
 
 def _edited(heard: bytes, change: ChangeText) -> tuple[bytes, EditTranscript]:

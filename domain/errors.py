@@ -3,7 +3,7 @@
 Rejection
 ├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField
 ├── EmailTaken, InvalidCredentials
-├── NotFound ── FileNotFound, TranscriptionNotFound
+├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing
 ├── NotOwner
 ├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong
 ├── QuotaExceeded
@@ -83,6 +83,21 @@ class TranscriptionNotFound(NotFound):
     def __init__(self, transcription_id: UUID) -> None:
         super().__init__(f"No transcription {transcription_id}: GET /v1/transcriptions lists yours")
         self.transcription_id = transcription_id
+
+
+class TranscriptMissing(NotFound):
+    """The transcription was completed, and what it yielded is gone or damaged. Not the caller's fault.
+
+    Not found rather than gone (RFC 9110, 15.5.11): it may come back with the operator's backup.
+    """
+
+    code = "transcript_missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The transcript was made but is not to be found any more: tell whoever runs this service, "
+            "who may have a copy of it"
+        )
 
 
 class NotOwner(Rejection):

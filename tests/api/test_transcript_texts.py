@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.transcript_texts import TranscriptTexts
-from domain.ports import ObjectMissing
+from domain.errors import TranscriptMissing
 from infrastructure.object_store.folder import FolderObjectStore
 from schemas.objects import encode_transcript
 from tests.api.rig import HEARD
@@ -53,6 +53,13 @@ async def test_what_is_larger_than_the_room_is_not_kept(objects: CountedObjects)
     assert objects.asked == ["a", "a"]
 
 
-async def test_a_missing_transcript_is_an_error(objects: CountedObjects) -> None:
-    with pytest.raises(ObjectMissing):
+async def test_a_missing_transcript_is_an_error_of_its_own(objects: CountedObjects) -> None:
+    with pytest.raises(TranscriptMissing):
         await TranscriptTexts(objects).text("absent")
+
+
+async def test_so_is_a_damaged_one(objects: CountedObjects) -> None:
+    await objects.put("damaged", CONTENT[:-10])
+    for ask in (TranscriptTexts(objects).text, TranscriptTexts(objects).transcript):
+        with pytest.raises(TranscriptMissing):
+            await ask("damaged")

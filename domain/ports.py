@@ -112,7 +112,7 @@ class StoredCredentials(Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Credentials(Protocol):
-    """Password hashes, outside the log; the e-mail address is unique here."""
+    """Password hashes, outside the log; the e-mail address, in its one form (`email_of`), is unique here."""
 
     async def register(
         self,

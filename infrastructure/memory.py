@@ -96,11 +96,11 @@ class InMemoryCredentials:
         appends: Sequence[StreamAppend],
         provenance: Provenance,
     ) -> Address:
-        if email.lower() in self._credentials:
+        if email in self._credentials:
             raise EmailTaken
         address = await self._store.append(appends, provenance)
-        self._credentials[email.lower()] = credentials
+        self._credentials[email] = credentials
         return address
 
     async def find(self, email: str) -> StoredCredentials | None:
-        return self._credentials.get(email.lower())
+        return self._credentials.get(email)

@@ -18,7 +18,7 @@ _SQL: Final = load_queries(Path(__file__).parent / "credentials.sql")
 
 
 class PostgresCredentials:
-    """Addresses that differ only in case are the same. Raises DatabaseUnavailable at the deadline."""
+    """Raises DatabaseUnavailable at the deadline."""
 
     def __init__(
         self, pool: Pool, partition_count: int, *, deadline_seconds: float = DEADLINE_SECONDS
@@ -36,9 +36,7 @@ class PostgresCredentials:
     ) -> Address:
         # Made once: a second try after a lost answer finds its own row and its own events.
         events = new_events(appends, provenance, self._partition_count)
-        return await retried(
-            lambda: self._register(email.lower(), credentials, events), self._deadline_seconds
-        )
+        return await retried(lambda: self._register(email, credentials, events), self._deadline_seconds)
 
     async def _register(self, email: str, credentials: StoredCredentials, events: NewEvents) -> Address:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -53,7 +51,5 @@ class PostgresCredentials:
             return answer
 
     async def find(self, email: str) -> StoredCredentials | None:
-        row = await retried(
-            lambda: self._pool.fetchrow(_SQL["find"], email.lower()), self._deadline_seconds
-        )
+        row = await retried(lambda: self._pool.fetchrow(_SQL["find"], email), self._deadline_seconds)
         return None if row is None else StoredCredentials(**row)

@@ -40,7 +40,8 @@ class Impatient:
                     received = await receive()
             except TimeoutError:
                 raise RequestStalled(self._seconds) from None
-            patience.spend(time.monotonic() - began, len(received.get("body") or b""))
+            body_bytes = len(received["body"]) if received["type"] == "http.request" else 0
+            patience.spend(time.monotonic() - began, body_bytes)
             return received
 
         await self._app(scope, receive_soon, send)

@@ -29,7 +29,7 @@ async def test_a_body_that_stops_coming_is_given_up() -> None:
 
 
 async def test_a_body_that_comes_whole_is_left_alone() -> None:
-    pieces = [{"more_body": False}, {"more_body": True}]
+    pieces = [{"type": "http.request", "body": b"", "more_body": more} for more in (False, True)]
 
     async def receive() -> Any:
         return pieces.pop()

@@ -134,12 +134,12 @@ async def test_appends_go_on_when_a_silent_line_recovers(wire: Wire, store: Post
 
 
 async def test_a_registration_whose_answer_got_lost_is_no_taken_address(
-    wire: Wire, pool: Pool, log: PostgresEventLog
+    wire: Wire, pool: Pool, store: PostgresEventStore, log: PostgresEventLog
 ) -> None:
-    credentials = PostgresCredentials(pool, PARTITION_COUNT)
+    credentials = PostgresCredentials(pool, PARTITION_COUNT, store.announce)
     stored = StoredCredentials(user_id=ANNA, password_hash=b"hash")
     assert await credentials.find("anna@example.com") is None
-    wire.lose_the_answer(to=b"COMMIT")
+    wire.lose_the_answer(to=b"anna@example.com")
     address = await credentials.register(
         "anna@example.com", stored, [append(ANNA, stream="user", events=[registered()])], provenance()
     )

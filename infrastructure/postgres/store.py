@@ -1,7 +1,7 @@
 """The write side's event store: streams read together, appends committed in groups and announced after that."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -82,6 +82,11 @@ class PostgresEventStore:
         """False when a lane or the announcer has ended, so that the process is of no more use."""
         tasks = self._writing, self._announcing
         return all(task is not None and not task.done() for task in tasks)
+
+    @property
+    def partitions_apart(self) -> Collection[int]:
+        """Those whose commands wait by themselves, because somebody else keeps the partition locked."""
+        return self._lanes.apart
 
     async def read_stream(self, stream_id: str) -> Sequence[Event]:
         stored = await retried(lambda: self._recorder.select_events(stream_id), self._deadline_seconds)

@@ -213,3 +213,20 @@ async def test_a_listener_leaves_a_server_that_only_reads(empty_database_url: st
         await pool.expire_connections()
         async with Listener(pool, "any", lambda _: None, missed, heartbeat_seconds=0.05):
             await eventually(lambda: begun > 2, "it listens, leaves and listens again")
+
+
+async def test_an_announcement_that_gets_lost_hurts_nothing(
+    wire: Wire, store: PostgresEventStore, log: PostgresEventLog
+) -> None:
+    partition = partition_of(ANNA, PARTITION_COUNT)
+    await store.append([append(ANNA, 1)], provenance())
+    await log.wait_for_append(partition, PATIENCE_SECONDS)
+    wire.lose_the_answer(to=b"events_appended")
+    await store.append([append(ANNA, 2, at=1)], provenance())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while wire.is_to_lose_an_answer:
+            await asyncio.sleep(0.01)
+        assert store.is_writing
+        await store.append([append(ANNA, 3, at=2)], provenance())
+        await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
+    assert await log.head(partition) == 3

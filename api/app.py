@@ -66,7 +66,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             settings=settings,
             clock=clock,
             store=store,
-            credentials=PostgresCredentials(pool, settings.partitions),
+            credentials=PostgresCredentials(pool, settings.partitions, store.announce),
             objects=objects,
             rate_limit=PostgresRateLimit(pool),
             read_models=pool,

@@ -20,6 +20,7 @@ from litestar.types import ExceptionHandlersMap
 from api.patience import RequestStalled
 from api.requests import request_id_of
 from api.tokens import NotAuthenticated
+from commands.turns import TooManyAtOnce
 from domain import errors
 from domain.errors import Rejection
 from domain.ports import ObjectStoreUnavailable
@@ -149,6 +150,13 @@ def answer_unavailable(request: Request[Any, Any, Any], problem: Exception) -> R
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", text, headers=headers)
 
 
+def answer_busy(request: Request[Any, Any, Any], problem: TooManyAtOnce) -> Response[Problem]:
+    """Unlike after an outage it is certain that nothing was done."""
+    text = f"{str(problem).capitalize()}; wait a moment and try again"
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "too_many_at_once", text, headers=headers)
+
+
 def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
     """Says nothing about what happened inside; the log has it, under the request's id."""
     _LOGGER.error("request %s failed", request_id_of(request.scope), exc_info=problem)
@@ -172,6 +180,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     InternalServerException: answer_client_gone,
     HTTPException: answer_http,
     **dict.fromkeys(_UNAVAILABLE, answer_unavailable),
+    TooManyAtOnce: answer_busy,
     Exception: answer_unexpected,
 }
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from msgspec import DecodeError, Struct
 
-from commands.execution import append, load, retried_on_conflict
+from commands.execution import execute, load
+from commands.streams import Streams
 from domain.errors import InvalidField, TranscriptMissing
 from domain.log import Address, Provenance
 from domain.ports import EventStore, ObjectMissing, ObjectStore
@@ -29,7 +30,6 @@ class ChangeText(Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
-@retried_on_conflict
 async def edit_transcript(
     change: ChangeText, store: EventStore, objects: ObjectStore, provenance: Provenance
 ) -> Address | None:
@@ -42,11 +42,17 @@ async def edit_transcript(
     transcription = await load(store, TRANSCRIPTION, change.transcription_id)
     require_completed(transcription.state, change.transcription_id, change.user_id)
     content, command = await _edit(transcription.state.heard_key, objects, change)
-    edited = transcription.decide(command, change.user_id)
-    if edited.events:
-        # An edit that loses a race leaves its object unnamed: better than to delete what another may name.
-        await objects.put(command.transcript_key, content)
-    return await append(store, provenance, edited)
+    if not transcription.decide(command, change.user_id).events:
+        return None
+    # An edit that loses a race leaves its object unnamed: better than to delete what another may name.
+    await objects.put(command.transcript_key, content)
+
+    def decide(streams: Streams) -> None:
+        streams.decide(TRANSCRIPTION, change.transcription_id, command)
+
+    return await execute(
+        store, change.user_id, [(TRANSCRIPTION, change.transcription_id)], decide, provenance
+    )
 
 
 async def _edit(heard_key: str, objects: ObjectStore, change: ChangeText) -> tuple[bytes, EditTranscript]:

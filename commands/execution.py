@@ -1,24 +1,49 @@
-"""What every handler does: load streams, decide, append to all of them or to none, and again on a conflict."""
+"""What every handler does: decide about its streams when it is its turn, and append to all of them or to none."""
 
-import asyncio
-import functools
-import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final, Generic, ParamSpec, TypeVar
+from typing import Final, Generic
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
+from commands.streams import StateCache, Subject
+from commands.turns import Decide, Turns
 from domain.decider import Command, Decider, Event, State
 from domain.errors import StaleAttempt
-from domain.log import Address, Provenance, StreamAppend, VersionConflict
+from domain.log import Address, Provenance, StreamAppend
 from domain.ports import EventStore
-from domain.transcription import Transcription
+from domain.transcription import TRANSCRIPTION
 
-TRIES_MAX: Final = 6
-BACKOFF_SECONDS_MAX: Final = 0.05
 
-Parameters = ParamSpec("Parameters")
-Answer = TypeVar("Answer")
+class Desk:
+    """Where a process decides about one event store: what it knows of its streams, and who is next."""
+
+    def __init__(self) -> None:
+        self.states = StateCache()
+        self.turns = Turns(self.states)
+
+
+_DESKS: Final[WeakKeyDictionary[EventStore, Desk]] = WeakKeyDictionary()
+"""One for each store, so that all who decide about it in this process stand in the same lines."""
+
+
+def desk_of(store: EventStore) -> Desk:
+    desk = _DESKS.get(store)
+    if desk is None:
+        desk = _DESKS[store] = Desk()
+    return desk
+
+
+async def execute(
+    store: EventStore, owner_id: UUID, about: Collection[Subject], decide: Decide, provenance: Provenance
+) -> Address | None:
+    """Runs `decide` on the present state of its streams, and appends all that it decides or nothing.
+
+    The answer is the address of the last event, None when nothing changes. `decide` may run again when somebody else
+    was first. Raises what it raises; TooManyAtOnce, and nothing was changed; or EventStoreUnavailable, and it is not
+    known whether something was.
+    """
+    return await desk_of(store).turns.take(store, owner_id, about, decide, provenance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +69,16 @@ class Loaded(Generic[Command, State, Event]):
 async def load(
     store: EventStore, decider: Decider[Command, State, Event], identity: UUID
 ) -> Loaded[Command, State, Event]:
-    stream_id = decider.stream_id(identity)
-    events = await store.read_stream(stream_id)
-    state = decider.fold(events)  # type: ignore[arg-type]  # a stream holds its own decider's events
-    return Loaded(decider, stream_id, len(events), state)
+    """The present state, outside of any turn: for what is decided without appending."""
+    [(stream_id, known)] = (await desk_of(store).states.read(store, [(decider, identity)])).items()
+    return Loaded(decider, stream_id, known.head.version, known.state)
 
 
-async def append(store: EventStore, provenance: Provenance, *appends: StreamAppend) -> Address | None:
-    """Appends what was decided; None when every decision was that nothing changes."""
-    changed = [each for each in appends if each.events]
-    return await store.append(changed, provenance) if changed else None
-
-
-def owner_of(transcription: Transcription, attempt: int) -> UUID:
-    """Whose transcription an attempt belongs to. Raises StaleAttempt for one nobody requested."""
+async def owner_of(store: EventStore, transcription_id: UUID, attempt: int) -> UUID:
+    """Whose transcription an attempt belongs to, which never changes. Raises StaleAttempt for one nobody requested."""
+    transcription = desk_of(store).states.glance(TRANSCRIPTION, transcription_id)
+    if transcription.user_id is None:
+        transcription = (await load(store, TRANSCRIPTION, transcription_id)).state
     if transcription.user_id is None:
         raise StaleAttempt(attempt, transcription.attempt, transcription.status)
     return transcription.user_id
-
-
-def retried_on_conflict(
-    handler: Callable[Parameters, Awaitable[Answer]],
-) -> Callable[Parameters, Awaitable[Answer]]:
-    """Runs the handler again when another writer was first: decisions are pure, so that is safe."""
-
-    @functools.wraps(handler)
-    async def retried(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
-        for _ in range(TRIES_MAX - 1):
-            try:
-                return await handler(*args, **kwargs)
-            except VersionConflict:
-                # Jitter, so that rivals for one stream do not meet again at once.
-                await asyncio.sleep(random.uniform(0, BACKOFF_SECONDS_MAX))  # noqa: S311
-        return await handler(*args, **kwargs)
-
-    return retried

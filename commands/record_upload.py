@@ -4,7 +4,8 @@ import asyncio
 import logging
 from pathlib import Path
 
-from commands.execution import append, load
+from commands.execution import execute
+from commands.streams import Streams
 from domain.log import Address, Provenance
 from domain.media_file import MEDIA_FILE, RecordUpload
 from domain.ports import EventStore, ObjectStore, ObjectStoreUnavailable
@@ -24,13 +25,20 @@ async def record_upload(
     Once the event is on its way it may be stored without an answer, or after its caller gave up: then the object
     stays, unnamed at worst. When something fails before that, nothing stays.
     """
+    is_on_its_way = False
+
+    def decide(streams: Streams) -> None:
+        nonlocal is_on_its_way
+        streams.decide(MEDIA_FILE, command.file_id, command)
+        is_on_its_way = True
+
     try:
         await objects.put_file(command.media_key, path)
-        file = await load(store, MEDIA_FILE, command.file_id)
+        return await execute(store, command.user_id, [(MEDIA_FILE, command.file_id)], decide, provenance)
     except BaseException:
-        await asyncio.shield(_remove(command.media_key, objects))
+        if not is_on_its_way:
+            await asyncio.shield(_remove(command.media_key, objects))
         raise
-    return await append(store, provenance, file.decide(command, command.user_id))
 
 
 async def _remove(key: str, objects: ObjectStore) -> None:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from commands.execution import append, load, retried_on_conflict
+from commands.execution import execute
+from commands.streams import Streams
 from domain.log import Address, Provenance
 from domain.media_file import MEDIA_FILE, FileUploaded, require_owned
 from domain.ports import EventStore
@@ -11,7 +12,6 @@ from domain.quota import QUOTA, ReserveQuota, minutes_for
 from domain.transcription import TRANSCRIPTION, Job, RequestTranscription, transcription_id_of
 
 
-@retried_on_conflict
 async def request_transcription(
     file_id: UUID,
     user_id: UUID,
@@ -22,12 +22,21 @@ async def request_transcription(
     language: str | None = None,
 ) -> Address | None:
     """Raises FileNotFound, NotOwner, TranscriptionExists or QuotaExceeded."""
-    file = require_owned((await load(store, MEDIA_FILE, file_id)).state, file_id, user_id)
-    request = _request_of(file, requested_at, language)
-    transcription = await load(store, TRANSCRIPTION, request.transcription_id)
-    requested = transcription.decide(request, user_id)
-    quota = await load(store, QUOTA, user_id)
-    return await append(store, provenance, requested, quota.decide(_reservation_of(request), user_id))
+    transcription_id = transcription_id_of(file_id)
+
+    def decide(streams: Streams) -> None:
+        file = require_owned(streams.state(MEDIA_FILE, file_id), file_id, user_id)
+        request = _request_of(file, requested_at, language)
+        streams.decide(TRANSCRIPTION, transcription_id, request)
+        streams.decide(QUOTA, user_id, _reservation_of(request))
+
+    return await execute(
+        store,
+        user_id,
+        [(MEDIA_FILE, file_id), (TRANSCRIPTION, transcription_id), (QUOTA, user_id)],
+        decide,
+        provenance,
+    )
 
 
 def _request_of(file: FileUploaded, requested_at: datetime, language: str | None) -> RequestTranscription:

@@ -3,13 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from commands.execution import append, load, owner_of, retried_on_conflict
+from commands.execution import execute, owner_of
+from commands.streams import Streams
 from domain.log import Provenance
 from domain.ports import EventStore
 from domain.transcription import TRANSCRIPTION, StartTranscription
 
 
-@retried_on_conflict
 async def start_transcription(
     transcription_id: UUID,
     worker_id: UUID,
@@ -18,11 +18,16 @@ async def start_transcription(
     provenance: Provenance,
 ) -> int:
     """Returns the attempt's number. Raises StaleAttempt when the transcription is not queued (any more)."""
-    transcription = await load(store, TRANSCRIPTION, transcription_id)
-    attempt = transcription.state.attempt + 1
-    command = StartTranscription(
-        transcription_id=transcription_id, attempt=attempt, worker_id=worker_id, started_at=started_at
-    )
-    owner_id = owner_of(transcription.state, attempt)
-    await append(store, provenance, transcription.decide(command, owner_id))
+    owner_id = await owner_of(store, transcription_id, attempt=1)
+    attempt = 0
+
+    def decide(streams: Streams) -> None:
+        nonlocal attempt
+        attempt = streams.state(TRANSCRIPTION, transcription_id).attempt + 1
+        command = StartTranscription(
+            transcription_id=transcription_id, attempt=attempt, worker_id=worker_id, started_at=started_at
+        )
+        streams.decide(TRANSCRIPTION, transcription_id, command)
+
+    await execute(store, owner_id, [(TRANSCRIPTION, transcription_id)], decide, provenance)
     return attempt

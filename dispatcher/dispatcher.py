@@ -16,12 +16,13 @@ from msgspec import Struct
 
 from commands.fail_attempt import fail_attempt
 from commands.start_transcription import start_transcription
+from commands.turns import TooManyAtOnce
 from dispatcher.hearing import Hearing
 from dispatcher.pick import Assignment, pick
 from dispatcher.ports import AttemptKey, DispatchTables, Lease, ReceivedReport, ReportFeed
 from dispatcher.reports import ReportTaker, together
 from domain.errors import Rejection
-from domain.log import Provenance, VersionConflict
+from domain.log import Provenance
 from domain.ports import Clock, EventStore
 from domain.transcription import FailAttempt
 
@@ -73,7 +74,7 @@ class Dispatcher:
         self._clock = clock
         self._open_reports = open_reports
         self._limits = limits or DispatchLimits()
-        self._outages: tuple[type[Exception], ...] = (*outages, VersionConflict)
+        self._outages: tuple[type[Exception], ...] = (*outages, TooManyAtOnce)
         self._monotonic = monotonic
         self._taker = ReportTaker(tables, store, clock, self._limits.lease_seconds, self._outages)
         self._woken = asyncio.Event()

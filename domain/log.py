@@ -41,6 +41,34 @@ class StreamAppend(Struct, frozen=True, kw_only=True):
     events: Sequence[Event]
 
 
+class Decision(Struct, frozen=True):
+    """What one command appends, and who caused it."""
+
+    appends: Sequence[StreamAppend]
+    provenance: Provenance
+
+
+class StreamHead(Struct, frozen=True):
+    """Up to where a stream is known: the version of the last event (0 = of none) and its id.
+
+    The id makes it good for more than the version: after a failover that lost commits another event may have that.
+    """
+
+    version: int = 0
+    event_id: UUID | None = None
+
+
+class StreamTail(Struct, frozen=True, kw_only=True):
+    """The events of a stream that follow the head `after`; `head` is the last of them.
+
+    `after` is the head that was asked for, or the beginning when the stream does not hold that event (any more).
+    """
+
+    after: StreamHead
+    events: Sequence[Event]
+    head: StreamHead
+
+
 class RecordedEvent(Struct, frozen=True):
     """A stored event, and where: all it takes to fold it. `data` is the event's JSON."""
 

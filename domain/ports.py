@@ -9,7 +9,16 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.events import Event
-from domain.log import Address, LogRecord, Provenance, RecordedEvent, StreamAppend
+from domain.log import (
+    Address,
+    Decision,
+    LogRecord,
+    Provenance,
+    RecordedEvent,
+    StreamAppend,
+    StreamHead,
+    StreamTail,
+)
 from domain.transcript import Segment
 
 
@@ -20,18 +29,39 @@ class Clock(Protocol):
         ...
 
 
+class EventStoreUnavailable(Exception):
+    """No answer in time. Whether what was to be appended is stored is not known."""
+
+
 @runtime_checkable
 class EventStore(Protocol):
-    """The write side's view of the log."""
+    """The write side's view of the log. Every method may raise EventStoreUnavailable."""
 
     async def read_stream(self, stream_id: str) -> Sequence[Event]:
         """All events of a stream in order; the stream's version is their count."""
+        ...
+
+    async def read_streams(
+        self, heads: Mapping[str, StreamHead], events_max: int
+    ) -> Mapping[str, StreamTail]:
+        """What follows each of these heads, in one round trip, by the stream's id.
+
+        With fewer than `events_max` events in all there is nothing more; else the last streams may have been cut off.
+        """
         ...
 
     async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
         """Appends to all streams or to none, and returns the address of the last event.
 
         All streams of one call have the same owner, and each is named once. Raises VersionConflict.
+        """
+        ...
+
+    async def append_chain(self, decisions: Sequence[Decision]) -> Sequence[Address]:
+        """Appends all decisions in their order or none, and returns the address of the last event of each.
+
+        Each may stand on those before it: it expects their streams at the versions they leave. One decision names
+        each stream once, and all have the same owner. Raises VersionConflict.
         """
         ...
 

@@ -1,11 +1,20 @@
 """The event store and the credentials in memory: what the unit tests run on, held to the same contracts."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from domain.errors import EmailTaken
 from domain.events import Event
-from domain.log import Address, LogRecord, Provenance, StreamAppend, VersionConflict
+from domain.log import (
+    Address,
+    Decision,
+    LogRecord,
+    Provenance,
+    StreamAppend,
+    StreamHead,
+    StreamTail,
+    VersionConflict,
+)
 from domain.ports import Clock, StoredCredentials
 from infrastructure.clock import SystemClock
 from infrastructure.new_records import new_event_id, require_appendable
@@ -31,17 +40,53 @@ class InMemoryEventStore:
         stream = self._streams.get(stream_id, [])
         return [decode(record.type, record.schema_version, record.data) for record in stream]
 
+    async def read_streams(
+        self, heads: Mapping[str, StreamHead], events_max: int
+    ) -> Mapping[str, StreamTail]:
+        tails: dict[str, StreamTail] = {}
+        for stream_id, head in heads.items():
+            tails[stream_id] = self._tail(stream_id, head, events_max)
+            events_max -= len(tails[stream_id].events)
+            if events_max <= 0:
+                break
+        return tails
+
+    def _tail(self, stream_id: str, known: StreamHead, events_max: int) -> StreamTail:
+        stream = self._streams.get(stream_id, [])
+        holds = 0 < known.version <= len(stream) and stream[known.version - 1].event_id == known.event_id
+        after = known if holds else StreamHead()
+        new = stream[after.version : after.version + events_max]
+        return StreamTail(
+            after=after,
+            events=[decode(record.type, record.schema_version, record.data) for record in new],
+            head=StreamHead(new[-1].version, new[-1].event_id) if new else after,
+        )
+
     async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
-        owner_id = require_appendable(appends)
+        [address] = await self.append_chain([Decision(appends, provenance)])
+        return address
+
+    async def append_chain(self, decisions: Sequence[Decision]) -> Sequence[Address]:
+        owner_id = require_appendable(decisions)
+        partition = partition_of(owner_id, self.partition_count)
+        self._require_versions([append for decision in decisions for append in decision.appends])
+        # Nothing here awaits or fails, so the append is atomic.
+        addresses = [self._append(partition, decision) for decision in decisions]
+        self._appended[partition].ring()
+        return addresses
+
+    def _require_versions(self, appends: Sequence[StreamAppend]) -> None:
+        first: dict[str, StreamAppend] = {}
         for append in appends:
+            first.setdefault(append.stream_id, append)
+        for append in first.values():
             if len(self._streams.get(append.stream_id, [])) != append.expected_version:
                 raise VersionConflict(append.stream_id, append.expected_version)
-        # Nothing below awaits or fails, so the append is atomic.
-        partition = partition_of(owner_id, self.partition_count)
-        for append in appends:
+
+    def _append(self, partition: int, decision: Decision) -> Address:
+        for append in decision.appends:
             for version, event in enumerate(append.events, append.expected_version + 1):
-                self._store(self._record(partition, append, version, event, provenance))
-        self._appended[partition].ring()
+                self._store(self._record(partition, append, version, event, decision.provenance))
         return Address(partition, len(self._partitions[partition]))
 
     def _store(self, record: LogRecord) -> None:

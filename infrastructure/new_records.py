@@ -5,19 +5,30 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from domain.log import StreamAppend
+from domain.log import Decision, StreamAppend
 
 
-def require_appendable(appends: Sequence[StreamAppend]) -> UUID:
+def require_appendable(decisions: Sequence[Decision]) -> UUID:
     """The one owner of all appends. Raises ValueError when the caller broke the contract of EventStore."""
+    appends = [append for decision in decisions for append in decision.appends]
     owners = {append.owner_id for append in appends}
     if len(owners) != 1:
         raise ValueError(f"one append has one owner, not {len(owners)}")
-    if len({append.stream_id for append in appends}) != len(appends):
-        raise ValueError("one append names each stream once")
-    if not all(append.events for append in appends):
+    for decision in decisions:
+        if len({append.stream_id for append in decision.appends}) != len(decision.appends):
+            raise ValueError("one append names each stream once")
+    if not all(append.events for append in appends) or not all(each.appends for each in decisions):
         raise ValueError("an append without events")
+    _require_chained(appends)
     return owners.pop()
+
+
+def _require_chained(appends: Sequence[StreamAppend]) -> None:
+    versions: dict[str, int] = {}
+    for append in appends:
+        if versions.setdefault(append.stream_id, append.expected_version) != append.expected_version:
+            raise ValueError("a decision does not stand on the one before it")
+        versions[append.stream_id] += len(append.events)
 
 
 def new_event_id() -> UUID:

@@ -1,6 +1,7 @@
 """What is sent to the log: commands' events as rows, appended by one call of one SQL function."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -8,12 +9,15 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 from msgspec import Struct
 
-from domain.log import Address, Provenance, StreamAppend, VersionConflict
+from domain.log import Address, Decision, Provenance, StreamAppend, VersionConflict
 from infrastructure.new_records import new_event_id, require_appendable
 from infrastructure.postgres.mapper import MAPPER, StreamEvent, type_named
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
 from schemas.partitions import partition_of
+
+CHANNEL: Final = "events_appended"
+"""Where it is told in which partitions something was appended: their numbers, as in `0,3`."""
 
 _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 
@@ -41,10 +45,19 @@ class NewEvent(NamedTuple):
 
 
 class NewEvents(Struct, frozen=True):
-    """What one command appends: all of it or nothing. The event ids are chosen here, once, so sending it again is safe."""
+    """What is appended all of it or not at all: by one command, or by a chain of them.
+
+    The event ids are chosen here, once, so sending it again is safe. `counts` are the events of each command.
+    """
 
     partition: int
     events: Sequence[NewEvent]
+    counts: Sequence[int]
+
+    def addresses(self, last: Address) -> Sequence[Address]:
+        """Of the last event of each command: the events lie side by side in their partition."""
+        first = last.seq - len(self.events)
+        return [Address(last.partition, first + end) for end in accumulate(self.counts)]
 
     @property
     def stream_ids(self) -> set[str]:
@@ -77,38 +90,58 @@ def new_event(
     )
 
 
-def new_events(appends: Sequence[StreamAppend], provenance: Provenance, partition_count: int) -> NewEvents:
+def new_events(decisions: Sequence[Decision], partition_count: int) -> NewEvents:
     """Raises ValueError when the caller broke the contract of EventStore."""
-    owner_id = require_appendable(appends)
-    partition = partition_of(owner_id, partition_count)
-    rows = [
-        new_event(
+    partition = partition_of(require_appendable(decisions), partition_count)
+    known: set[str] = set()
+    rows: list[NewEvent] = []
+    counts: list[int] = []
+    for decision in decisions:
+        before = len(rows)
+        for append in decision.appends:
+            rows += _rows(append, partition, decision.provenance, is_first=append.stream_id not in known)
+            known.add(append.stream_id)
+        counts.append(len(rows) - before)
+    return NewEvents(partition, rows, counts)
+
+
+def _rows(
+    append: StreamAppend, partition: int, provenance: Provenance, *, is_first: bool
+) -> Iterator[NewEvent]:
+    """`is_first` in its stream: only then is there a version to compare with what is stored."""
+    for place, event in enumerate(append.events, 1):
+        yield new_event(
             MAPPER.to_stored_event(StreamEvent(append.stream_id, append.expected_version + place, event)),
             partition,
-            owner_id,
+            append.owner_id,
             provenance,
-            append.expected_version if place == 1 else None,
+            append.expected_version if is_first and place == 1 else None,
         )
-        for append in appends
-        for place, event in enumerate(append.events, 1)
-    ]
-    return NewEvents(partition, rows)
 
 
 async def append_group(
-    connection: Connection, commands: Sequence[NewEvents]
+    connection: Connection, commands: Sequence[NewEvents], patience_seconds: float | None = None
 ) -> list[Address | VersionConflict]:
     """One round trip, and one transaction unless the connection is in one; an answer for each command.
 
     No two commands may touch the same stream. All partitions touched stay locked until the
     transaction ends. Sending the same commands again is safe: what is stored already answers as it did.
+    Raises asyncpg.LockNotAvailableError when a partition stays locked by somebody else for longer than the patience.
     """
-    rows = await connection.fetch(_SQL["append"], *_arrays(commands))
+    patience_ms = None if patience_seconds is None else round(1000 * patience_seconds)
+    rows = await connection.fetch(_SQL["append"], patience_ms, *columns_of(commands))
     answers = {row["command"]: row for row in rows}
     return [_answer(command, answers[number]) for number, command in enumerate(commands)]
 
 
-def _arrays(commands: Sequence[NewEvents]) -> Iterator[Sequence[Any]]:
+async def held_partitions(connection: Connection, partitions: Collection[int]) -> set[int]:
+    """Those that somebody else has locked at this moment."""
+    free = await connection.fetch(_SQL["select_free_partitions"], list(partitions))
+    return set(partitions) - {row["partition"] for row in free}
+
+
+def columns_of(commands: Sequence[NewEvents]) -> Iterator[Sequence[Any]]:
+    """The arrays that the SQL functions take."""
     yield [number for number, command in enumerate(commands) for _ in command.events]
     yield from zip(*(event for command in commands for event in command.events), strict=True)
 
@@ -117,6 +150,10 @@ def _answer(command: NewEvents, row: Any) -> Address | VersionConflict:
     stream_id = row["conflicting_stream"]
     if stream_id is None:
         return Address(command.partition, row["last_seq"])
+    return conflict_of(command, stream_id)
+
+
+def conflict_of(command: NewEvents, stream_id: str) -> VersionConflict:
     expected = [event.expected for event in command.events if event.stream_id == stream_id]
     return VersionConflict(stream_id, expected[0] or 0)
 
@@ -129,7 +166,15 @@ async def append_within(
     Call it once per transaction and last, or two transactions may wait for each other. Raises
     VersionConflict, after which the caller's transaction must be rolled back.
     """
-    [answer] = await append_group(connection, [new_events(appends, provenance, partition_count)])
+    [answer] = await append_group(
+        connection, [new_events([Decision(appends, provenance)], partition_count)]
+    )
     if isinstance(answer, VersionConflict):
         raise answer
+    await announce_within(connection, answer.partition)
     return answer
+
+
+async def announce_within(connection: Connection, partition: int) -> None:
+    """Tells whoever listens that something was appended there, once the caller's transaction is committed."""
+    await connection.execute(_SQL["announce_within"], CHANNEL, str(partition))

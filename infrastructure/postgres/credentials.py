@@ -1,31 +1,44 @@
-"""Password hashes by e-mail address, stored in the transaction that registers the user."""
+"""Password hashes by e-mail address, stored in the statement that registers the user."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+import asyncpg
+
 from domain.errors import EmailTaken
-from domain.log import Address, Provenance, StreamAppend, VersionConflict
+from domain.log import Address, Decision, Provenance, StreamAppend
 from domain.ports import StoredCredentials
-from infrastructure.postgres.appending import NewEvents, append_group, new_events
+from infrastructure.postgres.appending import NewEvents, columns_of, conflict_of, new_events
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
 
 DEADLINE_SECONDS: Final = 10.0
+STREAM_CONFLICT: Final = "SL001"
+"""The SQLSTATE with which `register_user_v1` refuses events that do not fit."""
 
 _SQL: Final = load_queries(Path(__file__).parent / "credentials.sql")
 
 
 class PostgresCredentials:
-    """Raises DatabaseUnavailable at the deadline."""
+    """Raises DatabaseUnavailable at the deadline. `announce` is told each partition in which a registration was appended."""
 
     def __init__(
-        self, pool: Pool, partition_count: int, *, deadline_seconds: float = DEADLINE_SECONDS
+        self,
+        pool: Pool,
+        partition_count: int,
+        announce: Callable[[int], None],
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
         self._pool = pool
         self._partition_count = partition_count
+        self._announce = announce
         self._deadline_seconds = deadline_seconds
+        # One at a time, so that a partition that is held from outside takes one connection and not all of them.
+        self._turns = [asyncio.Lock() for _ in range(partition_count)]
 
     async def register(
         self,
@@ -35,20 +48,24 @@ class PostgresCredentials:
         provenance: Provenance,
     ) -> Address:
         # Made once: a second try after a lost answer finds its own row and its own events.
-        events = new_events(appends, provenance, self._partition_count)
+        events = new_events([Decision(appends, provenance)], self._partition_count)
         return await retried(lambda: self._register(email, credentials, events), self._deadline_seconds)
 
     async def _register(self, email: str, credentials: StoredCredentials, events: NewEvents) -> Address:
-        async with self._pool.acquire() as connection, connection.transaction():
-            user_id = await connection.fetchval(
-                _SQL["insert"], credentials.user_id, email, credentials.password_hash
-            )
-            if user_id is None:
-                raise EmailTaken
-            [answer] = await append_group(connection, [events])
-            if isinstance(answer, VersionConflict):
-                raise answer
-            return answer
+        _, *columns = columns_of([events])
+        async with self._turns[events.partition]:
+            try:
+                seq = await self._pool.fetchval(
+                    _SQL["register"], credentials.user_id, email, credentials.password_hash, *columns
+                )
+            except asyncpg.PostgresError as problem:
+                if problem.sqlstate != STREAM_CONFLICT:
+                    raise
+                raise conflict_of(events, str(problem)) from problem
+        if seq is None:
+            raise EmailTaken
+        self._announce(events.partition)
+        return Address(events.partition, seq)
 
     async def find(self, email: str) -> StoredCredentials | None:
         row = await retried(lambda: self._pool.fetchrow(_SQL["find"], email), self._deadline_seconds)

@@ -12,6 +12,7 @@ from typing import Final
 import asyncpg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
+from domain.ports import EventStoreUnavailable
 from infrastructure.mendable import Mendable
 from infrastructure.settings import InvalidSetting
 
@@ -20,7 +21,7 @@ class DatabaseProblem(Mendable):
     """Not the caller's fault."""
 
 
-class DatabaseUnavailable(DatabaseProblem):
+class DatabaseUnavailable(DatabaseProblem, EventStoreUnavailable):
     """No answer in time. Whether what was being written is stored is not known."""
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -13,12 +13,15 @@ from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
 
 from domain.log import Address, VersionConflict
-from infrastructure.postgres.appending import NewEvents, append_group
+from infrastructure.postgres.appending import NewEvents, append_group, held_partitions
 from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.retry import retried
 
 NO_ANSWER: Final = "the event log did not answer in time: what was to be appended may be stored or not"
+
+PATIENCE_SECONDS: Final = 0.1
+"""Far longer than a group of another process takes to commit."""
 
 _logger = logging.getLogger(__name__)
 
@@ -62,16 +65,36 @@ def take_group(line: deque[Waiting], limits: GroupLimits) -> list[Waiting]:
     return group
 
 
-class GroupWriter:
-    """One task that appends for all callers. Run it in a task whose owner awaits it: when it ends, so do all waits."""
+class PartitionsHeld(Exception):
+    """Somebody else keeps them locked for longer than a group waits; nothing was appended."""
 
-    def __init__(self, pool: Pool, limits: GroupLimits, deadline_seconds: float) -> None:
+    def __init__(self, partitions: Collection[int]) -> None:
+        super().__init__(f"the partitions {sorted(partitions)} are held")
+        self.partitions = partitions
+
+
+class GroupWriter:
+    """One task that appends for all callers. Run it in a task whose owner awaits it: when it ends, so do all waits.
+
+    With `set_apart` a group waits for its partitions for PATIENCE_SECONDS at most; then the commands of those that
+    are held are handed to that, and the others go on. Without it a group waits as long as the session does.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        limits: GroupLimits,
+        deadline_seconds: float,
+        set_apart: Callable[[Sequence[Waiting]], None] | None = None,
+    ) -> None:
         self._pool = pool
         self._limits = limits
         self._deadline_seconds = deadline_seconds
+        self._set_apart = set_apart
         self._line: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._connection: PoolConnectionProxy[asyncpg.Record] | None = None
+        self._has_written = False
         self._closing = False
 
     async def append(self, command: NewEvents) -> Address:
@@ -89,19 +112,33 @@ class GroupWriter:
         finally:
             timer.cancel()
 
+    def take_over(self, waiting: Sequence[Waiting]) -> None:
+        """Puts commands in line whose callers wait already."""
+        self._line.extend(waiting)
+        self._arrived.set()
+
     def close(self) -> None:
         """Takes no more commands; `run` ends when those in line are written."""
         self._closing = True
         self._arrived.set()
 
     async def run(self) -> None:
+        """Until it was closed and nothing is in line."""
         try:
             while self._line or not self._closing:
                 await self._write_next()
         finally:
-            self._closing = True
-            _answer_all(self._line, DatabaseUnavailable("the event log's writer has ended"))
-            await self._disconnect()
+            await self.end()
+
+    async def run_until_idle(self) -> None:
+        """Until nothing is in line and the last group was written. The caller ends it."""
+        while self._line or not (self._has_written or self._closing):
+            await self._write_next()
+
+    async def end(self) -> None:
+        self._closing = True
+        _answer_all(self._line, DatabaseUnavailable("the event log's writer has ended"))
+        await self._disconnect()
 
     async def _write_next(self) -> None:
         if not self._line:
@@ -112,15 +149,21 @@ class GroupWriter:
             return
         try:
             await self._write(group)
-        finally:
+        except PartitionsHeld as held:
+            self._part(group, held.partitions)
+        except BaseException:
             _answer_all(group, DatabaseUnavailable("the event log's writer was stopped"))
+            raise
         # Lets the callers that were just answered join the next group.
         await asyncio.sleep(0)
 
     async def _write(self, group: Sequence[Waiting]) -> None:
         """Answers everybody in the group."""
+        self._has_written = False
         try:
             answers = await self._append([waiting.command for waiting in group])
+        except PartitionsHeld:
+            raise
         except DatabaseUnavailable as problem:
             _answer_all(group, problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the callers get it and the writer goes on
@@ -135,15 +178,33 @@ class GroupWriter:
         else:
             for waiting, answer in zip(group, answers, strict=True):
                 _answer(waiting, answer)
+            self._has_written = True
+
+    def _part(self, group: Sequence[Waiting], held: Collection[int]) -> None:
+        """Sets the commands of held partitions apart, also those in line, so that each stream keeps its order."""
+        assert self._set_apart is not None
+        line = [*group, *self._line]
+        self._set_apart([each for each in line if each.command.partition in held])
+        self._line = deque(each for each in line if each.command.partition not in held)
 
     async def _append(self, commands: Sequence[NewEvents]) -> list[Address | VersionConflict]:
         return await retried(lambda: self._send(commands), self._deadline_seconds)
 
     async def _send(self, commands: Sequence[NewEvents]) -> list[Address | VersionConflict]:
+        """Raises PartitionsHeld."""
         if self._connection is None:
             self._connection = await self._pool.acquire()
+        patience_seconds = PATIENCE_SECONDS if self._set_apart else None
         try:
-            return await append_group(self._connection, commands)
+            try:
+                return await append_group(self._connection, commands, patience_seconds)
+            except asyncpg.LockNotAvailableError:
+                if self._set_apart is None:
+                    raise
+                partitions = {command.partition for command in commands}
+                raise PartitionsHeld(await held_partitions(self._connection, partitions)) from None
+        except PartitionsHeld:
+            raise
         except BaseException:
             # Whatever state the connection is in, a new one is in a known one.
             await self._disconnect()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -12,10 +13,14 @@ from asyncpg.pool import PoolConnectionProxy
 
 from infrastructure.postgres.errors import TRANSIENT
 from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.queries import load_queries
 
 RELISTEN_SECONDS: Final = 0.5
 LEAVE_SECONDS_MAX: Final = 5.0
+HEARTBEAT_SECONDS: Final = 5.0
+"""How often the server is asked whether it is there, and how long it has to answer."""
 
+_SQL: Final = load_queries(Path(__file__).parent / "listener.sql")
 _logger = logging.getLogger(__name__)
 
 
@@ -24,15 +29,24 @@ class Listener:
 
     `hear` is called with each payload, and `missed` when the connection is lost and when listening begins: what was
     said before that was not heard, and what was heard before may have been taken back by a crash of the server.
+    A connection on which nothing comes, because nobody is at its other end any more, or because the server is not the
+    primary any more, is noticed within two heartbeats.
     """
 
     def __init__(
-        self, pool: Pool, channel: str, hear: Callable[[str], None], missed: Callable[[], None]
+        self,
+        pool: Pool,
+        channel: str,
+        hear: Callable[[str], None],
+        missed: Callable[[], None],
+        *,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._pool = pool
         self._channel = channel
         self._hear = hear
         self._missed = missed
+        self._heartbeat_seconds = heartbeat_seconds
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -69,9 +83,21 @@ class Listener:
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(self._channel, self._heard)
             self._missed()
-            await lost.wait()
+            await self._until_lost(connection, lost)
         finally:
             await _part_with(self._pool, connection)
+
+    async def _until_lost(
+        self, connection: "PoolConnectionProxy[asyncpg.Record]", lost: asyncio.Event
+    ) -> None:
+        only_reads = False
+        while not (lost.is_set() or only_reads):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._heartbeat_seconds):
+                    await lost.wait()
+                    return
+            answer = await connection.fetchval(_SQL["heartbeat"], timeout=self._heartbeat_seconds)
+            only_reads = answer == "on"
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         self._hear(str(payload))

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from domain.log import LogRecord
+from infrastructure.postgres.appending import CHANNEL
 from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import Pool
@@ -13,7 +14,6 @@ from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
 from infrastructure.wake_up import WakeUp
 
-CHANNEL: Final = "events_appended"
 DEADLINE_SECONDS: Final = 10.0
 READ_BYTES_MAX: Final = 16 << 20
 

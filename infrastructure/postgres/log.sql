@@ -1,6 +1,19 @@
 -- name: append
 select command, last_seq, conflicting_stream
-from append_events_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+from append_events_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
+
+-- name: announce
+-- Unlike what it tells of, which is committed, this need not be flushed to the disk.
+select set_config('synchronous_commit', 'off', true), pg_notify($1, $2);
+
+-- name: announce_within
+select pg_notify($1, $2);
+
+-- name: select_free_partitions
+select partition from log_partitions where partition = any ($1) for update skip locked;
+
+-- name: read_streams
+select stream_id, after, version, event_id, type, schema_version, data from read_streams_v1($1, $2, $3, $4);
 
 -- name: read
 -- The columns in the order of LogRecord's fields. The first record comes whatever its size, so that a reader always gets on.

@@ -34,10 +34,19 @@ CANCEL_SECONDS_MAX: Final = 1.0
 
 
 class ImpatientConnection(_Connection):
-    """Ends when the server does not say soon that it has stopped with a query that nobody waits for any more.
+    """Ends when nobody can have any use of it, so that the pool makes another.
 
-    asyncpg waits for that as long as for a query, and with it waits who gave the query up at a deadline.
+    First, when the server does not say soon that it has stopped with a query that nobody waits for any more: asyncpg
+    waits for that as long as for a query, and with it waits who gave the query up at a deadline. Second, when the
+    server only reads: after a failover that one stays as it is, and the address leads to another.
     """
+
+    async def _do_execute(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._do_execute(*args, **kwargs)  # type: ignore[misc]  # not public: all statements with arguments go through it
+        except asyncpg.ReadOnlySQLTransactionError:
+            self.terminate()
+            raise
 
     def _cancel_current_command(self, sent: Any, stopped: "asyncio.Future[object]") -> None:
         super()._cancel_current_command(sent, stopped)  # type: ignore[misc]  # not public, but called by the protocol

@@ -22,7 +22,7 @@ from eventsourcing.persistence import (
 )
 
 from domain.log import Address, Provenance
-from infrastructure.postgres.appending import NewEvents, append_group, new_event
+from infrastructure.postgres.appending import NewEvents, announce_within, append_group, new_event
 from infrastructure.postgres.mapper import topic_of, type_named
 from infrastructure.postgres.pool import Connection, Pool
 from infrastructure.postgres.queries import load_queries
@@ -63,8 +63,9 @@ class PostgresRecorder:
             return await self._insert(connection, with_ids) if with_ids else None
 
     async def _insert(self, connection: Connection, events: Sequence[Any]) -> Sequence[int]:
-        [last] = await append_group(connection, [NewEvents(self._partition, events)])
+        [last] = await append_group(connection, [NewEvents(self._partition, events, [len(events)])])
         assert isinstance(last, Address), "no version was expected, so none was wrong"
+        await announce_within(connection, self._partition)
         return range(last.seq - len(events) + 1, last.seq + 1)
 
     async def select_events(

@@ -1,24 +1,32 @@
-"""The write side's event store: streams read one by one, appends committed in groups."""
+"""The write side's event store: streams read together, appends committed in groups and announced after that."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import asyncpg
+from eventsourcing.persistence import StoredEvent
+
 from domain.events import Event
-from domain.log import Address, Provenance, StreamAppend
+from domain.log import Address, Decision, Provenance, StreamAppend, StreamHead, StreamTail
 from infrastructure.postgres import appending
-from infrastructure.postgres.group_commit import GroupLimits, GroupWriter
-from infrastructure.postgres.mapper import MAPPER
+from infrastructure.postgres.announcing import Announcer
+from infrastructure.postgres.group_commit import GroupLimits
+from infrastructure.postgres.lanes import SHARED_LANES, Lanes
+from infrastructure.postgres.mapper import MAPPER, topic_of
 from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import Connection, Pool
+from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.recorder import PostgresRecorder
 from infrastructure.postgres.retry import retried
+from schemas.events import EventType
 
 DEADLINE_SECONDS: Final = 10.0
 LEAVE_SECONDS_MAX: Final = 3.0
-LANES: Final = 2
-"""Writers that work at the same time, each on partitions of its own, so that none waits for another's locks."""
+
+_SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 
 
 class PostgresEventStore:
@@ -33,7 +41,7 @@ class PostgresEventStore:
         pool: Pool,
         partition_count: int,
         *,
-        lanes: int = LANES,
+        lanes: int = SHARED_LANES,
         limits: GroupLimits | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
@@ -41,44 +49,101 @@ class PostgresEventStore:
         self._partition_count = partition_count
         self._deadline_seconds = deadline_seconds
         self._recorder = PostgresRecorder(pool)
-        self._writers = [GroupWriter(pool, limits or GroupLimits(), deadline_seconds) for _ in range(lanes)]
-        self._writing: list[asyncio.Task[None]] = []
+        self._lanes = Lanes(pool, limits or GroupLimits(), deadline_seconds, lanes)
+        self._announcer = Announcer(pool)
+        self._writing: asyncio.Task[None] | None = None
+        self._announcing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Raises PartitionCountMismatch or DatabaseNotMigrated."""
         await claim_partition_count(self._pool, self._partition_count)
-        self._writing = [asyncio.create_task(writer.run(), name="log writer") for writer in self._writers]
+        self._writing = asyncio.create_task(self._lanes.run(), name="log lanes")
+        self._announcing = asyncio.create_task(self._announcer.run(), name="log announcer")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for writer in self._writers:
-            writer.close()
-        _, hanging = await asyncio.wait(self._writing, timeout=LEAVE_SECONDS_MAX)
-        for task in hanging:
+        assert self._writing is not None
+        assert self._announcing is not None
+        self._lanes.close()
+        await asyncio.wait([self._writing], timeout=LEAVE_SECONDS_MAX)
+        # Cancelled, the lanes answer their callers on the way out.
+        tasks = [self._writing, self._announcing]
+        for task in tasks:
             task.cancel()
-        # Cancelled, a writer answers its callers on the way out.
-        await asyncio.gather(*hanging, return_exceptions=True)
-        for task in self._writing:
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
             if not task.cancelled():
                 task.result()
 
     @property
     def is_writing(self) -> bool:
-        """False when a writer has ended: then its appends are refused."""
-        return bool(self._writing) and not any(task.done() for task in self._writing)
+        """False when a lane or the announcer has ended, so that the process is of no more use."""
+        tasks = self._writing, self._announcing
+        return all(task is not None and not task.done() for task in tasks)
+
+    @property
+    def partitions_apart(self) -> Collection[int]:
+        """Those whose commands wait by themselves, because somebody else keeps the partition locked."""
+        return self._lanes.apart
 
     async def read_stream(self, stream_id: str) -> Sequence[Event]:
         stored = await retried(lambda: self._recorder.select_events(stream_id), self._deadline_seconds)
         return [MAPPER.to_domain_event(each).event for each in stored]
 
+    async def read_streams(
+        self, heads: Mapping[str, StreamHead], events_max: int
+    ) -> Mapping[str, StreamTail]:
+        # A stream without news takes a row, too.
+        rows_max = events_max + len(heads)
+        asked = [
+            list(heads),
+            [head.version for head in heads.values()],
+            [head.event_id for head in heads.values()],
+        ]
+        rows = await retried(
+            lambda: self._pool.fetch(_SQL["read_streams"], *asked, rows_max), self._deadline_seconds
+        )
+        by_stream: dict[str, list[asyncpg.Record]] = {}
+        for row in rows:
+            by_stream.setdefault(row["stream_id"], []).append(row)
+        return {stream_id: _tail(heads[stream_id], found) for stream_id, found in by_stream.items()}
+
     async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
-        events = appending.new_events(appends, provenance, self._partition_count)
-        return await self._writers[events.partition % len(self._writers)].append(events)
+        [address] = await self.append_chain([Decision(appends, provenance)])
+        return address
+
+    async def append_chain(self, decisions: Sequence[Decision]) -> Sequence[Address]:
+        events = appending.new_events(decisions, self._partition_count)
+        last = await self._lanes.append(events)
+        self.announce(last.partition)
+        return events.addresses(last)
+
+    def announce(self, partition: int) -> None:
+        """Tells whoever listens that something was appended there, and committed; nobody waits for it."""
+        self._announcer.announce(partition)
 
     async def append_within(
         self, connection: Connection, appends: Sequence[StreamAppend], provenance: Provenance
     ) -> Address:
         """Appends as part of the caller's transaction: see `appending.append_within`."""
         return await appending.append_within(connection, appends, provenance, self._partition_count)
+
+
+def _tail(asked: StreamHead, rows: Sequence[asyncpg.Record]) -> StreamTail:
+    """A row without a version says that there is nothing new."""
+    after = asked if rows[0]["after"] == asked.version else StreamHead()
+    new = [row for row in rows if row["version"] is not None]
+    head = StreamHead(new[-1]["version"], new[-1]["event_id"]) if new else after
+    return StreamTail(after=after, events=[_event(row) for row in new], head=head)
+
+
+def _event(row: asyncpg.Record) -> Event:
+    stored = StoredEvent(
+        originator_id=row["stream_id"],
+        originator_version=row["version"],
+        topic=topic_of(EventType(row["type"], row["schema_version"])),
+        state=row["data"],
+    )
+    return MAPPER.to_domain_event(stored).event

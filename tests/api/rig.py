@@ -18,17 +18,19 @@ from litestar import Litestar
 from api.app import create_app, open_parts
 from api.parts import Parts
 from api.passwords import Passwords
-from commands.execution import append, load
+from commands.complete_transcription import complete_transcription
+from commands.execution import execute
+from commands.fail_attempt import fail_attempt
+from commands.start_transcription import start_transcription
+from commands.streams import Streams
 from dispatcher.__main__ import migrate as migrate_dispatch
-from domain.log import Provenance
-from domain.quota import QUOTA, DebitQuota, ReserveQuota
+from domain.log import Address, Provenance
+from domain.quota import QUOTA, ReserveQuota
 from domain.transcript import Segment, Transcript, Word, transcript_of
 from domain.transcription import (
-    TRANSCRIPTION,
     CompleteTranscription,
     FailAttempt,
     Result,
-    StartTranscription,
 )
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
@@ -188,12 +190,7 @@ class Person:
 
 async def start(installation: Installation, transcription_id: UUID, user_id: UUID) -> None:
     """What the dispatcher does when a worker is free."""
-    store = installation.parts.store
-    command = StartTranscription(
-        transcription_id=transcription_id, attempt=1, worker_id=WORKER, started_at=NOON
-    )
-    loaded = await load(store, TRANSCRIPTION, transcription_id)
-    await append(store, WORKER_SAYS, loaded.decide(command, user_id))
+    await start_transcription(transcription_id, WORKER, NOON, installation.parts.store, WORKER_SAYS)
 
 
 async def complete(
@@ -215,42 +212,28 @@ async def complete(
     command = CompleteTranscription(
         transcription_id=transcription_id, attempt=1, result=result, completed_at=NOON
     )
-    debit = DebitQuota(user_id=user_id, transcription_id=transcription_id, debited_at=NOON)
-    await _append_both(installation, transcription_id, user_id, command, debit)
+    await _shown(installation, await complete_transcription(command, installation.parts.store, WORKER_SAYS))
 
 
 async def fail(installation: Installation, transcription_id: UUID, user_id: UUID) -> None:
     await start(installation, transcription_id, user_id)
-    store = installation.parts.store
     command = FailAttempt(
         transcription_id=transcription_id, attempt=1, reason="unreadable", permanent=True, failed_at=NOON
     )
-    loaded = await load(store, TRANSCRIPTION, transcription_id)
-    address = await append(store, WORKER_SAYS, loaded.decide(command, user_id))
-    assert address is not None
-    assert await installation.parts.progress.wait(address, 10)
+    await _shown(installation, await fail_attempt(command, installation.parts.store, WORKER_SAYS))
 
 
 async def spend(installation: Installation, user_id: UUID, *, minutes: int) -> None:
     """Reserves minutes for a transcription that does not matter."""
-    store = installation.parts.store
     command = ReserveQuota(user_id=user_id, transcription_id=uuid4(), minutes=minutes, reserved_at=NOON)
-    quota = await load(store, QUOTA, user_id)
-    await append(store, WORKER_SAYS, quota.decide(command, user_id))
+
+    def decide(streams: Streams) -> None:
+        streams.decide(QUOTA, user_id, command)
+
+    await execute(installation.parts.store, user_id, [(QUOTA, user_id)], decide, WORKER_SAYS)
 
 
-async def _append_both(
-    installation: Installation,
-    transcription_id: UUID,
-    user_id: UUID,
-    command: CompleteTranscription,
-    debit: DebitQuota,
-) -> None:
-    store = installation.parts.store
-    transcription = await load(store, TRANSCRIPTION, transcription_id)
-    quota = await load(store, QUOTA, user_id)
-    appends = transcription.decide(command, user_id), quota.decide(debit, user_id)
-    address = await append(store, WORKER_SAYS, *appends)
+async def _shown(installation: Installation, address: Address | None) -> None:
     assert address is not None
     assert await installation.parts.progress.wait(address, 10)
 

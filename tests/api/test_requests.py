@@ -1,6 +1,6 @@
 """What goes along with every request: ids, traces, headers, and a calm answer when something breaks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from domain.events import Event
+from domain.log import StreamHead, StreamTail
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.postgres.errors import DatabaseUnavailable
 from tests.api.rig import Installation, Person
@@ -67,7 +67,11 @@ class Broken(InMemoryEventStore):
         super().__init__(partition_count=4)
         self._problem = problem
 
-    async def read_stream(self, stream_id: str) -> Sequence[Event]:  # noqa: ARG002  # it reads none
+    async def read_streams(
+        self,
+        heads: Mapping[str, StreamHead],  # noqa: ARG002  # it reads none
+        events_max: int,  # noqa: ARG002
+    ) -> Mapping[str, StreamTail]:
         raise self._problem
 
 

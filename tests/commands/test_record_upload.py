@@ -1,14 +1,13 @@
 """Recording an upload: no event without its object, and no object that no event can name any more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from commands.record_upload import record_upload
-from domain.events import Event
-from domain.log import Address, Provenance, StreamAppend
+from domain.log import Address, Decision, StreamHead, StreamTail
 from domain.media_file import MEDIA_FILE, RecordUpload
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.object_store.folder import FolderObjectStore
@@ -30,20 +29,24 @@ class SilentLog(InMemoryEventStore):
 
     def __init__(self) -> None:
         super().__init__(partition_count=4)
-        self._unanswered: list[tuple[Sequence[StreamAppend], Provenance]] = []
+        self._unanswered: list[Sequence[Decision]] = []
 
-    async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
-        self._unanswered.append((appends, provenance))
+    async def append_chain(self, decisions: Sequence[Decision]) -> Sequence[Address]:
+        self._unanswered.append(decisions)
         raise LogOutOfReach
 
     async def make_late_appends(self) -> None:
-        for appends, provenance in self._unanswered:
-            await super().append(appends, provenance)
+        for decisions in self._unanswered:
+            await super().append_chain(decisions)
 
 
 class UnreadableLog(InMemoryEventStore):
-    async def read_stream(self, stream_id: str) -> Sequence[Event]:
-        raise LogOutOfReach(stream_id)
+    async def read_streams(
+        self,
+        heads: Mapping[str, StreamHead],
+        events_max: int,  # noqa: ARG002  # it reads none
+    ) -> Mapping[str, StreamTail]:
+        raise LogOutOfReach(heads)
 
 
 @pytest.fixture

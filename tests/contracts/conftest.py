@@ -34,10 +34,11 @@ async def in_memory() -> AsyncIterator[Written]:
 async def in_postgres(server: Database) -> AsyncIterator[Written]:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(migrated_pool(server))
+        store = await stack.enter_async_context(PostgresEventStore(pool, PARTITION_COUNT))
         yield Written(
-            await stack.enter_async_context(PostgresEventStore(pool, PARTITION_COUNT)),
+            store,
             await stack.enter_async_context(PostgresEventLog(pool, PARTITION_COUNT)),
-            PostgresCredentials(pool, PARTITION_COUNT),
+            PostgresCredentials(pool, PARTITION_COUNT, store.announce),
         )
 
 

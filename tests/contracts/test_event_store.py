@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.log import Address, VersionConflict
+from domain.events import Event
+from domain.log import Address, Decision, StreamHead, StreamTail, VersionConflict
 from domain.ports import EventLog, EventStore
 from schemas.partitions import partition_of
 from tests.builders import ANNA, BERT, requested, reserved
@@ -166,3 +167,104 @@ async def test_a_store_does_what_a_dictionary_of_lists_would(
                 model.setdefault((owner_id, stream), []).extend(range(1, count + 1))
     for (owner_id, stream), minutes in model.items():
         assert list(await store.read_stream(f"{stream}-{owner_id}")) == grants(owner_id, *minutes)
+
+
+async def test_streams_are_read_on_from_where_they_were_known(store: EventStore) -> None:
+    quota, other, nobody = f"quota-{ANNA}", f"other-{ANNA}", "quota-nobody"
+    beginning = dict.fromkeys([quota, other, nobody], StreamHead())
+    await store.append([append(ANNA, 1, 2), append(ANNA, 3, stream="other")], provenance())
+    first = await store.read_streams(beginning, 100)
+    assert {each: list(tail.events) for each, tail in first.items()} == {
+        quota: grants(ANNA, 1, 2),
+        other: grants(ANNA, 3),
+        nobody: [],
+    }
+    assert [tail.head.version for tail in first.values()] == [2, 1, 0]
+    await store.append([append(ANNA, 4, at=2)], provenance())
+    heads = {each: tail.head for each, tail in first.items()}
+    then = await store.read_streams(heads, 100)
+    assert {each: list(tail.events) for each, tail in then.items()} == {
+        quota: grants(ANNA, 4),
+        other: [],
+        nobody: [],
+    }
+    assert {each: tail.after for each, tail in then.items()} == heads
+    assert [tail.head.version for tail in then.values()] == [3, 1, 0]
+
+
+@pytest.mark.parametrize("version", [1, 2, 7])
+async def test_a_stream_that_does_not_hold_what_was_known_is_read_from_its_beginning(
+    store: EventStore, version: int
+) -> None:
+    stream_id = f"quota-{ANNA}"
+    await store.append([append(ANNA, 1, 2)], provenance())
+    tails = await store.read_streams({stream_id: StreamHead(version, uuid4())}, 100)
+    assert tails[stream_id].after == StreamHead()
+    assert list(tails[stream_id].events) == grants(ANNA, 1, 2)
+
+
+async def test_a_stream_that_is_gone_is_at_its_beginning(store: EventStore) -> None:
+    tails = await store.read_streams({"quota-nobody": StreamHead(3, uuid4())}, 100)
+    assert tails["quota-nobody"] == StreamTail(after=StreamHead(), events=[], head=StreamHead())
+
+
+async def test_a_long_read_is_cut_off_and_goes_on_where_it_was(store: EventStore) -> None:
+    await store.append([append(ANNA, *range(1, 8)), append(ANNA, 8, 9, stream="other")], provenance())
+    heads = {f"quota-{ANNA}": StreamHead(), "quota-nobody": StreamHead(), f"other-{ANNA}": StreamHead()}
+    found: dict[str, list[Event]] = {each: [] for each in heads}
+    reads = 0
+    is_complete = False
+    while not is_complete:
+        tails = await store.read_streams(heads, 4)
+        reads += 1
+        for stream_id, tail in tails.items():
+            assert tail.after == heads[stream_id]
+            heads[stream_id] = tail.head
+            found[stream_id] += tail.events
+        is_complete = sum(len(tail.events) for tail in tails.values()) < 4
+    assert list(found.values()) == [grants(ANNA, *range(1, 8)), [], grants(ANNA, 8, 9)]
+    assert reads >= 2
+
+
+async def test_a_chain_is_appended_in_its_order_and_each_decision_has_its_address(
+    store: EventStore, log: EventLog
+) -> None:
+    one, other = provenance(actor="one"), provenance(actor="other")
+    chain = [
+        Decision([append(ANNA, 1), append(ANNA, 2, stream="a")], one),
+        Decision([append(ANNA, 3, at=1), append(ANNA, 4, stream="b")], other),
+        Decision([append(ANNA, 5, at=2)], one),
+    ]
+    addresses = await store.append_chain(chain)
+    partition = partition_of(ANNA, PARTITION_COUNT)
+    assert addresses == [Address(partition, seq) for seq in (2, 4, 5)]
+    records = await log.read(partition, 0, 10)
+    assert [(record.stream_id[0], record.version, record.actor) for record in records] == [
+        ("q", 1, "one"),
+        ("a", 1, "one"),
+        ("q", 2, "other"),
+        ("b", 1, "other"),
+        ("q", 3, "one"),
+    ]
+
+
+async def test_a_chain_that_meets_a_conflict_anywhere_is_not_appended(
+    store: EventStore, log: EventLog
+) -> None:
+    await store.append([append(ANNA, 1, stream="taken")], provenance())
+    before = await heads(log)
+    chain = [
+        Decision([append(ANNA, 1)], provenance()),
+        Decision([append(ANNA, 2, at=1), append(ANNA, 2, stream="taken")], provenance()),
+        Decision([append(ANNA, 3, at=2)], provenance()),
+    ]
+    with pytest.raises(VersionConflict) as refused:
+        await store.append_chain(chain)
+    assert refused.value.stream_id == f"taken-{ANNA}"
+    assert await heads(log) == before
+
+
+async def test_a_decision_that_does_not_stand_on_the_one_before_is_a_mistake(store: EventStore) -> None:
+    chain = [Decision([append(ANNA, 1, 2)], provenance()), Decision([append(ANNA, 3, at=1)], provenance())]
+    with pytest.raises(ValueError, match="does not stand on the one before"):
+        await store.append_chain(chain)

@@ -12,7 +12,7 @@ from commands.start_transcription import start_transcription
 from dispatcher.reports import Outcome, ReportTaker
 from domain import quota
 from domain.decider import Decider
-from domain.log import Address, Provenance, StreamAppend, VersionConflict
+from domain.log import Address, Decision, VersionConflict
 from domain.quota import QUOTA, DebitQuota, Quota, QuotaCommand, QuotaDebited, QuotaEvent
 from domain.transcription import TRANSCRIPTION, CompleteTranscription, FailAttempt, TranscriptionCompleted
 from infrastructure.memory import InMemoryEventStore
@@ -118,22 +118,25 @@ class CrashingStore(InMemoryEventStore):
 
     crash_next = False
 
-    async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
-        return await self._commit(appends, provenance)
+    async def append_chain(self, decisions: Sequence[Decision]) -> Sequence[Address]:
+        return await self._commit(decisions)
 
-    async def _commit(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
-        address = await super().append(appends, provenance)
+    async def _commit(self, decisions: Sequence[Decision]) -> Sequence[Address]:
+        addresses = await super().append_chain(decisions)
         if self.crash_next:
             self.crash_next = False
             raise ConnectionError
-        return address
+        return addresses
 
 
 class TornStore(CrashingStore):
     """Commits each stream of an append for itself."""
 
-    async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
-        return [await self._commit([each], provenance) for each in appends][-1]
+    async def append_chain(self, decisions: Sequence[Decision]) -> Sequence[Address]:
+        [decision] = decisions
+        return [
+            (await self._commit([Decision([each], decision.provenance)]))[-1] for each in decision.appends
+        ][-1:]
 
 
 async def quota_after_a_crash_in_a_completion(store: CrashingStore) -> tuple[int, int, int]:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -10,6 +12,7 @@ from domain.log import Address
 from domain.ports import StoredCredentials
 from infrastructure.postgres.credentials import PostgresCredentials
 from infrastructure.postgres.errors import DatabaseUnavailable
+from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
 from infrastructure.postgres.pool import Pool, create_pool
@@ -20,6 +23,7 @@ from tests.builders import ANNA, registered
 from tests.contracts.log_entries import append, grants, heads, provenance
 from tests.infrastructure.postgres.database import PARTITION_COUNT
 from tests.infrastructure.postgres.wire import Wire
+from tests.stack.waiting import eventually
 
 PATIENCE_SECONDS = 30.0
 
@@ -134,12 +138,12 @@ async def test_appends_go_on_when_a_silent_line_recovers(wire: Wire, store: Post
 
 
 async def test_a_registration_whose_answer_got_lost_is_no_taken_address(
-    wire: Wire, pool: Pool, log: PostgresEventLog
+    wire: Wire, pool: Pool, store: PostgresEventStore, log: PostgresEventLog
 ) -> None:
-    credentials = PostgresCredentials(pool, PARTITION_COUNT)
+    credentials = PostgresCredentials(pool, PARTITION_COUNT, store.announce)
     stored = StoredCredentials(user_id=ANNA, password_hash=b"hash")
     assert await credentials.find("anna@example.com") is None
-    wire.lose_the_answer(to=b"COMMIT")
+    wire.lose_the_answer(to=b"anna@example.com")
     address = await credentials.register(
         "anna@example.com", stored, [append(ANNA, stream="user", events=[registered()])], provenance()
     )
@@ -159,3 +163,70 @@ async def test_a_listener_whose_connection_is_cut_listens_again(
         await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
         await store.append([append(ANNA, 2, at=1)], provenance())
         await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
+
+
+async def test_a_listener_notices_that_its_connection_has_fallen_silent(wire: Wire, pool: Pool) -> None:
+    begun = lost = 0
+
+    def missed() -> None:
+        nonlocal begun, lost
+        lost, begun = (lost + 1, begun) if wire.is_silent else (lost, begun + 1)
+
+    async with Listener(pool, "any", lambda _: None, missed, heartbeat_seconds=0.2):
+        await eventually(lambda: begun > 0, "it listens")
+        wire.fall_silent()
+        await eventually(lambda: lost > 0, "the silence is noticed")
+        wire.recover()
+        await eventually(lambda: begun > 1, "it listens again")
+
+
+async def test_connections_to_a_server_that_only_reads_are_dropped(
+    pool: Pool, store: PostgresEventStore
+) -> None:
+    """As after a failover, when the old primary stays as it was and new connections reach the new one."""
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(pool.acquire()) for _ in range(5)]
+        for connection in connections:
+            await connection.execute("set default_transaction_read_only = on")
+        old = {connection.get_server_pid() for connection in connections}
+    credentials = PostgresCredentials(pool, PARTITION_COUNT, store.announce)
+    stored = StoredCredentials(user_id=ANNA, password_hash=b"hash")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await credentials.register(
+            "anna@example.com", stored, [append(ANNA, stream="user", events=[registered()])], provenance()
+        )
+        await store.append([append(ANNA, 1)], provenance())
+    async with pool.acquire() as connection:
+        assert connection.get_server_pid() not in old
+
+
+async def test_a_listener_leaves_a_server_that_only_reads(empty_database_url: str) -> None:
+    begun = 0
+
+    def missed() -> None:
+        nonlocal begun
+        begun += 1
+
+    name = urlsplit(empty_database_url).path[1:]
+    async with await create_pool(empty_database_url) as pool:
+        await pool.execute(f"alter database {name} set default_transaction_read_only = on")
+        await pool.expire_connections()
+        async with Listener(pool, "any", lambda _: None, missed, heartbeat_seconds=0.05):
+            await eventually(lambda: begun > 2, "it listens, leaves and listens again")
+
+
+async def test_an_announcement_that_gets_lost_hurts_nothing(
+    wire: Wire, store: PostgresEventStore, log: PostgresEventLog
+) -> None:
+    partition = partition_of(ANNA, PARTITION_COUNT)
+    await store.append([append(ANNA, 1)], provenance())
+    await log.wait_for_append(partition, PATIENCE_SECONDS)
+    wire.lose_the_answer(to=b"events_appended")
+    await store.append([append(ANNA, 2, at=1)], provenance())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while wire.is_to_lose_an_answer:
+            await asyncio.sleep(0.01)
+        assert store.is_writing
+        await store.append([append(ANNA, 3, at=2)], provenance())
+        await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
+    assert await log.head(partition) == 3

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.log import Address, VersionConflict
+from domain.log import Address, Decision, VersionConflict
 from infrastructure.postgres.appending import new_events
 from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.group_commit import GroupLimits, GroupWriter, Waiting, take_group
@@ -26,7 +26,7 @@ OWNER = identity("owner")
 def waiting(*streams: str) -> Waiting:
     appends = [append(OWNER, 1, stream=stream) for stream in streams]
     answer: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
-    return Waiting(new_events(appends, provenance(), PARTITION_COUNT), answer)
+    return Waiting(new_events([Decision(appends, provenance())], PARTITION_COUNT), answer)
 
 
 async def test_commands_of_different_streams_share_a_group() -> None:

@@ -43,6 +43,10 @@ class Wire:
         self._answer_to_lose = to
 
     @property
+    def is_to_lose_an_answer(self) -> bool:
+        return self._answer_to_lose is not None
+
+    @property
     def is_silent(self) -> bool:
         return not self._open.is_set()
 

@@ -1,0 +1,140 @@
+"""The streams that commands are about: their states, read on from where they were known, and what is decided on them."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias, TypeVar
+from uuid import UUID
+
+from domain.decider import Decider
+from domain.log import StreamAppend, StreamHead, StreamTail
+from domain.ports import EventStore
+
+STATES_MAX: Final = 10_000
+"""A state takes about a kilobyte."""
+EVENTS_AT_ONCE: Final = 1_000
+"""Read and folded in one go: a few milliseconds, so that a long stream keeps nobody else waiting."""
+
+State = TypeVar("State")
+Event = TypeVar("Event")
+Command = TypeVar("Command")
+
+Subject: TypeAlias = tuple[Decider[Any, Any, Any], UUID]
+"""A stream that a command is about: whose rules, and whose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A stream up to its head, folded."""
+
+    decider: Decider[Any, Any, Any]
+    head: StreamHead
+    state: Any
+
+    def read_on(self, tail: StreamTail) -> "Known":
+        """From the beginning when what was known is not in the log any more."""
+        state = self.state if tail.after == self.head else self.decider.initial
+        return replace(self, head=tail.head, state=self.decider.fold(tail.events, state))
+
+
+class StateCache:
+    """The states of the streams used last. What is in it was read from the log, and is read on before each use.
+
+    So a stream is read once, and then only what is new in it. A state is never older than the read before it, and
+    one whose events are not in the log any more, after a failover that lost commits, is folded anew: its last
+    event's id is compared each time.
+    """
+
+    def __init__(self, states_max: int = STATES_MAX) -> None:
+        self._states_max = states_max
+        self._known: OrderedDict[str, Known] = OrderedDict()
+
+    def glance(self, decider: Decider[Command, State, Event], identity: UUID) -> State:
+        """What is known without a look: good for what never changes once it is there."""
+        known = self._known.get(decider.stream_id(identity))
+        state: State = decider.initial if known is None else known.state
+        return state
+
+    async def read(self, store: EventStore, subjects: Iterable[Subject]) -> Mapping[str, Known]:
+        """The present states, by stream: one round trip unless much is new."""
+        known = {
+            decider.stream_id(identity): self._recall(decider, identity) for decider, identity in subjects
+        }
+        is_complete = False
+        while not is_complete:
+            heads = {stream_id: each.head for stream_id, each in known.items()}
+            tails = await store.read_streams(heads, EVENTS_AT_ONCE)
+            for stream_id, tail in tails.items():
+                known[stream_id] = known[stream_id].read_on(tail)
+            is_complete = sum(len(tail.events) for tail in tails.values()) < EVENTS_AT_ONCE
+        self._remember(known)
+        return known
+
+    def forget(self, streams: Iterable[str]) -> None:
+        for stream_id in streams:
+            self._known.pop(stream_id, None)
+
+    def _recall(self, decider: Decider[Any, Any, Any], identity: UUID) -> Known:
+        known = self._known.get(decider.stream_id(identity))
+        return known or Known(decider, StreamHead(), decider.initial)
+
+    def _remember(self, known: Mapping[str, Known]) -> None:
+        for stream_id, each in known.items():
+            if each.head.version:
+                self._known[stream_id] = each
+                self._known.move_to_end(stream_id)
+        while len(self._known) > self._states_max:
+            self._known.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stream as the decisions before left it: its version and state, stored or about to be."""
+
+    version: int
+    state: Any
+
+
+class Streams:
+    """The streams as one command finds them; what it decides is collected here, and applies to what it decides next."""
+
+    def __init__(self, found: Mapping[str, Standing]) -> None:
+        self._found = found
+        self._left: dict[str, Standing] = {}
+        self._decided: dict[str, list[Any]] = {}
+
+    def state(self, decider: Decider[Command, State, Event], identity: UUID) -> State:
+        state: State = self._standing(decider.stream_id(identity)).state
+        return state
+
+    def decide(
+        self, decider: Decider[Command, State, Event], identity: UUID, command: Command
+    ) -> Sequence[Event]:
+        """The events of this command, which are to be appended; raises the decider's Rejection."""
+        stream_id = decider.stream_id(identity)
+        standing = self._standing(stream_id)
+        events = decider.decide(command, standing.state)
+        if events:
+            self._decided.setdefault(stream_id, []).extend(events)
+            state = decider.fold(events, standing.state)
+            self._left[stream_id] = Standing(standing.version + len(events), state)
+        return events
+
+    @property
+    def left(self) -> Mapping[str, Standing]:
+        """The streams that were changed, as the next command finds them."""
+        return self._left
+
+    def appends(self, owner_id: UUID) -> list[StreamAppend]:
+        return [
+            StreamAppend(
+                stream_id=stream_id,
+                owner_id=owner_id,
+                expected_version=self._found[stream_id].version,
+                events=events,
+            )
+            for stream_id, events in self._decided.items()
+        ]
+
+    def _standing(self, stream_id: str) -> Standing:
+        return self._left.get(stream_id) or self._found[stream_id]

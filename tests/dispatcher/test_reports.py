@@ -201,9 +201,9 @@ async def test_what_a_worker_finished_before_it_was_gone_counts(store: InMemoryE
     overdue_at_outcome: list[AttemptKey] = []
 
     class Watched(MemoryDispatchTables):
-        async def end(self, ended: AttemptKey) -> None:
+        async def end(self, ended: AttemptKey, worker_id: UUID | None = None) -> None:
             overdue_at_outcome.extend(await self.overdue(LEASE_SECONDS, []))
-            await super().end(ended)
+            await super().end(ended, worker_id)
 
     watched = Watched(store, MovedClock())
     await assigned(store, watched)

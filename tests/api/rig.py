@@ -23,6 +23,7 @@ from dispatcher.__main__ import migrate as migrate_dispatch
 from domain.log import Provenance
 from domain.quota import QUOTA, DebitQuota, ReserveQuota
 from domain.transcript import Segment, Transcript, Word, transcript_of
+from domain.transcript_keys import transcript_key
 from domain.transcription import (
     TRANSCRIPTION,
     CompleteTranscription,
@@ -36,7 +37,7 @@ from infrastructure.postgres.pool import create_pool
 from infrastructure.settings import Settings
 from projections.models import migrate as migrate_read_models
 from projections.runner import PROJECTED_CHANNEL
-from schemas.objects import encode_transcript, transcript_key
+from schemas.objects import encode_transcript
 from tests.builders import NOON, WORKER
 from tests.projections.running import new_runner
 
@@ -213,7 +214,7 @@ async def complete(
         processing_seconds=3.4,
     )
     command = CompleteTranscription(
-        transcription_id=transcription_id, attempt=1, result=result, completed_at=NOON
+        transcription_id=transcription_id, attempt=1, worker_id=WORKER, result=result, completed_at=NOON
     )
     debit = DebitQuota(user_id=user_id, transcription_id=transcription_id, debited_at=NOON)
     await _append_both(installation, transcription_id, user_id, command, debit)

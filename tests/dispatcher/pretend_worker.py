@@ -61,7 +61,8 @@ class PretendWorker:
         if self._finishes:
             await self.may_finish.wait()
             self._in_hand.remove(job)
-            await self._reports.send(AttemptSucceeded(**identity, attempt=job.attempt, result=result()))
+            heard = result(user_id=job.user_id, transcription_id=job.transcription_id)
+            await self._reports.send(AttemptSucceeded(**identity, attempt=job.attempt, result=heard))
 
 
 @asynccontextmanager

@@ -73,6 +73,7 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.TranscriptionExists: HTTPStatus.CONFLICT,
     errors.TranscriptionNotCancellable: HTTPStatus.CONFLICT,
     errors.StaleAttempt: HTTPStatus.CONFLICT,
+    errors.AttemptOfAnother: HTTPStatus.CONFLICT,
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     TooManyTries: HTTPStatus.TOO_MANY_REQUESTS,
 }

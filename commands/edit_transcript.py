@@ -13,8 +13,9 @@ from domain.errors import InvalidField, TranscriptMissing
 from domain.log import Address, Provenance
 from domain.ports import EventStore, ObjectMissing, ObjectStore
 from domain.transcript import edit
+from domain.transcript_keys import transcript_key
 from domain.transcription import TRANSCRIPTION, EditTranscript, require_completed
-from schemas.objects import decode_transcript, encode_transcript, transcript_key
+from schemas.objects import decode_transcript, encode_transcript
 
 TEXT_CHARACTERS_MAX: Final = 1_000_000
 """Twice what is said in ten hours."""

@@ -8,10 +8,9 @@ from uuid import uuid4
 
 import asyncpg
 
-from dispatcher import queue as dispatch_queue
 from dispatcher.dispatcher import Dispatcher, DispatchLimits
 from dispatcher.leadership import lead
-from dispatcher.queue import DispatchJob
+from dispatcher.migration import QUEUE, migrate_dispatch_tables
 from dispatcher.tables import PostgresDispatchTables
 from infrastructure.clock import SystemClock
 from infrastructure.kafka.failures import KafkaUnreachable
@@ -19,26 +18,17 @@ from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.reports import ReportConsumer
 from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
 from infrastructure.postgres.leases import DISPATCH, DISPATCH_QUEUE, PostgresLeases
-from infrastructure.postgres.pool import READ_SCHEMA, Pool, create_pool
+from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.retry import retried
 from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.process import run_process
 from infrastructure.settings import Settings
-from projections.projection import Projection
 from projections.runner import Pace, Runner
-from projections.tables import ensure_tables
 from schemas.topics import Topics
 
 START_SECONDS: Final = 30.0
 READY_INTERVALS_MAX: Final = 3
 """A worker that missed so many announcements is not given work."""
-QUEUE: Final = Projection(
-    name=dispatch_queue.NAME,
-    row=DispatchJob,
-    keys=dispatch_queue.KEYS,
-    project=dispatch_queue.project,
-    queries=dispatch_queue.SQL,
-)
 
 
 async def dispatch(settings: Settings) -> None:
@@ -57,7 +47,9 @@ async def dispatch(settings: Settings) -> None:
 
 async def _require_tables(pool: Pool) -> None:
     try:
-        await retried(PostgresDispatchTables(pool).report_offsets, START_SECONDS)
+        tables = PostgresDispatchTables(pool)
+        await retried(tables.report_offsets, START_SECONDS)
+        await retried(tables.virtual_seconds, START_SECONDS)
     except asyncpg.UndefinedTableError as problem:
         raise DatabaseNotMigrated from problem
 
@@ -100,9 +92,7 @@ async def migrate(settings: Settings) -> None:
     async with await create_pool(
         settings.database_url, application_name="stenolog migrate", size_max=1
     ) as pool:
-        await PostgresDispatchTables(pool).create()
-        async with pool.acquire() as connection:
-            await ensure_tables(connection, READ_SCHEMA, [QUEUE])
+        await migrate_dispatch_tables(pool)
 
 
 def main() -> int:

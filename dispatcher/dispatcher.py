@@ -44,7 +44,7 @@ class DispatchLimits(Struct, frozen=True, kw_only=True):
     look_seconds: float = 0.25
     """How often to look when nothing woke the dispatcher."""
     assignments_max: int = 64
-    """At one look."""
+    """At one look; the tables know of no more."""
     void_seconds: float = 5.0
     """How long to leave a job alone that the queue shows and the log refused: the queue lags behind."""
     pause_seconds: float = 0.5
@@ -166,8 +166,11 @@ class Dispatcher:
         free_slots = sum(worker.free_slots for worker in workers)
         if not free_slots:
             return
-        jobs = await self._tables.waiting_jobs(min(free_slots, self._limits.assignments_max), self._void())
-        await together(self._start(assignment) for assignment in pick(jobs, workers))
+        jobs_max = min(free_slots, self._limits.assignments_max)
+        users = await self._tables.waiting_users(jobs_max, self._void())
+        if users:
+            assignments = pick(users, workers, await self._tables.virtual_seconds())
+            await together(self._start(assignment) for assignment in assignments[:jobs_max])
 
     async def _start(self, assignment: Assignment) -> None:
         job = assignment.job
@@ -187,10 +190,10 @@ class Dispatcher:
             transcription_id=job.transcription_id,
             attempt=attempt,
             worker_id=assignment.worker_id,
-            user_id=job.user_id,
+            user_id=assignment.user_id,
             requested_at=job.requested_at,
         )
-        await self._tables.grant(lease, self._limits.lease_seconds)
+        await self._tables.grant(lease, self._limits.lease_seconds, job.charge_seconds)
 
     def _leave_alone(self, transcription_id: UUID) -> None:
         self._void_until[transcription_id] = self._monotonic() + self._limits.void_seconds

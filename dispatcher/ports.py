@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from dispatcher.pick import FreeWorker, WaitingJob
+from dispatcher.pick import FreeWorker, WaitingUser
 from schemas.messages import ProgressReported, Report, WorkerReady
 
 ReceivedReport: TypeAlias = tuple[int, int, Report]
@@ -36,8 +36,14 @@ class DispatchTables(Protocol):
         """Workers with room for more than they hold leases of, heard of not longer ago than that."""
         ...
 
-    async def waiting_jobs(self, limit: int, but: Collection[UUID]) -> Sequence[WaitingJob]:
-        """The next jobs in fair order that are due and have no lease, except some."""
+    async def waiting_users(self, jobs_max: int, but: Collection[UUID]) -> Sequence[WaitingUser]:
+        """All that the fair choice of so many jobs, 64 at the most, may depend on: jobs that are due and have no
+        lease, except some. Takes as long for a short queue as for a long one.
+        """
+        ...
+
+    async def virtual_seconds(self) -> float:
+        """Where the virtual clock stands."""
         ...
 
     async def overdue(
@@ -48,10 +54,12 @@ class DispatchTables(Protocol):
         """
         ...
 
-    async def grant(self, lease: Lease, lease_seconds: float) -> None: ...
+    async def grant(self, lease: Lease, lease_seconds: float, charge_seconds: float = 0.0) -> None:
+        """Writes the lease, and if it is new charges its user and moves the virtual clock."""
+        ...
 
-    async def end(self, ended: AttemptKey) -> None:
-        """Removes the lease of exactly this attempt, if there is one."""
+    async def end(self, ended: AttemptKey, worker_id: UUID | None = None) -> None:
+        """Removes the lease of exactly this attempt, if there is one, and if this worker holds it."""
         ...
 
     async def announce(self, workers: Sequence[WorkerReady], lease_seconds: float) -> None:

@@ -1,7 +1,7 @@
 """The dispatcher's own read model: the transcriptions that are queued or running, and nothing else."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -25,23 +25,27 @@ NAME: Final = "dispatch_queue"
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 QUEUED: Final = "queued"
 RUNNING: Final = "running"
-PAUSE_FIRST: Final = timedelta(seconds=1)
+PAUSE_FIRST_SECONDS: Final = 1.0
 PAUSE_GROWTH: Final = 5
 """A fault that passes by itself gets time to: 1 s before the second attempt, 5 s before the third."""
 
 
 class DispatchJob(Struct, frozen=True):
-    """`attempt` is the last one started since the request, 0 before; nobody starts it before `due_at`."""
+    """`attempt` is the last one started since the request, 0 before; the next starts `pause_seconds` later.
+
+    Later than what was folded, by the database's clock: the times of events come from the clocks of many machines.
+    So `requested_at` only tells requests of one file apart.
+    """
 
     transcription_id: UUID
     user_id: UUID
     requested_at: datetime
     status: str
-    due_at: datetime
+    duration_seconds: float
+    pause_seconds: float = 0.0
     failures: int = 0
     attempt: int = 0
     worker_id: UUID | None = None
-    started_at: datetime | None = None
 
 
 def project(row: DispatchJob | None, event: Event) -> DispatchJob | None:
@@ -52,17 +56,13 @@ def project(row: DispatchJob | None, event: Event) -> DispatchJob | None:
                 user_id=event.user_id,
                 requested_at=event.requested_at,
                 status=QUEUED,
-                due_at=event.requested_at,
+                duration_seconds=event.job.duration_seconds,
             )
         case TranscriptionCompleted() | TranscriptionFailed() | TranscriptionCancelled():
             return None
         case TranscriptionStarted() if row is not None:
             return replace(
-                row,
-                status=RUNNING,
-                attempt=event.attempt,
-                worker_id=event.worker_id,
-                started_at=event.started_at,
+                row, status=RUNNING, pause_seconds=0.0, attempt=event.attempt, worker_id=event.worker_id
             )
         case TranscriptionAttemptFailed() if row is not None:
             return _queued_again(row, event)
@@ -74,12 +74,14 @@ def _queued_again(row: DispatchJob, event: TranscriptionAttemptFailed) -> Dispat
     return replace(
         row,
         status=QUEUED,
-        due_at=event.failed_at + PAUSE_FIRST * PAUSE_GROWTH**row.failures,
+        pause_seconds=PAUSE_FIRST_SECONDS * PAUSE_GROWTH**row.failures,
         failures=failures_after(row.failures, event.reason),
         worker_id=None,
-        started_at=None,
     )
 
+
+COLUMNS: Final = frozenset({*DispatchJob.__struct_fields__, "due_at", "started_at", "arrival"})
+"""Of the table: the row, and what the database adds to it."""
 
 KEYS: Final[Mapping[type[Event], Callable[[Any], UUID]]] = {
     TranscriptionRequested: lambda event: event.transcription_id,

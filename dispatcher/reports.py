@@ -9,7 +9,8 @@ from uuid import UUID
 from commands.complete_transcription import complete_transcription
 from commands.fail_attempt import fail_attempt
 from dispatcher.ports import AttemptKey, DispatchTables, ReceivedReport
-from domain.errors import Rejection
+from domain.attempts import TRANSCRIPT_MISPLACED
+from domain.errors import Rejection, TranscriptMisplaced
 from domain.log import Provenance
 from domain.ports import Clock, EventStore
 from domain.transcription import CompleteTranscription, FailAttempt
@@ -121,30 +122,45 @@ class ReportTaker:
             # Its lease makes good what it meant; the other reports must not wait for somebody to mend this.
             logger.exception("a %s of %s could not be taken", _name(outcome), outcome.transcription_id)
             return
-        await self._tables.end(attempt)
+        # Of no other worker's: whoever reports about an attempt it does not hold ends nothing.
+        await self._tables.end(attempt, outcome.worker_id)
 
     async def _execute(self, outcome: Outcome) -> None:
-        provenance = Provenance(
-            actor=f"worker:{outcome.worker_id}", correlation_id=outcome.transcription_id
-        )
+        """Raises a Rejection when the report is not to be believed."""
         match outcome:
             case AttemptSucceeded():
-                complete = CompleteTranscription(
-                    transcription_id=outcome.transcription_id,
-                    attempt=outcome.attempt,
-                    result=outcome.result,
-                    completed_at=self._clock.now(),
-                )
-                await complete_transcription(complete, self._store, provenance)
+                await self._complete(outcome)
             case AttemptFaulted():
-                fail = FailAttempt(
-                    transcription_id=outcome.transcription_id,
-                    attempt=outcome.attempt,
-                    reason=outcome.reason[:REASON_CHARACTERS_MAX],
-                    permanent=outcome.permanent,
-                    failed_at=self._clock.now(),
-                )
-                await fail_attempt(fail, self._store, provenance)
+                await self._fail(outcome, outcome.reason, permanent=outcome.permanent)
+
+    async def _complete(self, outcome: AttemptSucceeded) -> None:
+        complete = CompleteTranscription(
+            transcription_id=outcome.transcription_id,
+            attempt=outcome.attempt,
+            worker_id=outcome.worker_id,
+            result=outcome.result,
+            completed_at=self._clock.now(),
+        )
+        try:
+            await complete_transcription(complete, self._store, _provenance(outcome))
+        except TranscriptMisplaced as rejection:
+            logger.error("worker %s: %s", outcome.worker_id, rejection)  # noqa: TRY400  # said by us, no surprise
+            await self._fail(outcome, TRANSCRIPT_MISPLACED, permanent=False)
+
+    async def _fail(self, outcome: Outcome, reason: str, *, permanent: bool) -> None:
+        fail = FailAttempt(
+            transcription_id=outcome.transcription_id,
+            attempt=outcome.attempt,
+            worker_id=outcome.worker_id,
+            reason=reason[:REASON_CHARACTERS_MAX],
+            permanent=permanent,
+            failed_at=self._clock.now(),
+        )
+        await fail_attempt(fail, self._store, _provenance(outcome))
+
+
+def _provenance(outcome: Outcome) -> Provenance:
+    return Provenance(actor=f"worker:{outcome.worker_id}", correlation_id=outcome.transcription_id)
 
 
 async def together(tasks: Iterable[Awaitable[None]]) -> None:

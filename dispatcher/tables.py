@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
-from dispatcher.pick import FreeWorker, WaitingJob
+from dispatcher.pick import FreeWorker, WaitingJob, WaitingUser
 from dispatcher.ports import AttemptKey, Lease
 from infrastructure.postgres.queries import load_queries
 from schemas.messages import ProgressReported, WorkerReady
@@ -43,8 +45,14 @@ class PostgresDispatchTables:
             FreeWorker(**row) for row in await self.pool.fetch(SQL["free_workers"], silence_seconds_max)
         ]
 
-    async def waiting_jobs(self, limit: int, but: Collection[UUID]) -> Sequence[WaitingJob]:
-        return [WaitingJob(**row) for row in await self.pool.fetch(SQL["waiting_jobs"], limit, list(but))]
+    async def waiting_users(self, jobs_max: int, but: Collection[UUID]) -> Sequence[WaitingUser]:
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["by_index"])
+            rows = await connection.fetch(SQL["waiting_jobs"], jobs_max, list(but))
+        return [_user(list(of_user)) for _, of_user in groupby(rows, key=itemgetter("user_id"))]
+
+    async def virtual_seconds(self) -> float:
+        return float(await self.pool.fetchval(SQL["virtual_seconds"]))
 
     async def overdue(
         self, lease_seconds: float, but: Collection[UUID], *, silence_counts: bool = True
@@ -52,7 +60,7 @@ class PostgresDispatchTables:
         rows = await self.pool.fetch(SQL["overdue"], lease_seconds, list(but), silence_counts)
         return [AttemptKey(*row) for row in rows]
 
-    async def grant(self, lease: Lease, lease_seconds: float) -> None:
+    async def grant(self, lease: Lease, lease_seconds: float, charge_seconds: float = 0.0) -> None:
         await self.pool.execute(
             SQL["grant"],
             lease.transcription_id,
@@ -61,10 +69,11 @@ class PostgresDispatchTables:
             lease.user_id,
             lease.requested_at,
             lease_seconds,
+            charge_seconds,
         )
 
-    async def end(self, ended: AttemptKey) -> None:
-        await self.pool.execute(SQL["end"], ended.transcription_id, ended.attempt)
+    async def end(self, ended: AttemptKey, worker_id: UUID | None = None) -> None:
+        await self.pool.execute(SQL["end"], ended.transcription_id, ended.attempt, worker_id)
 
     async def announce(self, workers: Sequence[WorkerReady], lease_seconds: float) -> None:
         running = _columns(
@@ -103,6 +112,20 @@ class PostgresDispatchTables:
 
     async def keep_offsets(self, next_offsets: Mapping[int, int]) -> None:
         await self.pool.execute(SQL["keep_offsets"], list(next_offsets), list(next_offsets.values()))
+
+
+def _user(rows: Sequence["asyncpg.Record"]) -> WaitingUser:
+    """The rows are the jobs of one user."""
+    user_id, running, finish_seconds, arrival, *_ = rows[0]
+    return WaitingUser(
+        user_id=user_id,
+        running=running,
+        finish_seconds=finish_seconds,
+        arrival=arrival,
+        jobs=[
+            WaitingJob(transcription_id=row[4], requested_at=row[5], charge_seconds=row[6]) for row in rows
+        ],
+    )
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

@@ -14,6 +14,7 @@ create table if not exists dispatch_leases (
     expires_at       timestamptz not null
 ) with (fillfactor = 50);
 create index if not exists dispatch_leases_worker_id on dispatch_leases (worker_id);
+create index if not exists dispatch_leases_user_id on dispatch_leases (user_id);
 create table if not exists report_offsets (
     partition   integer primary key,
     next_offset bigint  not null
@@ -26,22 +27,54 @@ where w.seen_at > now() - make_interval(secs => $1)
 group by w.worker_id, w.slots
 having w.slots > count(l.worker_id);
 
+-- name: by_index
+-- For one transaction. Before PostgreSQL has counted a queue that has just become long, it takes it for short, and
+-- would rather read and sort it whole.
+set local enable_seqscan = off;
+set local enable_bitmapscan = off;
+set local enable_hashjoin = off;
+set local enable_mergejoin = off;
+set local enable_sort = off;
+
 -- name: waiting_jobs
--- A user's jobs count as running one after the other, so sorting gives the order that picking would.
+-- Planned `by_index`, reads as many rows as jobs are asked for and as jobs run, however many wait.
 with running as (
     select user_id, count(*) as jobs from dispatch_leases group by user_id
-), waiting as (
-    select q.transcription_id, q.user_id, q.requested_at,
-        row_number() over (partition by q.user_id order by q.requested_at, q.transcription_id) as place
-    from dispatch_queue q
-    where q.status = 'queued' and q.due_at <= now() and q.transcription_id <> all($2::uuid[])
-        and not exists (select from dispatch_leases l where l.transcription_id = q.transcription_id)
+), idle as (
+    select u.user_id, 0::bigint as running, u.finish_seconds, u.arrival
+    from dispatch_users u
+    where u.waiting > 0
+        and not exists (select from dispatch_leases l where l.user_id = u.user_id)
+        and exists (
+            select from dispatch_queue q
+            where q.user_id = u.user_id and q.status = 'queued' and q.due_at <= now()
+                and q.transcription_id <> all($2::uuid[])
+        )
+    order by u.finish_seconds, u.arrival
+    limit 64
+), busy as (
+    select u.user_id, r.jobs as running, u.finish_seconds, u.arrival
+    from running r join dispatch_users u using (user_id)
+    where u.waiting > 0
+    order by r.jobs, u.finish_seconds, u.arrival
+    limit 64
 )
-select w.transcription_id, w.user_id, w.requested_at, coalesce(r.jobs, 0) as running
-from waiting w left join running r using (user_id)
-where w.place <= $1
-order by coalesce(r.jobs, 0) + w.place, w.requested_at, w.transcription_id
-limit $1;
+select c.user_id, c.running, c.finish_seconds, c.arrival, j.transcription_id, j.requested_at, j.charge_seconds
+from (select * from idle union all select * from busy) c
+cross join lateral (
+    select q.transcription_id, q.requested_at, q.arrival,
+        case when q.attempt = 0 then q.duration_seconds else 0 end as charge_seconds
+    from dispatch_queue q
+    where q.user_id = c.user_id and q.status = 'queued' and q.due_at <= now()
+        and q.transcription_id <> all($2::uuid[])
+        and not exists (select from dispatch_leases l where l.transcription_id = q.transcription_id)
+    order by q.arrival
+    limit $1
+) j
+order by c.user_id, j.arrival;
+
+-- name: virtual_seconds
+select virtual_seconds from dispatch_virtual_clock;
 
 -- name: overdue
 -- Of a worker that is gone for certain: -infinity.
@@ -57,17 +90,33 @@ where $3::boolean and q.status = 'running' and q.started_at < now() - make_inter
 limit 100;
 
 -- name: grant
-insert into dispatch_leases (transcription_id, attempt, worker_id, user_id, requested_at, expires_at)
-values ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))
-on conflict (transcription_id) do update set
-    attempt = excluded.attempt,
-    worker_id = excluded.worker_id,
-    requested_at = excluded.requested_at,
-    expires_at = excluded.expires_at
-where excluded.attempt > dispatch_leases.attempt;
+-- With the lease its user is charged, and the virtual clock goes on.
+with granted as (
+    insert into dispatch_leases (transcription_id, attempt, worker_id, user_id, requested_at, expires_at)
+    values ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))
+    on conflict (transcription_id) do update set
+        attempt = excluded.attempt,
+        worker_id = excluded.worker_id,
+        requested_at = excluded.requested_at,
+        expires_at = excluded.expires_at
+    where excluded.attempt > dispatch_leases.attempt
+    returning user_id
+), waiting as (
+    select greatest(1, count(*)) as users from (select from dispatch_users where waiting > 0 limit 1000) w
+), clock as (
+    update dispatch_virtual_clock set
+        entry_seconds = virtual_seconds,
+        virtual_seconds = virtual_seconds + $7::float8 / waiting.users
+    from waiting
+    where $7::float8 > 0 and exists (select from granted)
+    returning entry_seconds
+)
+update dispatch_users u set finish_seconds = greatest(u.finish_seconds, clock.entry_seconds) + $7::float8
+from clock
+where u.user_id = $4;
 
 -- name: end
-delete from dispatch_leases where transcription_id = $1 and attempt = $2;
+delete from dispatch_leases where transcription_id = $1 and attempt = $2 and worker_id = coalesce($3, worker_id);
 
 -- name: see_workers
 insert into dispatch_workers (worker_id, engine, slots, seen_at)

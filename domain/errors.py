@@ -1,14 +1,14 @@
 """Why a command is refused: one class per reason, each with a stable code and a message that says what to do.
 
 Rejection
-├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField
+├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField, TranscriptMisplaced
 ├── EmailTaken, InvalidCredentials
 ├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing
 ├── NotOwner
 ├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong
 ├── QuotaExceeded
 ├── TranscriptionExists, TranscriptionNotCompleted, TranscriptionNotCancellable
-└── StaleAttempt
+└── StaleAttempt, AttemptOfAnother
 """
 
 from typing import ClassVar
@@ -206,3 +206,22 @@ class StaleAttempt(Rejection):
         super().__init__(f"Attempt {attempt} is stale: the current one is {current}, {status}")
         self.attempt = attempt
         self.current = current
+
+
+class AttemptOfAnother(Rejection):
+    """A worker's report about an attempt that was assigned to another."""
+
+    code = "attempt_of_another"
+
+    def __init__(self, attempt: int) -> None:
+        super().__init__(f"Attempt {attempt} was assigned to another worker")
+        self.attempt = attempt
+
+
+class TranscriptMisplaced(InvalidInput):
+    """A result whose transcript does not lie where those of its user and transcription do."""
+
+    code = "transcript_misplaced"
+
+    def __init__(self, transcription_id: UUID) -> None:
+        super().__init__(f"The transcript of {transcription_id} does not lie under it and its user")

@@ -11,6 +11,7 @@ from msgspec.structs import asdict, replace
 from domain.attempts import ATTEMPTS_MAX, failures_after
 from domain.decider import Decider
 from domain.errors import (
+    AttemptOfAnother,
     NotOwner,
     StaleAttempt,
     TranscriptionExists,
@@ -18,6 +19,7 @@ from domain.errors import (
     TranscriptionNotCompleted,
     TranscriptionNotFound,
 )
+from domain.transcript_keys import require_own_key
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -135,15 +137,17 @@ class StartTranscription(Struct, frozen=True, kw_only=True):
 class CompleteTranscription(Struct, frozen=True, kw_only=True):
     transcription_id: UUID
     attempt: int
+    worker_id: UUID
     result: Result
     completed_at: datetime
 
 
 class FailAttempt(Struct, frozen=True, kw_only=True):
-    """`permanent` faults (unreadable media) are not tried again."""
+    """`permanent` faults (unreadable media) are not tried again. Without a worker it is the dispatcher's word."""
 
     transcription_id: UUID
     attempt: int
+    worker_id: UUID | None = None
     reason: str
     permanent: bool
     failed_at: datetime
@@ -233,15 +237,7 @@ def decide(command: TranscriptionCommand, state: Transcription) -> list[Transcri
 def _request(command: RequestTranscription, state: Transcription) -> list[TranscriptionEvent]:
     if state.status not in REPEATABLE:
         raise TranscriptionExists(command.transcription_id)
-    return [
-        TranscriptionRequested(
-            transcription_id=command.transcription_id,
-            user_id=command.user_id,
-            job=command.job,
-            minutes=command.minutes,
-            requested_at=command.requested_at,
-        )
-    ]
+    return [TranscriptionRequested(**asdict(command))]
 
 
 def _start(command: StartTranscription, state: Transcription) -> list[TranscriptionEvent]:
@@ -266,14 +262,15 @@ def _start(command: StartTranscription, state: Transcription) -> list[Transcript
 def _complete(command: CompleteTranscription, state: Transcription) -> list[TranscriptionEvent]:
     if state.status is Status.COMPLETED and state.attempt == command.attempt:
         return []
-    _require_running(state, command.attempt)
-    assert state.user_id is not None
+    user_id = _require_running(state, command.attempt, command.worker_id)
+    result = command.result
+    require_own_key(result.transcript_key, user_id, command.transcription_id, result.transcript_sha256)
     return [
         TranscriptionCompleted(
             transcription_id=command.transcription_id,
-            user_id=state.user_id,
+            user_id=user_id,
             attempt=command.attempt,
-            result=command.result,
+            result=result,
             completed_at=command.completed_at,
         )
     ]
@@ -282,11 +279,10 @@ def _complete(command: CompleteTranscription, state: Transcription) -> list[Tran
 def _fail_attempt(command: FailAttempt, state: Transcription) -> list[TranscriptionEvent]:
     if state.status in (Status.QUEUED, Status.FAILED) and state.attempt == command.attempt:
         return []
-    _require_running(state, command.attempt)
-    assert state.user_id is not None
+    user_id = _require_running(state, command.attempt, command.worker_id)
     attempt_failed = TranscriptionAttemptFailed(
         transcription_id=command.transcription_id,
-        user_id=state.user_id,
+        user_id=user_id,
         attempt=command.attempt,
         reason=command.reason,
         failed_at=command.failed_at,
@@ -344,9 +340,14 @@ def _require_owned(state: Transcription, transcription_id: UUID, user_id: UUID) 
         raise NotOwner
 
 
-def _require_running(state: Transcription, attempt: int) -> None:
+def _require_running(state: Transcription, attempt: int, worker_id: UUID | None) -> UUID:
+    """Whose transcription it is. Raises StaleAttempt or AttemptOfAnother."""
     if not _is_running(state, attempt):
         raise StaleAttempt(attempt, state.attempt, state.status)
+    if worker_id not in (None, state.worker_id):
+        raise AttemptOfAnother(attempt)
+    assert state.user_id is not None
+    return state.user_id
 
 
 def _is_running(state: Transcription, attempt: int) -> bool:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from domain.errors import TruncatedMedia
 from domain.ports import UNDETERMINED, ObjectMissing, ObjectStore
 from domain.transcript import Transcript, transcript_of
+from domain.transcript_keys import transcript_key
 from domain.transcription import Result, TranscriptionStarted
 from inference_worker import faults
 from inference_worker.checkpoints import Checkpoints, fingerprint_of
@@ -25,7 +26,7 @@ from inference_worker.ports import RunningEngine
 from inference_worker.windows import WindowStart
 from infrastructure.media.extent import tolerance_seconds
 from infrastructure.object_store.patient import Patience, PatientObjectStore
-from schemas.objects import encode_transcript, transcript_key
+from schemas.objects import encode_transcript
 
 FETCH_SECONDS_MAX: Final = 1800.0
 

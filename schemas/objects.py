@@ -16,10 +16,6 @@ def media_key(user_id: UUID, file_id: UUID, media_sha256: str) -> str:
     return f"media/{user_id}/{file_id}/{media_sha256}"
 
 
-def transcript_key(user_id: UUID, transcription_id: UUID, transcript_sha256: str) -> str:
-    return f"transcripts/{user_id}/{transcription_id}/{transcript_sha256}.json"
-
-
 def window_key(user_id: UUID, transcription_id: UUID, fingerprint: str, index: int) -> str:
     """A finished window, kept until its transcription is; `fingerprint` names media, engine and options."""
     return f"windows/{user_id}/{transcription_id}/{fingerprint}/{index}.json"

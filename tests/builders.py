@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from domain import media_file, quota, transcription, user
+from domain.transcript_keys import transcript_key
 
 NAMESPACE: Final = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -80,9 +81,11 @@ def job(*, file_id: UUID = FILE, duration_seconds: float = 90.0) -> transcriptio
     )
 
 
-def result(*, name: str = "first") -> transcription.Result:
+def result(
+    *, name: str = "first", user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION
+) -> transcription.Result:
     return transcription.Result(
-        transcript_key=f"transcripts/{name}",
+        transcript_key=transcript_key(user_id, transcription_id, name),
         transcript_sha256=name,
         word_count=12,
         language="en",
@@ -139,7 +142,7 @@ def completed(
         transcription_id=transcription_id,
         user_id=user_id,
         attempt=attempt,
-        result=result(),
+        result=result(user_id=user_id, transcription_id=transcription_id),
         completed_at=NOON,
     )
 

@@ -27,6 +27,7 @@ from dispatcher.__main__ import migrate as migrate_dispatch
 from domain.log import Address, Provenance
 from domain.quota import QUOTA, ReserveQuota
 from domain.transcript import Segment, Transcript, Word, transcript_of
+from domain.transcript_keys import transcript_key
 from domain.transcription import (
     CompleteTranscription,
     FailAttempt,
@@ -38,7 +39,7 @@ from infrastructure.postgres.pool import create_pool
 from infrastructure.settings import Settings
 from projections.models import migrate as migrate_read_models
 from projections.runner import PROJECTED_CHANNEL
-from schemas.objects import encode_transcript, transcript_key
+from schemas.objects import encode_transcript
 from tests.builders import NOON, WORKER
 from tests.projections.running import new_runner
 
@@ -210,7 +211,7 @@ async def complete(
         processing_seconds=3.4,
     )
     command = CompleteTranscription(
-        transcription_id=transcription_id, attempt=1, result=result, completed_at=NOON
+        transcription_id=transcription_id, attempt=1, worker_id=WORKER, result=result, completed_at=NOON
     )
     await _shown(installation, await complete_transcription(command, installation.parts.store, WORKER_SAYS))
 

@@ -30,7 +30,11 @@ async def start(store: InMemoryEventStore) -> int:
 
 def complete(attempt: int = 1) -> CompleteTranscription:
     return CompleteTranscription(
-        transcription_id=TRANSCRIPTION_ID, attempt=attempt, result=result(), completed_at=LATER
+        transcription_id=TRANSCRIPTION_ID,
+        attempt=attempt,
+        worker_id=WORKER,
+        result=result(),
+        completed_at=LATER,
     )
 
 

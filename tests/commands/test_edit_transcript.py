@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from commands.edit_transcript import TEXT_CHARACTERS_MAX, ChangeText, edit_transcript
 from domain.errors import InvalidField, TranscriptionNotCompleted
 from domain.transcript import Segment, Transcript, Word, transcript_of
+from domain.transcript_keys import transcript_key
 from domain.transcription import TRANSCRIPTION, Result, TranscriptEdited
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.object_store.folder import FolderObjectStore
-from schemas.objects import decode_transcript, encode_transcript, transcript_key
+from schemas.objects import decode_transcript, encode_transcript
 from tests.builders import ANNA, LATER, completed, result, started
 from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 from tests.commands.conftest import PROVENANCE

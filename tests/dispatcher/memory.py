@@ -1,12 +1,13 @@
 """The dispatcher's tables in memory, over a log in memory, with a clock that a test moves."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Self
+from typing import NamedTuple, Self
 from uuid import UUID
 
-from dispatcher.pick import FreeWorker, WaitingJob, pick
+from dispatcher.pick import FreeWorker, WaitingJob, WaitingUser, advanced, charged
 from dispatcher.ports import AttemptKey, Lease, ReceivedReport
 from dispatcher.queue import KEYS, QUEUED, RUNNING, DispatchJob, project
 from dispatcher.tables import percentage_of
@@ -29,13 +30,32 @@ class MovedClock:
         return self.seconds
 
 
+class Folded(NamedTuple):
+    """A row of the queue, when it came to be what it is, and its place among the arrivals."""
+
+    row: DispatchJob
+    since: datetime
+    arrival: int
+
+
+class Place(NamedTuple):
+    finish_seconds: float
+    arrival: int
+
+
 class MemoryDispatchTables:
-    """Implements DispatchTables. `lagging` keeps the queue as it is while the log goes on."""
+    """Implements DispatchTables. `lagging` keeps the queue as it is while the log goes on.
+
+    The time of an event is when the store recorded it: the database's clock, here.
+    """
 
     def __init__(self, store: InMemoryEventStore, clock: MovedClock) -> None:
         self._store = store
         self._clock = clock
-        self._queue: dict[UUID, DispatchJob] = {}
+        self._queue: dict[UUID, Folded] = {}
+        self._virtual_seconds = self._entry_seconds = 0.0
+        self._places: dict[UUID, Place] = {}
+        self._waiting: set[UUID] = set()
         self.lagging = False
         self.workers: dict[UUID, tuple[int, float]] = {}
         self.leases: dict[UUID, tuple[Lease, float]] = {}
@@ -46,19 +66,36 @@ class MemoryDispatchTables:
         self.away = False
         """Nothing that is written arrives."""
 
-    def queue(self) -> dict[UUID, DispatchJob]:
+    def queue(self) -> dict[UUID, Folded]:
         if not self.lagging:
             self._queue = self._folded()
+            self._enter(each for each in self._queue.values() if each.row.status == QUEUED)
         return self._queue
 
-    def _folded(self) -> dict[UUID, DispatchJob]:
-        events = [decode(record.type, record.schema_version, record.data) for record in self._store]
-        rows: dict[UUID, DispatchJob | None] = {}
-        for event in events:
-            if type(event) in KEYS:
-                key = KEYS[type(event)](event)
-                rows[key] = project(rows.get(key), event)
-        return {key: row for key, row in rows.items() if row is not None}
+    def _folded(self) -> dict[UUID, Folded]:
+        rows: dict[UUID, Folded] = {}
+        for arrival, record in enumerate(self._store):
+            event = decode(record.type, record.schema_version, record.data)
+            if type(event) not in KEYS:
+                continue
+            key = KEYS[type(event)](event)
+            before = rows.pop(key, None)
+            row = project(before.row if before else None, event)
+            if row is not None:
+                is_the_same = before is not None and before.row.requested_at == row.requested_at
+                place = before.arrival if before and is_the_same else arrival
+                rows[key] = Folded(row, record.recorded_at, place)
+        return rows
+
+    def _enter(self, queued: Iterable[Folded]) -> None:
+        """Who has begun to wait comes in where the virtual clock was when the last job started."""
+        waiting: dict[UUID, int] = {}
+        for each in sorted(queued, key=lambda each: each.arrival):
+            waiting.setdefault(each.row.user_id, each.arrival)
+        for user_id in waiting.keys() - self._waiting:
+            before = self._places.get(user_id, Place(0.0, 0))
+            self._places[user_id] = Place(max(before.finish_seconds, self._entry_seconds), waiting[user_id])
+        self._waiting = set(waiting)
 
     async def free_workers(self, silence_seconds_max: float) -> Sequence[FreeWorker]:
         since = self._clock.seconds - silence_seconds_max
@@ -68,20 +105,32 @@ class MemoryDispatchTables:
             if seen_at > since and slots > (held := len(self.leased_to(worker_id)))
         ]
 
-    async def waiting_jobs(self, limit: int, but: Collection[UUID]) -> Sequence[WaitingJob]:
-        jobs = [
-            WaitingJob(
-                transcription_id=row.transcription_id,
-                user_id=row.user_id,
+    async def waiting_users(self, jobs_max: int, but: Collection[UUID]) -> Sequence[WaitingUser]:
+        running = Counter(lease.user_id for lease, _ in self.leases.values())
+        jobs: dict[UUID, list[WaitingJob]] = {}
+        for key, (row, since, _) in sorted(self.queue().items(), key=lambda item: item[1].arrival):
+            due_at = since + timedelta(seconds=row.pause_seconds)
+            if row.status != QUEUED or due_at > self._clock.now() or key in self.leases or key in but:
+                continue
+            job = WaitingJob(
+                transcription_id=key,
                 requested_at=row.requested_at,
-                running=sum(lease.user_id == row.user_id for lease, _ in self.leases.values()),
+                charge_seconds=0.0 if row.attempt else row.duration_seconds,
             )
-            for key, row in self.queue().items()
-            if row.status == QUEUED and row.due_at <= self._clock.now()
-            if key not in self.leases and key not in but
+            jobs.setdefault(row.user_id, []).append(job)
+        return [
+            WaitingUser(
+                user_id=user_id,
+                running=running[user_id],
+                finish_seconds=self._places[user_id].finish_seconds,
+                arrival=self._places[user_id].arrival,
+                jobs=of_user[:jobs_max],
+            )
+            for user_id, of_user in jobs.items()
         ]
-        room = [FreeWorker(worker_id=UUID(int=0), free_slots=limit)]
-        return [assignment.job for assignment in pick(jobs, room)]
+
+    async def virtual_seconds(self) -> float:
+        return self._virtual_seconds
 
     async def overdue(
         self, lease_seconds: float, but: Collection[UUID], *, silence_counts: bool = True
@@ -96,21 +145,34 @@ class MemoryDispatchTables:
         long_ago = self._clock.now() - timedelta(seconds=lease_seconds)
         return expired + [
             AttemptKey(key, row.attempt)
-            for key, row in self.queue().items()
-            if row.status == RUNNING and row.started_at and row.started_at < long_ago
+            for key, (row, since, _) in self.queue().items()
+            if row.status == RUNNING and since < long_ago
             if key not in self.leases and key not in but
         ]
 
-    async def grant(self, lease: Lease, lease_seconds: float) -> None:
+    async def grant(self, lease: Lease, lease_seconds: float, charge_seconds: float = 0.0) -> None:
         self._require_there()
         held = self.leases.get(lease.transcription_id)
         if held is None or held[0].attempt < lease.attempt:
             self.leases[lease.transcription_id] = (lease, self._clock.seconds + lease_seconds)
+            self._charge(lease.user_id, charge_seconds)
 
-    async def end(self, ended: AttemptKey) -> None:
+    def _charge(self, user_id: UUID, charge_seconds: float) -> None:
+        place = self._places.get(user_id)
+        if not charge_seconds:
+            return
+        if place is not None:
+            ends_at = charged(place.finish_seconds, self._virtual_seconds, charge_seconds)
+            self._places[user_id] = place._replace(finish_seconds=ends_at)
+        self._entry_seconds = self._virtual_seconds
+        self._virtual_seconds = advanced(self._virtual_seconds, charge_seconds, len(self._waiting))
+
+    async def end(self, ended: AttemptKey, worker_id: UUID | None = None) -> None:
         self._require_there()
-        held = self.leases.get(ended.transcription_id)
-        if held is not None and held[0].attempt == ended.attempt:
+        lease, _ = self.leases.get(ended.transcription_id, (None, 0.0))
+        if lease is None or lease.attempt != ended.attempt:
+            return
+        if worker_id in (None, lease.worker_id):
             del self.leases[ended.transcription_id]
 
     async def announce(self, workers: Sequence[WorkerReady], lease_seconds: float) -> None:
@@ -133,9 +195,10 @@ class MemoryDispatchTables:
         return True
 
     def _adopt(self, transcription_id: UUID, attempt: int, worker_id: UUID, lease_seconds: float) -> None:
-        row = self.queue().get(transcription_id)
-        if row is None or transcription_id in self.leases:
+        folded = self.queue().get(transcription_id)
+        if folded is None or transcription_id in self.leases:
             return
+        row = folded.row
         if (row.status, row.attempt, row.worker_id) == (RUNNING, attempt, worker_id):
             lease = Lease(
                 transcription_id=transcription_id,
@@ -147,9 +210,9 @@ class MemoryDispatchTables:
             self.leases[transcription_id] = (lease, self._clock.seconds + lease_seconds)
 
     def _drop_if_ended(self, lease: Lease, worker: WorkerReady) -> None:
-        row = self.queue().get(lease.transcription_id)
+        folded = self.queue().get(lease.transcription_id)
         listed = (lease.transcription_id, lease.attempt) in worker.running
-        if not listed and (row is None or row.requested_at != lease.requested_at):
+        if not listed and (folded is None or folded.row.requested_at != lease.requested_at):
             del self.leases[lease.transcription_id]
 
     async def dismiss(self, workers: Collection[UUID]) -> None:

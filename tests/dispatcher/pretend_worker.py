@@ -17,7 +17,7 @@ READY_SECONDS = 0.2
 
 
 class PretendWorker:
-    """`finishes` says whether it completes its jobs or only goes on and on about them."""
+    """`finishes` says whether it completes its jobs, once it may, or only goes on and on about them."""
 
     def __init__(
         self, jobs: JobConsumer, reports: ReportProducer, worker_id: UUID, *, finishes: bool
@@ -27,6 +27,9 @@ class PretendWorker:
         self._jobs = jobs
         self._reports = reports
         self._finishes = finishes
+        self._in_hand: list[TranscriptionStarted] = []
+        self.may_finish = asyncio.Event()
+        self.may_finish.set()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -35,7 +38,7 @@ class PretendWorker:
 
     async def _announce(self) -> None:
         while True:
-            running = () if self._finishes else tuple((s.transcription_id, s.attempt) for s in self.taken)
+            running = tuple((each.transcription_id, each.attempt) for each in self._in_hand)
             ready = WorkerReady(worker_id=self.worker_id, engine="pretended", slots=1, running=running)
             await self._reports.send(ready)
             await asyncio.sleep(READY_SECONDS)
@@ -44,6 +47,7 @@ class PretendWorker:
         async for job in self._jobs:
             if isinstance(job, TranscriptionStarted):
                 self.taken.append(job)
+                self._in_hand.append(job)
                 await self._report(job)
 
     async def _report(self, job: TranscriptionStarted) -> None:
@@ -55,7 +59,10 @@ class PretendWorker:
             ProgressReported(**identity, attempt=job.attempt, done_seconds=45.0, total_seconds=90.0)
         )
         if self._finishes:
-            await self._reports.send(AttemptSucceeded(**identity, attempt=job.attempt, result=result()))
+            await self.may_finish.wait()
+            self._in_hand.remove(job)
+            heard = result(user_id=job.user_id, transcription_id=job.transcription_id)
+            await self._reports.send(AttemptSucceeded(**identity, attempt=job.attempt, result=heard))
 
 
 @asynccontextmanager

@@ -103,10 +103,9 @@ class DispatchMachine(RuleBasedStateMachine):
         """About any attempt there ever was, so most are stale after a while."""
         job, attempt, worker_id = choice.choice(self.attempts)
         if kind == "success":
+            heard = result(user_id=identity(self.jobs[job][1]), transcription_id=job)
             self.take(
-                AttemptSucceeded(
-                    worker_id=worker_id, transcription_id=job, attempt=attempt, result=result()
-                )
+                AttemptSucceeded(worker_id=worker_id, transcription_id=job, attempt=attempt, result=heard)
             )
         else:
             self.take(

@@ -15,7 +15,7 @@ from domain.quota import QUOTA
 from domain.transcription import TRANSCRIPTION, Status, Transcription, transcription_id_of
 from infrastructure.clock import SystemClock
 from projections import transcriptions
-from tests.builders import ANNA, granted, identity, uploaded
+from tests.builders import ANNA, BERT, granted, identity, uploaded
 from tests.commands.conftest import PROVENANCE
 from tests.dispatcher.pretend_worker import pretend_worker
 from tests.projections.lives import happened
@@ -40,10 +40,10 @@ async def system(postgres: Database, kafka: str, tmp_path: Path) -> AsyncIterato
         yield fresh
 
 
-async def request(system: System, name: str) -> UUID:
+async def request(system: System, name: str, user_id: UUID = ANNA) -> UUID:
     file_id = identity(name)
-    await happened(system.store, ANNA, uploaded(file_id=file_id))
-    await request_transcription(file_id, ANNA, SystemClock().now(), system.store, PROVENANCE)
+    await happened(system.store, user_id, uploaded(file_id=file_id, user_id=user_id))
+    await request_transcription(file_id, user_id, SystemClock().now(), system.store, PROVENANCE)
     return transcription_id_of(file_id)
 
 
@@ -125,6 +125,35 @@ async def test_a_worker_that_goes_on_reporting_keeps_its_job_and_its_progress_sh
         await until(is_renewed_twice_over)
         state = await state_of(system, job)
         assert (state.status, state.attempt, state.worker_id) == ("processing", 1, worker.worker_id)
+
+
+async def waiting(system: System, user_id: UUID) -> int:
+    query = "select waiting from dispatch_users where user_id = $1"
+    return await system.pool.fetchval(query, user_id) or 0
+
+
+async def test_a_single_file_is_next_behind_twenty_five_of_another_user(system: System) -> None:
+    await happened(system.store, BERT, granted(60, user_id=BERT))
+    await system.start("relay", "dispatch")
+    for number in range(25):
+        await request(system, f"anna's {number}")
+    async with pretend_worker(system.settings) as worker:
+        worker.may_finish.clear()
+        await until(lambda: _is(len(worker.taken) == 1))
+        await request(system, "bert's", BERT)
+
+        async def are_all_waiting() -> bool:
+            return (await waiting(system, ANNA), await waiting(system, BERT)) == (24, 1)
+
+        await until(are_all_waiting)
+        worker.may_finish.set()
+        await until(lambda: _is(len(worker.taken) >= 4))
+        users = [started.user_id for started in worker.taken]
+        assert users[:4] == [ANNA, BERT, ANNA, ANNA]
+
+
+async def _is(condition: bool) -> bool:
+    return condition
 
 
 async def test_a_dispatcher_that_is_told_to_end_does_so_and_gives_the_lead_up(system: System) -> None:

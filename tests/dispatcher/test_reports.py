@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from commands.start_transcription import start_transcription
 from dispatcher.ports import AttemptKey, Lease
 from dispatcher.reports import ReportTaker
+from domain.attempts import ATTEMPTS_MAX
 from domain.log import VersionConflict
-from domain.transcription import TRANSCRIPTION, Transcription
+from domain.transcription import TRANSCRIPTION, Transcription, TranscriptionFailed
 from infrastructure.memory import InMemoryEventStore
 from schemas.messages import (
     AttemptFaulted,
@@ -20,7 +22,7 @@ from schemas.messages import (
     WorkerLeaving,
     WorkerReady,
 )
-from tests.builders import ANNA, NOON, OTHER_WORKER, WORKER, identity, result
+from tests.builders import ANNA, BERT, NOON, OTHER_WORKER, WORKER, identity, result
 from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 from tests.commands.conftest import PROVENANCE
 from tests.commands.stories import quota_of, transcription_queued
@@ -155,6 +157,48 @@ async def test_a_stale_success_is_ignored_and_leaves_the_newer_lease(
     assert tables.offsets == {0: 2}
 
 
+@pytest.mark.parametrize("permanent", [False, True])
+async def test_reports_of_a_worker_that_does_not_hold_the_attempt_are_void(
+    taker: ReportTaker, tables: MemoryDispatchTables, store: InMemoryEventStore, *, permanent: bool
+) -> None:
+    await assigned(store, tables)
+    before, leased = list(store), tables.leased_to(WORKER)
+    progress = ProgressReported(
+        worker_id=OTHER_WORKER,
+        transcription_id=TRANSCRIPTION_ID,
+        attempt=1,
+        done_seconds=80.0,
+        total_seconds=90.0,
+    )
+    lies = [replace(each, worker_id=OTHER_WORKER) for each in (succeeded(), faulted(permanent=permanent))]
+    await taker.take(batch(progress, *lies))
+    assert list(store) == before
+    assert tables.leased_to(WORKER) == leased
+    assert tables.progress == {}
+    await taker.take(batch(succeeded(), first_offset=3))
+    assert (await state_of(store)).status == "completed"
+
+
+async def test_a_transcript_in_the_place_of_another_user_is_a_fault_and_the_third_is_the_last(
+    taker: ReportTaker,
+    tables: MemoryDispatchTables,
+    store: InMemoryEventStore,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await transcription_queued(store)
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        await start_transcription(TRANSCRIPTION_ID, WORKER, NOON, store, PROVENANCE)
+        misplaced = replace(succeeded(attempt), result=result(user_id=BERT))
+        await taker.take(batch(misplaced, first_offset=attempt))
+    [*_, failed] = await store.read_stream(TRANSCRIPTION.stream_id(TRANSCRIPTION_ID))
+    assert isinstance(failed, TranscriptionFailed)
+    assert failed.reason == "transcript_misplaced"
+    assert await quota_of(store) == (60, 0, 0)
+    assert tables.leases == {}
+    assert str(BERT) not in caplog.text
+    assert str(TRANSCRIPTION_ID) in caplog.text
+
+
 async def test_a_report_about_nothing_stops_nothing(
     taker: ReportTaker, tables: MemoryDispatchTables, store: InMemoryEventStore
 ) -> None:
@@ -201,9 +245,9 @@ async def test_what_a_worker_finished_before_it_was_gone_counts(store: InMemoryE
     overdue_at_outcome: list[AttemptKey] = []
 
     class Watched(MemoryDispatchTables):
-        async def end(self, ended: AttemptKey) -> None:
+        async def end(self, ended: AttemptKey, worker_id: UUID | None = None) -> None:
             overdue_at_outcome.extend(await self.overdue(LEASE_SECONDS, []))
-            await super().end(ended)
+            await super().end(ended, worker_id)
 
     watched = Watched(store, MovedClock())
     await assigned(store, watched)

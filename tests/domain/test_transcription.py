@@ -3,15 +3,18 @@
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from domain.attempts import OBJECT_STORE_AWAY, WORKER_STOPPED
 from domain.errors import (
+    AttemptOfAnother,
     NotOwner,
     StaleAttempt,
     TranscriptionExists,
     TranscriptionNotCancellable,
     TranscriptionNotCompleted,
     TranscriptionNotFound,
+    TranscriptMisplaced,
 )
 from domain.transcription import (
     TRANSCRIPTION as DECIDER,
@@ -22,6 +25,7 @@ from domain.transcription import (
     EditTranscript,
     FailAttempt,
     RequestTranscription,
+    Result,
     StartTranscription,
     TranscriptionEvent,
     transcription_id_of,
@@ -66,16 +70,29 @@ def start(attempt: int, worker_id: UUID = WORKER) -> StartTranscription:
     )
 
 
-def complete(attempt: int) -> CompleteTranscription:
+def complete(
+    attempt: int, *, worker_id: UUID = WORKER, heard: Result | None = None
+) -> CompleteTranscription:
     return CompleteTranscription(
-        transcription_id=TRANSCRIPTION, attempt=attempt, result=result(), completed_at=NOON
+        transcription_id=TRANSCRIPTION,
+        attempt=attempt,
+        worker_id=worker_id,
+        result=heard or result(),
+        completed_at=NOON,
     )
 
 
-def fail(attempt: int, *, permanent: bool = False, reason: str = "lease_expired") -> FailAttempt:
+def fail(
+    attempt: int,
+    *,
+    permanent: bool = False,
+    reason: str = "lease_expired",
+    worker_id: UUID | None = None,
+) -> FailAttempt:
     return FailAttempt(
         transcription_id=TRANSCRIPTION,
         attempt=attempt,
+        worker_id=worker_id,
         reason=reason,
         permanent=permanent,
         failed_at=NOON,
@@ -148,6 +165,33 @@ def test_a_result_from_an_overtaken_attempt_is_refused() -> None:
 
 def test_a_result_for_a_cancelled_transcription_is_refused() -> None:
     given(DECIDER, *RUNNING, cancelled(1)).when(complete(1)).then_rejected(StaleAttempt)
+
+
+def test_a_result_from_a_worker_that_does_not_hold_the_attempt_is_refused() -> None:
+    given(DECIDER, *RUNNING).when(complete(1, worker_id=OTHER_WORKER)).then_rejected(AttemptOfAnother)
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        result(user_id=BERT),
+        result(transcription_id=identity("another transcription")),
+        replace(result(), transcript_sha256="of something else"),
+        replace(result(), transcript_key=f"media/{BERT}/talk"),
+        replace(result(), transcript_key=f"transcripts/{ANNA}/{TRANSCRIPTION}/../{BERT}/first.json"),
+        replace(result(), transcript_key=""),
+    ],
+)
+def test_a_transcript_in_another_place_than_its_own_is_refused(heard: Result) -> None:
+    given(DECIDER, *RUNNING).when(complete(1, heard=heard)).then_rejected(TranscriptMisplaced)
+
+
+def test_a_fault_from_a_worker_that_does_not_hold_the_attempt_is_refused() -> None:
+    given(DECIDER, *RUNNING).when(fail(1, worker_id=OTHER_WORKER)).then_rejected(AttemptOfAnother)
+
+
+def test_a_fault_from_the_worker_that_holds_the_attempt_counts() -> None:
+    given(DECIDER, *RUNNING).when(fail(1, worker_id=WORKER)).then(attempt_failed(1))
 
 
 def test_a_failed_attempt_leads_to_another() -> None:

@@ -14,6 +14,7 @@ from domain import quota
 from domain.decider import Decider
 from domain.log import Address, Decision, VersionConflict
 from domain.quota import QUOTA, DebitQuota, Quota, QuotaCommand, QuotaDebited, QuotaEvent
+from domain.transcript_keys import transcript_key
 from domain.transcription import TRANSCRIPTION, CompleteTranscription, FailAttempt, TranscriptionCompleted
 from infrastructure.memory import InMemoryEventStore
 from schemas.events import decode
@@ -30,12 +31,13 @@ Kind = TypeVar("Kind")
 
 
 class UnfencedTaker(ReportTaker):
-    """Takes every report as one about the attempt that is the current one."""
+    """Takes every report as one about the attempt that is the current one, of the worker that holds it."""
 
     async def _execute(self, outcome: Outcome) -> None:
         events = await self._store.read_stream(TRANSCRIPTION.stream_id(outcome.transcription_id))
-        current = TRANSCRIPTION.fold(events).attempt  # type: ignore[arg-type]  # its own events
-        await super()._execute(replace(outcome, attempt=current))
+        current = TRANSCRIPTION.fold(events)  # type: ignore[arg-type]  # its own events
+        worker_id = current.worker_id or outcome.worker_id
+        await super()._execute(replace(outcome, attempt=current.attempt, worker_id=worker_id))
 
 
 async def results_after_a_stale_one(taker: type[ReportTaker]) -> list[str]:
@@ -68,17 +70,21 @@ def _succeeded(attempt: int) -> AttemptSucceeded:
     )
 
 
+def _key(name: str) -> str:
+    return transcript_key(ANNA, TRANSCRIPTION_ID, name)
+
+
 def _of_type(store: InMemoryEventStore, kind: type[Kind]) -> list[Kind]:
     events = [decode(record.type, record.schema_version, record.data) for record in store]
     return [event for event in events if isinstance(event, kind)]
 
 
 async def test_of_two_attempts_only_the_current_one_gives_the_result() -> None:
-    assert await results_after_a_stale_one(ReportTaker) == ["transcripts/of attempt 2"]
+    assert await results_after_a_stale_one(ReportTaker) == [_key("of attempt 2")]
 
 
 async def test_without_comparing_attempts_a_stale_result_is_taken() -> None:
-    assert await results_after_a_stale_one(UnfencedTaker) == ["transcripts/of attempt 1"]
+    assert await results_after_a_stale_one(UnfencedTaker) == [_key("of attempt 1")]
 
 
 def careless(command: QuotaCommand, state: Quota) -> list[QuotaEvent]:
@@ -144,7 +150,11 @@ async def quota_after_a_crash_in_a_completion(store: CrashingStore) -> tuple[int
     await transcription_queued(store)
     await start_transcription(TRANSCRIPTION_ID, WORKER, NOON, store, PROVENANCE)
     complete = CompleteTranscription(
-        transcription_id=TRANSCRIPTION_ID, attempt=1, result=result(), completed_at=LATER
+        transcription_id=TRANSCRIPTION_ID,
+        attempt=1,
+        worker_id=WORKER,
+        result=result(),
+        completed_at=LATER,
     )
     store.crash_next = True
     with pytest.raises(ConnectionError):

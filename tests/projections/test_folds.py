@@ -30,6 +30,7 @@ from tests.builders import (
     released,
     requested,
     reserved,
+    result,
     started,
     uploaded,
 )
@@ -92,7 +93,11 @@ def test_a_started_transcription_is_processing_and_queued_again_when_the_attempt
 def test_a_completed_transcription_names_its_transcript_and_its_time() -> None:
     row = transcription(started(), completed())
     assert (row.status, row.completed_at, row.processing_time_seconds) == ("completed", NOON, 3)
-    assert (row.transcript_key, row.transcript_sha256, row.revision) == ("transcripts/first", "first", 1)
+    assert (row.transcript_key, row.transcript_sha256, row.revision) == (
+        result().transcript_key,
+        "first",
+        1,
+    )
 
 
 def test_a_failed_transcription_says_when_and_why() -> None:

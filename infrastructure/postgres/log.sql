@@ -3,7 +3,8 @@ select command, last_seq, conflicting_stream
 from append_events_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
 -- name: read
--- The columns in the order of LogRecord's fields. The first record comes whatever its size, so that a reader always gets on.
+-- The columns in the order of LogRecord's fields. The first two records come whatever their size, so that a reader
+-- always gets on, also one that asks again for the last that it has seen.
 select
     partition, seq, type, schema_version, data, stream_id, version, owner_id, event_id, recorded_at,
     actor, correlation_id, causation_id, request_id, traceparent
@@ -13,7 +14,7 @@ from (
         select * from events where partition = $1 and seq > $2 order by seq limit $3
     ) as following
 ) as measured
-where size_bytes <= $4 or seq = $2 + 1
+where size_bytes <= $4 or seq <= $2 + 2
 order by seq;
 
 -- name: head

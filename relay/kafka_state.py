@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from aiokafka.structs import TopicPartition
@@ -10,7 +11,7 @@ from msgspec import Struct
 from domain.log import LogRecord
 from domain.ports import EventLog
 from infrastructure.kafka.consumer import ConsumedMessage
-from infrastructure.kafka.tail import Tails
+from infrastructure.kafka.tail import Last, Tails
 from schemas.checkpoints import decode_checkpoint
 from schemas.topics import Topics, UnreadableMessage, record_of
 
@@ -34,8 +35,18 @@ class LogDiverged(Refused):
     def __init__(self, partition: int, seq: int) -> None:
         super().__init__(
             f"partition {partition}: event {seq} in Kafka is not event {seq} of the log. Is this the right "
-            "Kafka for this database? If it is, delete the events and checkpoints topics and restart the "
-            "relay, which fills them from the log"
+            "Kafka for this database, or did the database lose events in a failover? If it is, delete the events "
+            "and checkpoints topics and restart the relay, which fills them from the log; after a failover, "
+            "rebuild the read models as well (`stenolog rebuild all`)"
+        )
+
+
+class UnreadableEvents(Refused):
+    def __init__(self, partition: int) -> None:
+        super().__init__(
+            f"partition {partition}: the last messages of the events topic cannot be read as events, and no checkpoint says "
+            "how far they go. Is another version of Stenolog relaying, or somebody else writing there? If not, "
+            "delete the events and checkpoints topics and restart the relay, which fills them from the log"
         )
 
 
@@ -55,10 +66,16 @@ class Sent(Struct, frozen=True):
 
 
 class KafkaState(Struct, frozen=True, kw_only=True):
-    """`events_aged_out` is true when retention has removed events from the front of the partition."""
+    """`events_aged_out` is true when retention has removed events from the front of the partition.
+
+    After `last` there may be messages that cannot be read: events with headers of another version, damaged ones,
+    somebody else's. Whether `checkpoint` is the last of all is then what counts.
+    """
 
     checkpoint: int | None = None
+    checkpoint_is_last: bool = True
     last: Sent | None = None
+    last_is_last: bool = True
     events_aged_out: bool = False
 
     @property
@@ -67,8 +84,11 @@ class KafkaState(Struct, frozen=True, kw_only=True):
 
         The last event in Kafka decides, whatever the checkpoint says: both are written in one transaction,
         so where they differ Kafka has lost the end of one of the topics. Only where retention removed all
-        events does the checkpoint know more; where there are none for another reason, all are sent again.
+        events, or the last ones cannot be read, does the checkpoint know more; where there are none for
+        another reason, all are sent again.
         """
+        if not self.last_is_last:
+            return self.reached
         if self.last is not None:
             return self.last.record.seq
         return (self.checkpoint or 0) if self.events_aged_out else 0
@@ -76,12 +96,26 @@ class KafkaState(Struct, frozen=True, kw_only=True):
     @property
     def reached(self) -> int:
         """The highest `seq` that Kafka knows of in any way."""
-        return max(self.resume_after, self.checkpoint or 0)
+        return max(self.last.record.seq if self.last else 0, self.checkpoint or 0)
+
+    @property
+    def says_how_far(self) -> bool:
+        """Whether it is known what was relayed, although the last messages cannot be read."""
+        if self.last_is_last:
+            return True
+        last_seq = self.last.record.seq if self.last else 0
+        return self.checkpoint is not None and self.checkpoint_is_last and self.checkpoint >= last_seq
 
     @property
     def is_whole(self) -> bool:
         """Whether events and checkpoint tell the same, as they do when nothing was lost."""
         return self.checkpoint == (self.last.record.seq if self.last else None)
+
+    @property
+    def last_event_id(self) -> UUID | None:
+        """Of the event after which the relay goes on, when it can be read."""
+        is_last = self.last is not None and self.last.record.seq == self.resume_after
+        return self.last.record.event_id if self.last is not None and is_last else None
 
     @property
     def last_offset(self) -> int:
@@ -121,11 +155,28 @@ class KafkaPartition:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _look(self) -> KafkaState:
+        checkpoint = await self._tails.last(self._checkpoints, _checkpointed_seq)
+        last = await self._last_event()
         return KafkaState(
-            checkpoint=await self._tails.last(self._checkpoints, _checkpointed_seq),
-            last=await self._tails.last(self._events, _sent),
+            checkpoint=checkpoint.content,
+            checkpoint_is_last=not checkpoint.unreadable_follows,
+            last=last.content,
+            last_is_last=not last.unreadable_follows,
             events_aged_out=(await self._tails.begins(self._events))[self._events] > 0,
         )
+
+    async def _last_event(self) -> Last[Sent]:
+        """A broker whose files were cut may answer everything but this, without an error: silence counts, too."""
+        try:
+            return await self._tails.last(self._events, _sent)
+        except TimeoutError:
+            if await self._tails.held_up(self._events):
+                raise
+        try:
+            return await self._tails.last(self._events, _sent)
+        except TimeoutError:
+            await self._tails.ends(self._events)  # It does answer.
+            return Last(unreadable_follows=True)
 
     async def require_end_after(self, offset: int) -> None:
         """Raises KafkaWentBack when the events end before what was sent."""
@@ -135,7 +186,9 @@ class KafkaPartition:
 
 
 async def require_same_story(log: EventLog, partition: int, state: KafkaState) -> None:
-    """Raises LogBehindKafka or LogDiverged."""
+    """Raises LogBehindKafka, LogDiverged or UnreadableEvents."""
+    if not state.says_how_far:
+        raise UnreadableEvents(partition)
     head = await log.head(partition)
     if state.reached > head:
         raise LogBehindKafka(partition, state.reached, head)

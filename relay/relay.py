@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Never
+from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
@@ -19,6 +20,7 @@ from relay.kafka_state import (
     KafkaPartition,
     KafkaWentBack,
     LogBehindKafka,
+    LogDiverged,
     Refused,
     require_same_story,
 )
@@ -35,7 +37,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     poll_seconds: float = 1.0
     """How long an append may go unnoticed when its notification is lost."""
     check_seconds: float = 5.0
-    """How often an idle relay looks whether log and Kafka still have what they had."""
+    """How often an idle relay looks whether Kafka still has what it had; at the log it looks at each turn."""
     settle_seconds: float = 2.0
     """How long Kafka may take to make up its mind about the transactions of a relay that died."""
     backoff_seconds: float = 0.1
@@ -68,6 +70,8 @@ class PartitionRelay:
         self._failures = 0
         self._check_at = 0.0
         self._seq = 0
+        self._event_id: UUID | None = None
+        """Of the event at `_seq`, when that is known."""
         self._offset = -1
         self.events_relayed = 0
         self.transactions = 0
@@ -121,6 +125,7 @@ class PartitionRelay:
             )
         logger.info("relay of partition %d goes on after event %d", self._partition, state.resume_after)
         self._seq, self._offset = state.resume_after, state.last_offset
+        self._event_id = state.last_event_id
 
     async def _end(self, problem: HangingTransaction, producer: TransactionalProducer) -> None:
         logger.warning("Kafka lost the end of a transaction in %s: ending it", problem)
@@ -128,15 +133,30 @@ class PartitionRelay:
         await producer.end_hanging(self._messages_of(await self._log.read(self._partition, 0, 1)))
 
     async def _following(self) -> Sequence[LogRecord]:
-        records = await self._log.read(self._partition, self._seq, self._limits.records_max)
-        for expected, record in enumerate(records, self._seq + 1):
+        """What comes after the last event that was relayed, which is read as well: is it still the same?"""
+        overlap = min(self._seq, 1)
+        after_seq = self._seq - overlap
+        records = await self._log.read(self._partition, after_seq, self._limits.records_max + overlap)
+        for expected, record in enumerate(records, after_seq + 1):
             if record.seq != expected:
                 raise LogGap(f"partition {self._partition} has {record.seq} where {expected} belongs")
-        return records
+        if overlap:
+            await self._require_same(records[:1])
+        return records[overlap:]
+
+    async def _require_same(self, relayed: Sequence[LogRecord]) -> None:
+        """A failover may take back what was committed, and the log then goes on otherwise, under the same numbers."""
+        if not relayed:
+            head = await self._log.head(self._partition)
+            raise LogBehindKafka(self._partition, self._seq, head)
+        if self._event_id is None:
+            self._event_id = relayed[0].event_id
+        if relayed[0].event_id != self._event_id:
+            raise LogDiverged(self._partition, self._seq)
 
     async def _send(self, records: Sequence[LogRecord], producer: TransactionalProducer) -> None:
         sent = await producer.transact(self._messages_of(records), self._require_forward)
-        self._seq = records[-1].seq
+        self._seq, self._event_id = records[-1].seq, records[-1].event_id
         self._offset = max(each.offset for each in self._events_among(sent))
         self._failures = 0
         self.transactions += 1
@@ -161,8 +181,6 @@ class PartitionRelay:
             return
         self._check_at = now + self._limits.check_seconds
         await there.require_end_after(self._offset)
-        if (head := await self._log.head(self._partition)) < self._seq:
-            raise LogBehindKafka(self._partition, self._seq, head)
 
     async def _back_off(self, problem: Exception) -> None:
         pause_seconds = self._limits.backoff_seconds * 2**self._failures

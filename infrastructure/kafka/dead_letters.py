@@ -2,9 +2,10 @@
 
 import logging
 
-from infrastructure.kafka.consumer import ConsumedMessage, PartitionReader
+from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.failures import KafkaUnreachable
 from infrastructure.kafka.producer import IdempotentProducer, Message
+from infrastructure.kafka.reader import PartitionReader
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,9 @@ from typing import Final
 
 from domain.log import RecordedEvent
 from domain.ports import FeedPosition, FeedRecord
-from infrastructure.kafka.consumer import ConsumedMessage, PartitionReader
+from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
+from infrastructure.kafka.reader import PartitionReader
 from schemas.topics import Topics, UnreadableMessage, event_of
 
 logger = logging.getLogger(__name__)

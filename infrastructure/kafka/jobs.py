@@ -9,9 +9,10 @@ from uuid import UUID
 import msgspec
 
 from domain.transcription import TranscriptionCancelled, TranscriptionStarted
-from infrastructure.kafka.consumer import RETRY_SECONDS, ConsumedMessage, PartitionReader
+from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
 from infrastructure.kafka.failures import KafkaUnreachable
+from infrastructure.kafka.reader import RETRY_SECONDS, PartitionReader
 from schemas.events import UnknownEventType, decode
 from schemas.partitions import partition_of
 from schemas.topics import Topics, UnreadableMessage, record_of
@@ -67,7 +68,7 @@ class JobConsumer:
         now = asyncio.get_running_loop().time
         deadline = now() + timeout_seconds
         while True:
-            fetched = await self._reader.read(max(0.0, deadline - now()), JOBS_MAX)
+            fetched = await self._reader.read_past_damage(max(0.0, deadline - now()), JOBS_MAX)
             batch = await self._mine(fetched.get(self._partition, ()))
             if batch or now() >= deadline:
                 return batch

@@ -6,9 +6,10 @@ from typing import Final
 
 import msgspec
 
-from infrastructure.kafka.consumer import ConsumedMessage, PartitionReader
+from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
 from infrastructure.kafka.producer import IdempotentProducer, Message
+from infrastructure.kafka.reader import PartitionReader
 from infrastructure.kafka.topics import partitions_of
 from schemas.messages import Report, decode_report, encode_report
 from schemas.topics import Topics
@@ -68,7 +69,7 @@ class ReportConsumer:
         now = asyncio.get_running_loop().time
         deadline = now() + timeout_seconds
         while True:
-            fetched = await self._reader.read(max(0.0, deadline - now()), REPORTS_MAX)
+            fetched = await self._reader.read_past_damage(max(0.0, deadline - now()), REPORTS_MAX)
             batch = [each for messages in fetched.values() for each in await self._readable(messages)]
             if batch or now() >= deadline:
                 return batch

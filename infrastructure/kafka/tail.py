@@ -1,14 +1,17 @@
-"""The last committed message of a partition, found from its end."""
+"""The last committed message of a partition that can be understood, found from its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
+from msgspec import Struct
 
 from infrastructure.kafka.consumer import ConsumedMessage, close_consumer, new_consumer, start_consumer
+from infrastructure.kafka.one_by_one import sweep
 
 LOOK_SECONDS: Final = 30.0
 """Longer than a transaction may stay open, since nothing after an open one can be seen."""
@@ -16,8 +19,17 @@ ASK_SECONDS: Final = 10.0
 FETCH_WAIT_MS: Final = 10
 POLL_MS: Final = 50
 FIRST_STRIDE: Final = 64
+UNREADABLE_MAX: Final = 1_000
+"""After so many messages that cannot be understood nobody looks on for one that can."""
 
 Content = TypeVar("Content")
+
+
+class Last(Struct, Generic[Content], frozen=True):
+    """The last message that is understood, if there is one, and whether others follow that are not."""
+
+    content: Content | None = None
+    unreadable_follows: bool = False
 
 
 class Tails:
@@ -63,8 +75,8 @@ class Tails:
 
     async def last(
         self, where: TopicPartition, understand: Callable[[ConsumedMessage], Content | None]
-    ) -> Content | None:
-        """What `understand` makes of the last committed message it does not answer None for; None without one.
+    ) -> Last[Content]:
+        """What `understand` makes of the last committed message it does not answer None for.
 
         Waits for open transactions to end.
         """
@@ -83,27 +95,50 @@ async def _last(
     where: TopicPartition,
     offsets: tuple[int, int],
     understand: Callable[[ConsumedMessage], Content | None],
-) -> Content | None:
+) -> Last[Content]:
     """Goes back in growing strides: markers and aborted transactions take offsets, but are no messages."""
     begin, stop = offsets
     stride = FIRST_STRIDE
+    unreadable = 0
     consumer.assign([where])
-    while stop > begin:
+    while stop > begin and unreadable < UNREADABLE_MAX:
         start = max(begin, stop - stride)
         consumer.seek(where, start)
-        found = [understand(each) async for each in _between(consumer, where, stop)]
-        if understood := [each for each in found if each is not None]:
-            return understood[-1]
+        found = [each and understand(each) async for each in _between(consumer, where, stop)]
+        for content in reversed(found):
+            if content is not None:
+                return Last(content, unreadable > 0)
+            unreadable += 1
         stop, stride = start, stride * 8
-    return None
+    return Last(None, unreadable > 0)
 
 
 async def _between(
     consumer: AIOKafkaConsumer, where: TopicPartition, stop: int
-) -> AsyncIterator[ConsumedMessage]:
-    """The messages from the consumer's position up to the offset `stop`."""
-    while await consumer.position(where) < stop:
-        fetched = await consumer.getmany(where, timeout_ms=POLL_MS)
+) -> AsyncIterator[ConsumedMessage | None]:
+    """The messages from the consumer's position up to the offset `stop`; None instead of those that are damaged."""
+    while (position := await consumer.position(where)) < stop:
+        try:
+            fetched = await consumer.getmany(where, timeout_ms=POLL_MS)
+        except CorruptRecordException:
+            consumer.seek(where, position)
+            async for message in _before_damage(consumer, where):
+                if message.offset < stop:
+                    yield message
+            yield None
+            return
         for message in fetched.get(where, ()):
             if message.offset < stop:
                 yield message
+
+
+async def _before_damage(
+    consumer: AIOKafkaConsumer, where: TopicPartition
+) -> AsyncIterator[ConsumedMessage]:
+    while True:
+        swept = await sweep(consumer, UNREADABLE_MAX)
+        for message in swept.messages.get(where, ()):
+            yield message
+        if swept.damage is not None:
+            return
+        await asyncio.sleep(POLL_MS / 1000)

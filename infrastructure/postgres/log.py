@@ -52,7 +52,7 @@ class PostgresEventLog:
         return self._partition_count
 
     async def read(self, partition: int, after_seq: int, limit: int) -> Sequence[LogRecord]:
-        """At most READ_BYTES_MAX of data at once, unless a single record has more."""
+        """At most READ_BYTES_MAX of data at once, unless the first two records have more."""
         query = _SQL["read"]
 
         async def fetch() -> Sequence[LogRecord]:

@@ -16,7 +16,8 @@ select partition from log_partitions where partition = any ($1) for update skip 
 select stream_id, after, version, event_id, type, schema_version, data from read_streams_v1($1, $2, $3, $4);
 
 -- name: read
--- The columns in the order of LogRecord's fields. The first record comes whatever its size, so that a reader always gets on.
+-- The columns in the order of LogRecord's fields. The first two records come whatever their size, so that a reader
+-- always gets on, also one that asks again for the last that it has seen.
 select
     partition, seq, type, schema_version, data, stream_id, version, owner_id, event_id, recorded_at,
     actor, correlation_id, causation_id, request_id, traceparent
@@ -26,7 +27,7 @@ from (
         select * from events where partition = $1 and seq > $2 order by seq limit $3
     ) as following
 ) as measured
-where size_bytes <= $4 or seq = $2 + 1
+where size_bytes <= $4 or seq <= $2 + 2
 order by seq;
 
 -- name: head

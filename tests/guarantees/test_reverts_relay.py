@@ -107,12 +107,13 @@ class CheckpointApart(PartitionRelay):
         await super()._resume(*there)
         checkpoints = await committed(self._bootstrap, self._topics.checkpoints)
         self._seq = decode_checkpoint(checkpoints[-1].value).seq if checkpoints else 0
+        self._event_id = None
 
     async def _send(self, records: Sequence[LogRecord], producer: TransactionalProducer) -> None:
         *events, checkpoint = messages_of(records, self._topics, self._partition, self._log.partition_count)
         await producer.transact(events, lambda _: None)
         await producer.transact([checkpoint], lambda _: None)
-        self._seq = records[-1].seq
+        self._seq, self._event_id = records[-1].seq, records[-1].event_id
         self.events_relayed += len(records)
 
 

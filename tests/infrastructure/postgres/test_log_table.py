@@ -75,4 +75,5 @@ async def test_a_page_is_bounded_in_bytes_and_still_gets_on(
     monkeypatch.setattr("infrastructure.postgres.log.READ_BYTES_MAX", 3 * len(first.data))
     assert [record.seq for record in await log.read(0, 0, 100)] == [1, 2, 3]
     monkeypatch.setattr("infrastructure.postgres.log.READ_BYTES_MAX", 1)
-    assert [record.seq for record in await log.read(0, 4, 100)] == [5]
+    assert [record.seq for record in await log.read(0, 4, 100)] == [5, 6]
+    assert [record.seq for record in await log.read(0, 9, 100)] == [10]

@@ -6,9 +6,18 @@ import gc
 import pytest
 
 from infrastructure.kafka.clients import end_task
-from infrastructure.kafka.consumer import PartitionReader, new_consumer, start_consumer
+from infrastructure.kafka.consumer import new_consumer, start_consumer
 from infrastructure.kafka.failures import KafkaUnreachable
-from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, fresh_topics, publish, records
+from infrastructure.kafka.reader import PartitionReader
+from infrastructure.kafka.topics import create_topics
+from schemas.topics import Topics
+from tests.infrastructure.kafka.messages import (
+    DEADLINE_SECONDS,
+    delete_topics,
+    fresh_topics,
+    publish,
+    records,
+)
 
 
 async def read(reader: PartitionReader, count: int) -> list[int]:
@@ -23,7 +32,7 @@ async def read(reader: PartitionReader, count: int) -> list[int]:
 async def test_a_consumer_whose_fetching_died_in_silence_is_replaced(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     await publish(kafka, topics, records(1, 2))
-    reader = PartitionReader(kafka, topics.events, check_seconds=0.1)
+    reader = PartitionReader(kafka, topics.events, check_seconds=1.0)
     reader.assign({0: 0})
     assert await read(reader, 2) == [0, 1]
     assert reader._consumer is not None
@@ -45,16 +54,79 @@ async def test_a_reader_that_was_closed_goes_on_where_it_was(kafka: str) -> None
     await reader.close()
 
 
+async def make_again(kafka: str, topics: Topics, count: int) -> None:
+    """The events topic, with other events than those it had."""
+    await delete_topics(kafka, topics.events)
+    await create_topics(kafka, topics, 1)
+    await publish(kafka, topics, records(*range(101, 101 + count)))
+
+
+@pytest.mark.parametrize("count", [1, 3, 5], ids=["shorter", "just as long", "longer"])
+async def test_a_topic_that_was_made_again_meanwhile_is_read_from_its_beginning(
+    kafka: str, count: int
+) -> None:
+    topics = await fresh_topics(kafka)
+    await publish(kafka, topics, records(1, 2, 3))
+    reader = PartitionReader(kafka, topics.events, check_seconds=0.5)
+    reader.assign({0: 0})
+    assert await read(reader, 3) == [0, 1, 2]
+    await reader.close()
+    await make_again(kafka, topics, count)
+    assert await read(reader, count) == list(range(count))
+    await reader.close()
+
+
+async def test_a_reader_whose_offset_fits_a_topic_made_again_does_not_stand_still(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    await publish(kafka, topics, records(1, 2, 3))
+    reader = PartitionReader(kafka, topics.events, check_seconds=0.5)
+    reader.assign({0: 0})
+    assert await read(reader, 3) == [0, 1, 2]
+    assert reader._consumer is not None
+    # As when the machine is busy: it does not ask while the topic is away and short.
+    reader._consumer.pause(*reader._consumer.assignment())
+    await make_again(kafka, topics, 3)
+    reader._consumer.resume(*reader._consumer.assignment())
+    assert await read(reader, 3) == [0, 1, 2]
+    await reader.close()
+
+
+async def test_who_began_at_the_end_does_not_stand_still_in_a_topic_made_again(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    await publish(kafka, topics, records(1, 2, 3))
+    reader = PartitionReader(kafka, topics.events, check_seconds=0.5)
+    reader.assign({0: 3})
+    assert not await reader.read(2.0, 100)
+    await reader.close()
+    await make_again(kafka, topics, 3)
+    assert await read(reader, 3) == [0, 1, 2]
+    await reader.close()
+
+
+async def test_a_quiet_partition_is_read_once_however_often_it_is_looked_at(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    await publish(kafka, topics, records(1, 2, 3))
+    reader = PartitionReader(kafka, topics.events, check_seconds=0.0)
+    reader.assign({0: 0})
+    assert await read(reader, 3) == [0, 1, 2]
+    for _ in range(10):
+        assert await reader.read(0.1, 100) == {}
+    await publish(kafka, topics, records(4))
+    assert await read(reader, 1) == [3]
+    await reader.close()
+
+
 async def test_who_does_not_wait_takes_no_consumer_for_stuck(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     await publish(kafka, topics, records(1, 2))
     reader = PartitionReader(kafka, topics.events, check_seconds=0.0)
     reader.assign({0: 0})
-    await reader.read(0.0, 100)
+    fetched = await reader.read(0.0, 100)
     first = reader._consumer
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not await reader.read(0.0, 100):
+        while not fetched:
             await asyncio.sleep(0)
+            fetched = await reader.read(0.0, 100)
     assert reader._consumer is first
     await reader.close()
 
@@ -76,7 +148,7 @@ async def test_nobody_at_the_address_is_no_error_while_reading() -> None:
 async def test_nobody_at_the_address_is_an_error_for_who_needs_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("infrastructure.kafka.consumer.REACH_SECONDS", 0.1)
+    monkeypatch.setattr("infrastructure.kafka.reader.REACH_SECONDS", 0.1)
     with pytest.raises(KafkaUnreachable):
         await PartitionReader("127.0.0.1:1", "events").ends([0])
 

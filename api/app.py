@@ -23,10 +23,12 @@ from api import (
     transcriptions,
     transcripts,
 )
+from api.attempts import Attempts
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords
 from api.patience import Impatient
 from api.requests import add_headers, provide_caller
+from api.source import TrustedProxies
 from api.tokens import SECRET_CHARACTERS_MIN, Tokens, require_token
 from api.transcript_texts import TranscriptTexts
 from api.uploads import clear_leftovers
@@ -34,6 +36,7 @@ from infrastructure.clock import SystemClock
 from infrastructure.media.probe import MediaFacts, ProbeLimits, probe
 from infrastructure.object_store import folder_of, open_object_store
 from infrastructure.postgres.credentials import PostgresCredentials
+from infrastructure.postgres.known_sources import PostgresKnownSources
 from infrastructure.postgres.pool import create_pool
 from infrastructure.postgres.rate_limits import PostgresRateLimit
 from infrastructure.postgres.store import PostgresEventStore
@@ -51,6 +54,7 @@ OpenParts = Callable[[Settings], AbstractAsyncContextManager[Parts]]
 @asynccontextmanager
 async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """The real ones. Raises InvalidSetting, or DatabaseProblem."""
+    proxies = TrustedProxies(settings.trusted_proxies)
     async with (
         await create_pool(
             settings.database_url, application_name="stenolog api", size_max=CONNECTIONS_MAX
@@ -68,7 +72,10 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             store=store,
             credentials=PostgresCredentials(pool, settings.partitions),
             objects=objects,
-            rate_limit=PostgresRateLimit(pool),
+            attempts=Attempts(
+                PostgresRateLimit(pool), PostgresKnownSources(pool), settings.login_attempts_per_minute
+            ),
+            proxies=proxies,
             read_models=pool,
             progress=progress,
             passwords=Passwords(),

@@ -49,12 +49,30 @@ class MalformedUpload(Rejection):
     code = "malformed_upload"
 
 
-class TooManyTries(Rejection):
+class ComeBackLater(Rejection):
+    """What is asked for can be had later; the answer says when in `Retry-After`."""
+
+    def __init__(self, text: str, retry_after_seconds: int) -> None:
+        super().__init__(text)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyTries(ComeBackLater):
     code = "too_many_tries"
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(f"Too many tries: wait {retry_after_seconds} s")
-        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"Too many tries: wait {retry_after_seconds} s", retry_after_seconds)
+
+
+class Overloaded(ComeBackLater):
+    """So many ask for the same at once that waiting in the queue would take too long."""
+
+    code = "overloaded"
+
+    def __init__(self, what: str, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"Too many {what} at this moment: try again in {retry_after_seconds} s", retry_after_seconds
+        )
 
 
 STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
@@ -74,6 +92,7 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.StaleAttempt: HTTPStatus.CONFLICT,
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     TooManyTries: HTTPStatus.TOO_MANY_REQUESTS,
+    Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """By the nearest class: a subclass has its parent's status unless it stands here itself."""
 
@@ -93,7 +112,7 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
             members["transcription_id"] = rejection.transcription_id
         case errors.InvalidField():
             members["field"] = rejection.field
-        case TooManyTries():
+        case ComeBackLater():
             headers["Retry-After"] = str(rejection.retry_after_seconds)
         case NotAuthenticated():
             headers["WWW-Authenticate"] = "Bearer"

@@ -3,13 +3,15 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from litestar.datastructures import State
 
+from api.attempts import Attempts
 from api.consistency import ReadModelProgress
 from api.health import Health
 from api.passwords import Passwords
+from api.source import TrustedProxies
 from api.tokens import Tokens
 from api.transcript_texts import TranscriptTexts
 from domain.ports import Clock, Credentials, EventStore, ObjectStore
@@ -21,12 +23,6 @@ Probe: TypeAlias = Callable[[Path], Awaitable[MediaFacts]]
 """Raises UnreadableMedia."""
 
 
-class RateLimit(Protocol):
-    async def allow(self, key: str, limit: int, window_seconds: int) -> float:
-        """Counts one try unless it is refused; the seconds to wait, 0 when it is allowed."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """`read_models` is a pool whose connections find the tables of the projections."""
@@ -36,7 +32,8 @@ class Parts:
     store: EventStore
     credentials: Credentials
     objects: ObjectStore
-    rate_limit: RateLimit
+    attempts: Attempts
+    proxies: TrustedProxies
     read_models: Pool
     progress: ReadModelProgress
     passwords: Passwords

@@ -48,6 +48,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often a worker says that it is there."""
     consistency_wait_seconds: Annotated[float, Meta(ge=0)] = 2.0
     login_attempts_per_minute: PositiveInt = 10
+    trusted_proxies: str = ""
+    """Addresses and networks whose Forwarded and X-Forwarded-For say where a request comes from."""
     window_seconds: Annotated[float, Meta(ge=5, le=900)] = 60.0
     """About how much sound lies between two checkpoints of a job. Whisper loses words at the ends of short windows."""
     scripted_speed: PositiveFloat = 1000.0

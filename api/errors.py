@@ -23,6 +23,7 @@ from api.tokens import NotAuthenticated
 from domain import errors
 from domain.errors import Rejection
 from domain.ports import ObjectStoreUnavailable
+from infrastructure.disk import is_full
 from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
 from schemas.bodies import Problem
 
@@ -30,6 +31,8 @@ _LOGGER = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 2
+FULL_RETRY_AFTER_SECONDS: Final = 60
+"""Somebody has to make room."""
 _TYPE: Final = "urn:stenolog:problem:"
 _CLIENT_GONE: Final = "client disconnected prematurely"
 
@@ -91,8 +94,8 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.TranscriptionNotCancellable: HTTPStatus.CONFLICT,
     errors.StaleAttempt: HTTPStatus.CONFLICT,
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    TooManyTries: HTTPStatus.TOO_MANY_REQUESTS,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    ComeBackLater: HTTPStatus.TOO_MANY_REQUESTS,
 }
 """By the nearest class: a subclass has its parent's status unless it stands here itself."""
 
@@ -160,12 +163,26 @@ def answer_client_gone(
 
 
 def answer_unavailable(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
-    """A part cannot be reached just now. Whether a command was carried out may be unknown."""
+    """A part cannot be reached just now, or has no room left. Whether a command was carried out may be unknown."""
+    if is_full(problem):
+        return _answer_full(request, problem)
     _LOGGER.warning("request %s got no answer: %r", request_id_of(request.scope), problem)
     part = "The object store" if isinstance(problem, ObjectStoreUnavailable) else "A part of the system"
     text = f"{part} does not answer: look whether it was done, and else try again"
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", text, headers=headers)
+
+
+def answer_system_error(request: Request[Any, Any, Any], problem: OSError) -> Response[Problem]:
+    """A full disk is said to be one; what else the system refuses is unexpected."""
+    return _answer_full(request, problem) if is_full(problem) else answer_unexpected(request, problem)
+
+
+def _answer_full(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
+    _LOGGER.error("request %s found the disk full: %s", request_id_of(request.scope), problem)
+    text = "The server's disk is full: try again once there is room"
+    headers = {"Retry-After": str(FULL_RETRY_AFTER_SECONDS)}
+    return _problem(request, HTTPStatus.INSUFFICIENT_STORAGE, "disk_full", text, headers=headers)
 
 
 def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
@@ -191,6 +208,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     InternalServerException: answer_client_gone,
     HTTPException: answer_http,
     **dict.fromkeys(_UNAVAILABLE, answer_unavailable),
+    OSError: answer_system_error,
     Exception: answer_unexpected,
 }
 

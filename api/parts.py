@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+from uuid import UUID
 
 from litestar.datastructures import State
 
@@ -14,13 +15,14 @@ from api.passwords import Passwords
 from api.source import TrustedProxies
 from api.tokens import Tokens
 from api.transcript_texts import TranscriptTexts
+from api.upload_room import UploadRoom
 from domain.ports import Clock, Credentials, EventStore, ObjectStore
 from infrastructure.media.probe import MediaFacts
 from infrastructure.postgres.pool import Pool
 from infrastructure.settings import Settings
 
-Probe: TypeAlias = Callable[[Path], Awaitable[MediaFacts]]
-"""Raises UnreadableMedia."""
+Probe: TypeAlias = Callable[[Path, UUID], Awaitable[MediaFacts]]
+"""Measures an upload of a user. Raises UnreadableMedia or Overloaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Parts:
     texts: TranscriptTexts
     probe: Probe
     spool: Path
+    upload_room: UploadRoom
     health: Health
 
 

@@ -36,6 +36,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     partitions: Annotated[int, Meta(ge=1, le=256)] = 8
     free_minutes: Annotated[int, Meta(ge=0)] = 60
     upload_max_bytes: PositiveInt = 2 * 1024**3
+    uploads_per_user: PositiveInt = 20
+    spool_max_bytes: Annotated[int, Meta(ge=0)] = 0
+    """What uploads on their way may take of the disk in one API process; 0: eight times the largest upload."""
     media_seconds_max: PositiveFloat = 10 * 3600.0
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000

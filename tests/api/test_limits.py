@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from api.attempts import ACCOUNT_ALLOWANCE, SOURCE_ALLOWANCE
 from infrastructure.settings import Settings
-from tests.api.rig import PASSWORD, Installation, Person, in_one_task, installed
+from tests.api.rig import PASSWORD, Installation, Person, in_one_task, installed, sound
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -129,3 +130,33 @@ async def test_the_addresses_of_one_ipv6_network_share_a_limit(strict: Installat
     email = f"{uuid4().hex}@example.com"
     clients = [strict.client(f"2001:db8:0:7::{number}") for number in range(1, 5)]
     assert [(await log_in(client, email)).status_code for client in clients] == [401, 401, 401, 429]
+
+
+async def test_a_user_may_not_have_many_uploads_at_once(
+    installation: Installation, anna: Person, bert: Person
+) -> None:
+    room, uploads_max = installation.parts.upload_room, installation.parts.settings.uploads_per_user
+    with ExitStack() as under_way:
+        for _ in range(uploads_max):
+            under_way.enter_context(room.admitted(UUID(anna.user_id)))
+        refused = await anna.uploads()
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_uploads")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert (await bert.uploads()).status_code == 201
+    assert (await anna.uploads()).status_code == 201
+
+
+async def test_an_upload_for_which_there_is_no_room_is_told_to_come_back(
+    installation: Installation, anna: Person
+) -> None:
+    room, largest = installation.parts.upload_room, installation.parts.settings.upload_max_bytes
+    with ExitStack() as under_way:
+        for _ in range(4):
+            under_way.enter_context(room.admitted(uuid4())).grow_to(largest)
+        for share in (2, 1, 0.5):
+            under_way.enter_context(room.admitted(uuid4())).grow_to(int(share * largest))
+        refused = await anna.uploads(sound(50))
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert await anna.left_nothing()
+    assert (await anna.uploads()).status_code == 201

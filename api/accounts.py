@@ -1,17 +1,14 @@
 """Registering, logging in, and who one is."""
 
-from math import ceil
-from typing import Final
 from uuid import UUID, uuid4
 
-from litestar import Request, get, post
-from litestar.datastructures import State
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from api.consistency import settle
 from api.database import reading
-from api.errors import TooManyTries, problems
+from api.errors import problems
 from api.parts import Parts
 from api.requests import AnonymousRequest, Caller, provenance_of
 from commands.execution import load
@@ -23,10 +20,6 @@ from domain.user import USER, RegisterUser
 from projections import users
 from schemas.bodies import Credentials, LoggedIn, Me, Message, UserBody
 
-WINDOW_SECONDS: Final = 60
-ADDRESS_ALLOWANCE: Final = 10
-"""How many times the allowance of one account a network address has: people share addresses."""
-
 
 class UserNotFound(NotFound):
     code = "user_not_found"
@@ -35,15 +28,15 @@ class UserNotFound(NotFound):
         super().__init__("User not found: register first")
 
 
-@post("/auth/register", responses=problems(400, 409, 429))
+@post("/auth/register", responses=problems(400, 409, 429, 503))
 async def register(
     request: AnonymousRequest, data: JSONBody[Credentials], parts: NamedDependency[Parts]
 ) -> Message:
     """Registers a user with the free minutes."""
     _require_given(data)
     email = email_of(data.email)
+    await parts.attempts.require_allowance("register", email, parts.proxies.source_of(request.scope))
     require_strong(data.password)
-    await _require_allowance(request, parts, "register", email)
     command = RegisterUser(user_id=uuid4(), email=email, registered_at=parts.clock.now())
     address = await register_user(
         command,
@@ -56,18 +49,20 @@ async def register(
     return Message(message="User registered successfully")
 
 
-@post("/auth/login", status_code=200, responses=problems(400, 401, 429))
+@post("/auth/login", status_code=200, responses=problems(400, 401, 429, 503))
 async def login(
     request: AnonymousRequest, data: JSONBody[Credentials], parts: NamedDependency[Parts]
 ) -> LoggedIn:
     """Answers a token to send as `Authorization: Bearer <token>`."""
     _require_given(data)
-    email = _possible_email(data.email)
-    await _require_allowance(request, parts, "login", email or "")
+    email, source = _possible_email(data.email), parts.proxies.source_of(request.scope)
+    await parts.attempts.require_allowance("login", email or "", source)
     stored = await parts.credentials.find(email) if email else None
+    await parts.attempts.require_login_allowance(email or "", stored.user_id if stored else None, source)
     matches = await parts.passwords.verify(data.password, stored.password_hash if stored else None)
     if stored is None or not matches:
         raise InvalidCredentials
+    await parts.attempts.succeeded(stored.user_id, source)
     return LoggedIn(token=parts.tokens.issue(stored.user_id), user=await _user(parts, stored.user_id))
 
 
@@ -106,16 +101,3 @@ async def _user_of_log(parts: Parts, user_id: UUID) -> UserBody:
         raise UserNotFound
     minutes = (await load(parts.store, QUOTA, user_id)).state.minutes_available
     return UserBody(id=user_id, email=user.email, quota_minutes=minutes)
-
-
-async def _require_allowance(
-    request: Request[None, None, State], parts: Parts, action: str, email: str
-) -> None:
-    """Raises TooManyTries."""
-    per_account = parts.settings.login_attempts_per_minute
-    source = request.client.host if request.client else "unknown"
-    allowances = {f"{email} {source}": per_account, source: per_account * ADDRESS_ALLOWANCE}
-    for who, limit in allowances.items():
-        wait_seconds = await parts.rate_limit.allow(f"{action} {who}", limit, WINDOW_SECONDS)
-        if wait_seconds > 0:
-            raise TooManyTries(ceil(wait_seconds))

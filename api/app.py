@@ -1,11 +1,12 @@
 """The composition root of the API: which routes there are, and what they work with."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
@@ -23,27 +24,31 @@ from api import (
     transcriptions,
     transcripts,
 )
+from api.attempts import Attempts
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords
 from api.patience import Impatient
+from api.probing import ProbeQueue
 from api.requests import add_headers, provide_caller
+from api.source import TrustedProxies
 from api.tokens import SECRET_CHARACTERS_MIN, Tokens, require_token
 from api.transcript_texts import TranscriptTexts
-from api.uploads import clear_leftovers
+from api.upload_room import SPOOLED_UPLOADS_MAX, UploadRoom
 from infrastructure.clock import SystemClock
-from infrastructure.media.probe import MediaFacts, ProbeLimits, probe
+from infrastructure.media.probe import ProbeLimits, probe
 from infrastructure.object_store import folder_of, open_object_store
 from infrastructure.postgres.credentials import PostgresCredentials
+from infrastructure.postgres.known_sources import PostgresKnownSources
 from infrastructure.postgres.pool import create_pool
 from infrastructure.postgres.rate_limits import PostgresRateLimit
 from infrastructure.postgres.store import PostgresEventStore
+from infrastructure.scratch import open_scratch, remove_leftovers, scratch_root
 from infrastructure.settings import InvalidSetting, Settings
 
 BASE_PATH: Final = "/v1"
 BODY_BYTES_MAX: Final = 64 << 10
 """Of every request but uploads and edited texts, whose routes have limits of their own."""
 CONNECTIONS_MAX: Final = 16
-PROBES_AT_ONCE: Final = 2
 
 OpenParts = Callable[[Settings], AbstractAsyncContextManager[Parts]]
 
@@ -51,6 +56,7 @@ OpenParts = Callable[[Settings], AbstractAsyncContextManager[Parts]]
 @asynccontextmanager
 async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """The real ones. Raises InvalidSetting, or DatabaseProblem."""
+    proxies = TrustedProxies(settings.trusted_proxies)
     async with (
         await create_pool(
             settings.database_url, application_name="stenolog api", size_max=CONNECTIONS_MAX
@@ -58,17 +64,19 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         PostgresEventStore(pool, settings.partitions) as store,
         consistency.ReadModelProgress(pool) as progress,
         open_object_store(settings.object_store) as objects,
+        _spool() as spool,
     ):
         clock = SystemClock()
-        spool = Path(tempfile.gettempdir())
-        await asyncio.to_thread(clear_leftovers, spool)
         yield Parts(
             settings=settings,
             clock=clock,
             store=store,
             credentials=PostgresCredentials(pool, settings.partitions, store.announce),
             objects=objects,
-            rate_limit=PostgresRateLimit(pool),
+            attempts=Attempts(
+                PostgresRateLimit(pool), PostgresKnownSources(pool), settings.login_attempts_per_minute
+            ),
+            proxies=proxies,
             read_models=pool,
             progress=progress,
             passwords=Passwords(),
@@ -76,8 +84,21 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             texts=TranscriptTexts(objects),
             probe=_probe_of(settings),
             spool=spool,
+            upload_room=UploadRoom(
+                settings.spool_max_bytes or SPOOLED_UPLOADS_MAX * settings.upload_max_bytes,
+                settings.uploads_per_user,
+            ),
             health=health.Health(pool, objects, _disks(settings, spool)),
         )
+
+
+@asynccontextmanager
+async def _spool() -> AsyncIterator[Path]:
+    """A folder of this process for uploads on their way, once those of killed processes are gone."""
+    root = scratch_root("api")
+    await asyncio.to_thread(remove_leftovers, root)
+    with open_scratch(root, uuid4()) as spool:
+        yield spool
 
 
 def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litestar:
@@ -169,12 +190,5 @@ def _disks(settings: Settings, spool: Path) -> dict[str, Path]:
 
 
 def _probe_of(settings: Settings) -> Probe:
-    """The sandboxed probe, for a few files at a time: each takes a process and up to a gigabyte."""
-    limits = ProbeLimits(seconds_max=settings.media_seconds_max)
-    permits = asyncio.Semaphore(PROBES_AT_ONCE)
-
-    async def limited(path: Path) -> MediaFacts:
-        async with permits:
-            return await probe(path, limits)
-
-    return limited
+    """The sandboxed probe, and who waits for it."""
+    return ProbeQueue(partial(probe, limits=ProbeLimits(seconds_max=settings.media_seconds_max)))

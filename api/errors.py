@@ -24,6 +24,7 @@ from commands.turns import TooManyAtOnce
 from domain import errors
 from domain.errors import Rejection
 from domain.ports import ObjectStoreUnavailable
+from infrastructure.disk import is_full
 from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
 from schemas.bodies import Problem
 
@@ -31,6 +32,8 @@ _LOGGER = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 2
+FULL_RETRY_AFTER_SECONDS: Final = 60
+"""Somebody has to make room."""
 _TYPE: Final = "urn:stenolog:problem:"
 _CLIENT_GONE: Final = "client disconnected prematurely"
 
@@ -50,12 +53,30 @@ class MalformedUpload(Rejection):
     code = "malformed_upload"
 
 
-class TooManyTries(Rejection):
+class ComeBackLater(Rejection):
+    """What is asked for can be had later; the answer says when in `Retry-After`."""
+
+    def __init__(self, text: str, retry_after_seconds: int) -> None:
+        super().__init__(text)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyTries(ComeBackLater):
     code = "too_many_tries"
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(f"Too many tries: wait {retry_after_seconds} s")
-        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"Too many tries: wait {retry_after_seconds} s", retry_after_seconds)
+
+
+class Overloaded(ComeBackLater):
+    """So many ask for the same at once that waiting in the queue would take too long."""
+
+    code = "overloaded"
+
+    def __init__(self, what: str, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"Too many {what} at this moment: try again in {retry_after_seconds} s", retry_after_seconds
+        )
 
 
 STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
@@ -75,7 +96,8 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.StaleAttempt: HTTPStatus.CONFLICT,
     errors.AttemptOfAnother: HTTPStatus.CONFLICT,
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    TooManyTries: HTTPStatus.TOO_MANY_REQUESTS,
+    Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    ComeBackLater: HTTPStatus.TOO_MANY_REQUESTS,
 }
 """By the nearest class: a subclass has its parent's status unless it stands here itself."""
 
@@ -95,7 +117,7 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
             members["transcription_id"] = rejection.transcription_id
         case errors.InvalidField():
             members["field"] = rejection.field
-        case TooManyTries():
+        case ComeBackLater():
             headers["Retry-After"] = str(rejection.retry_after_seconds)
         case NotAuthenticated():
             headers["WWW-Authenticate"] = "Bearer"
@@ -143,7 +165,9 @@ def answer_client_gone(
 
 
 def answer_unavailable(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
-    """A part cannot be reached just now. Whether a command was carried out may be unknown."""
+    """A part cannot be reached just now, or has no room left. Whether a command was carried out may be unknown."""
+    if is_full(problem):
+        return _answer_full(request, problem)
     _LOGGER.warning("request %s got no answer: %r", request_id_of(request.scope), problem)
     part = "The object store" if isinstance(problem, ObjectStoreUnavailable) else "A part of the system"
     text = f"{part} does not answer: look whether it was done, and else try again"
@@ -156,6 +180,18 @@ def answer_busy(request: Request[Any, Any, Any], problem: TooManyAtOnce) -> Resp
     text = f"{str(problem).capitalize()}; wait a moment and try again"
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "too_many_at_once", text, headers=headers)
+
+
+def answer_system_error(request: Request[Any, Any, Any], problem: OSError) -> Response[Problem]:
+    """A full disk is said to be one; what else the system refuses is unexpected."""
+    return _answer_full(request, problem) if is_full(problem) else answer_unexpected(request, problem)
+
+
+def _answer_full(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
+    _LOGGER.error("request %s found the disk full: %s", request_id_of(request.scope), problem)
+    text = "The server's disk is full: try again once there is room"
+    headers = {"Retry-After": str(FULL_RETRY_AFTER_SECONDS)}
+    return _problem(request, HTTPStatus.INSUFFICIENT_STORAGE, "disk_full", text, headers=headers)
 
 
 def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
@@ -182,6 +218,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     HTTPException: answer_http,
     **dict.fromkeys(_UNAVAILABLE, answer_unavailable),
     TooManyAtOnce: answer_busy,
+    OSError: answer_system_error,
     Exception: answer_unexpected,
 }
 

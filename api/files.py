@@ -23,16 +23,23 @@ from schemas.objects import media_key
 
 
 @post(
-    "/files/upload", operation_class=UploadOperation, responses=problems(400, 401, 408, 413), tags=["files"]
+    "/files/upload",
+    operation_class=UploadOperation,
+    responses=problems(400, 401, 408, 413, 429, 503, 507),
+    tags=["files"],
 )
 async def upload_file(
     request: AuthenticatedRequest, caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> Uploaded:
     """Takes a recording as `multipart/form-data`, in a part called `file`."""
-    async with receive(request, parts.spool, parts.settings.upload_max_bytes) as received:
-        facts = await parts.probe(received.path)
-        command = _recorded(received, facts.duration_seconds, caller, parts)
-        address = await record_upload(command, received.path, parts.store, parts.objects, caller.provenance)
+    bytes_max = parts.settings.upload_max_bytes
+    with parts.upload_room.admitted(caller.user_id) as share:
+        async with receive(request, parts.spool, bytes_max, share) as received:
+            facts = await parts.probe(received.path, caller.user_id)
+            command = _recorded(received, facts.duration_seconds, caller, parts)
+            address = await record_upload(
+                command, received.path, parts.store, parts.objects, caller.provenance
+            )
     await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
     return Uploaded(
         file_id=command.file_id,

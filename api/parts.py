@@ -3,28 +3,26 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
+from uuid import UUID
 
 from litestar.datastructures import State
 
+from api.attempts import Attempts
 from api.consistency import ReadModelProgress
 from api.health import Health
 from api.passwords import Passwords
+from api.source import TrustedProxies
 from api.tokens import Tokens
 from api.transcript_texts import TranscriptTexts
+from api.upload_room import UploadRoom
 from domain.ports import Clock, Credentials, EventStore, ObjectStore
 from infrastructure.media.probe import MediaFacts
 from infrastructure.postgres.pool import Pool
 from infrastructure.settings import Settings
 
-Probe: TypeAlias = Callable[[Path], Awaitable[MediaFacts]]
-"""Raises UnreadableMedia."""
-
-
-class RateLimit(Protocol):
-    async def allow(self, key: str, limit: int, window_seconds: int) -> float:
-        """Counts one try unless it is refused; the seconds to wait, 0 when it is allowed."""
-        ...
+Probe: TypeAlias = Callable[[Path, UUID], Awaitable[MediaFacts]]
+"""Measures an upload of a user. Raises UnreadableMedia or Overloaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,8 @@ class Parts:
     store: EventStore
     credentials: Credentials
     objects: ObjectStore
-    rate_limit: RateLimit
+    attempts: Attempts
+    proxies: TrustedProxies
     read_models: Pool
     progress: ReadModelProgress
     passwords: Passwords
@@ -44,6 +43,7 @@ class Parts:
     texts: TranscriptTexts
     probe: Probe
     spool: Path
+    upload_room: UploadRoom
     health: Health
 
 

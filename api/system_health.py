@@ -11,7 +11,7 @@ from uuid import uuid4
 from api.checks import Look, NotReady, readiness
 from api.database import look_at_database
 from domain.ports import ObjectStore
-from infrastructure.disk import free_bytes
+from infrastructure.disk import FREE_BYTES_MIN, free_bytes
 from infrastructure.postgres.leases import DISPATCH, PROJECT, RELAY
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.queries import load_queries
@@ -24,8 +24,6 @@ LAG_SECONDS_MAX: Final = 10.0
 FAILURES_MAX: Final = 5
 """How many events that cannot be folded, or partitions that cannot be relayed, are named; the rest is counted."""
 WORKER_SILENCE_SECONDS_MAX: Final = 15.0
-FREE_BYTES_MIN: Final = 256 << 20
-"""Below that a disk counts as full: the next upload may be what fills it."""
 _GIB: Final = 1 << 30
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))

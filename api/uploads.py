@@ -4,9 +4,8 @@ import asyncio
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Final
@@ -17,7 +16,9 @@ from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from api.errors import MalformedUpload, UploadTooLarge
+from api.upload_room import UploadShare
 from domain.personal import PersonalText
+from infrastructure.private_files import open_private
 
 FILE_PART: Final = "file"
 FILENAME_CHARACTERS_MAX: Final = 255
@@ -25,8 +26,6 @@ PARTS_MAX: Final = 20
 OVERHEAD_BYTES_MAX: Final = 64 << 10
 """Boundaries, part headers and parts other than the file, all together."""
 WRITE_BYTES: Final = 1 << 20
-LEFTOVER_SECONDS: Final = 24 * 3600.0
-"""A spool folder this old belongs to a process that was killed."""
 _PREFIX: Final = "stenolog-upload-"
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -41,27 +40,24 @@ class Received(Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def receive(request: Request[Any, Any, Any], spool: Path, bytes_max: int) -> AsyncIterator[Received]:
+async def receive(
+    request: Request[Any, Any, Any], spool: Path, bytes_max: int, share: UploadShare
+) -> AsyncIterator[Received]:
     """The upload, for as long as the context lasts; then its file is gone.
 
-    Raises MalformedUpload, UploadTooLarge or RequestStalled.
+    Raises MalformedUpload, UploadTooLarge, RequestStalled, Overloaded, or OSError for a full disk.
     """
+    bytes_max = min(bytes_max, share.bytes_max)
     boundary = _boundary_of(request)
-    _require_announced_size(request, bytes_max)
+    announced_bytes = _announced_size(request, bytes_max)
+    share.grow_to(min(announced_bytes, bytes_max))
+    await asyncio.to_thread(share.require_disk, spool, announced_bytes)
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=_PREFIX, dir=spool))
     try:
-        yield await _Receiver(folder / "upload", bytes_max).receive(request, boundary)
+        yield await _Receiver(folder / "upload", bytes_max, share).receive(request, boundary)
     finally:
         # Files of gigabytes take a moment to delete.
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder))
-
-
-def clear_leftovers(spool: Path) -> None:
-    """Deletes what killed processes left in the spool."""
-    for folder in spool.glob(f"{_PREFIX}*"):
-        with suppress(FileNotFoundError):  # another process may clear the same
-            if time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def clean_filename(sent: str) -> str:
@@ -85,18 +81,22 @@ def _boundary_of(request: Request[Any, Any, Any]) -> str:
     return str(boundary)
 
 
-def _require_announced_size(request: Request[Any, Any, Any], bytes_max: int) -> None:
-    announced = request.headers.get("Content-Length", "")
-    if announced.isdigit() and int(announced) > bytes_max + OVERHEAD_BYTES_MAX:
+def _announced_size(request: Request[Any, Any, Any], bytes_max: int) -> int:
+    """0 where the client does not say. Raises UploadTooLarge."""
+    header = request.headers.get("Content-Length", "")
+    announced = int(header) if header.isdigit() else 0
+    if announced > bytes_max + OVERHEAD_BYTES_MAX:
         raise UploadTooLarge(bytes_max)
+    return announced
 
 
 class _Receiver:
     """One body on its way into one file."""
 
-    def __init__(self, path: Path, bytes_max: int) -> None:
+    def __init__(self, path: Path, bytes_max: int, share: UploadShare) -> None:
         self._path = path
         self._bytes_max = bytes_max
+        self._share = share
         self._filename: str | None = None
         self._in_file = False
         self._digest = sha256()
@@ -105,7 +105,7 @@ class _Receiver:
         self._unwritten = bytearray()
 
     async def receive(self, request: Request[Any, Any, Any], boundary: str) -> Received:
-        with await asyncio.to_thread(self._path.open, "xb") as file, _parsed(boundary) as parser:
+        with await asyncio.to_thread(open_private, self._path, "xb") as file, _parsed(boundary) as parser:
             async with aclosing(_chunks(request)) as chunks:
                 async for chunk in chunks:
                     self._take(parser, chunk)
@@ -148,12 +148,15 @@ class _Receiver:
         self._in_file = True
 
     async def _write(self, file: IO[bytes]) -> None:
+        self._share.grow_to(self._size_bytes)
         content, self._unwritten = self._unwritten, bytearray()
         await asyncio.to_thread(self._write_now, file, content)
 
     def _write_now(self, file: IO[bytes], content: bytearray) -> None:
+        self._share.require_disk(self._path, len(content))
         self._digest.update(content)
         file.write(content)
+        file.flush()  # a full disk is noticed here, where it can be told
 
 
 @contextmanager

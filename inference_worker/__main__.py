@@ -9,19 +9,19 @@ from uuid import UUID, uuid4
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.job import Workplace
-from inference_worker.scratch import open_scratch, remove_leftovers, scratch_root
 from inference_worker.worker import Worker
 from infrastructure.kafka.jobs import JobConsumer
 from infrastructure.kafka.reports import ReportProducer
 from infrastructure.object_store.opening import open_object_store
 from infrastructure.process import run_process
+from infrastructure.scratch import open_scratch, remove_leftovers, scratch_root
 from infrastructure.settings import Settings
 from schemas.topics import Topics
 
 
 async def work(settings: Settings) -> None:
     """Raises EngineUnavailable or InvalidSetting; while Kafka is away, it waits."""
-    root, worker_id = scratch_root(), uuid4()
+    root, worker_id = scratch_root("worker"), uuid4()
     killed = remove_leftovers(root)
     with open_scratch(root, worker_id) as scratch:
         async with open_worker(settings, worker_id, scratch, killed) as worker:

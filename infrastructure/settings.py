@@ -36,6 +36,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     partitions: Annotated[int, Meta(ge=1, le=256)] = 8
     free_minutes: Annotated[int, Meta(ge=0)] = 60
     upload_max_bytes: PositiveInt = 2 * 1024**3
+    uploads_per_user: PositiveInt = 20
+    spool_max_bytes: Annotated[int, Meta(ge=0)] = 0
+    """What uploads on their way may take of the disk in one API process; 0: eight times the largest upload."""
     media_seconds_max: PositiveFloat = 10 * 3600.0
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
@@ -48,6 +51,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often a worker says that it is there."""
     consistency_wait_seconds: Annotated[float, Meta(ge=0)] = 2.0
     login_attempts_per_minute: PositiveInt = 10
+    trusted_proxies: str = ""
+    """Addresses and networks whose Forwarded and X-Forwarded-For say where a request comes from."""
     window_seconds: Annotated[float, Meta(ge=5, le=900)] = 60.0
     """About how much sound lies between two checkpoints of a job. Whisper loses words at the ends of short windows."""
     scripted_speed: PositiveFloat = 1000.0

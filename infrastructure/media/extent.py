@@ -9,7 +9,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from domain.errors import NotMedia, TruncatedMedia
+from domain.errors import MediaTooLong, NotMedia, TruncatedMedia
 
 GAP_SECONDS: Final = Fraction(1, 2)
 """Two packets further apart than this have a hole between them; a packet itself is shorter."""
@@ -67,6 +67,11 @@ class PacketTrack:
     def end_seconds(self) -> Fraction:
         return self.end * self.time_base
 
+    def length_seconds(self, *, holed: bool) -> Fraction:
+        """With the holes, where the container places packets in time."""
+        span = self.end_seconds - self.start_seconds
+        return max(self.readable_seconds, span) if holed else self.readable_seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -76,15 +81,18 @@ class Extent:
     readable_seconds: float
 
 
-def measure(container: InputContainer, stream: AudioStream, path: Path) -> Extent:
-    """Reads every packet and decodes none. Raises TruncatedMedia, or NotMedia when there is no sound."""
-    tracks = _read_packets(container)
+def measure(container: InputContainer, stream: AudioStream, path: Path, seconds_max: float) -> Extent:
+    """Reads packets, and decodes none, until the end or until there is more sound than `seconds_max`.
+
+    Raises MediaTooLong, at once where the header says so, TruncatedMedia, or NotMedia when there is no sound.
+    """
+    _require_short_claim(container, stream, path, seconds_max)
+    holed = container.format.name.partition(",")[0] in _HOLED
+    tracks = _read_packets(container, stream, seconds_max, holed=holed)
     audio = tracks.get(stream.index)
     if audio is None or audio.readable_seconds <= 0:
         raise NotMedia
-    span = audio.end_seconds - audio.start_seconds
-    holed = container.format.name.partition(",")[0] in _HOLED
-    length = max(audio.readable_seconds, span) if holed else audio.readable_seconds
+    length = audio.length_seconds(holed=holed)
     _require_whole(length, audio.readable_seconds)
     _require_claims_kept(container, stream, tracks, length, path)
     lead = audio.start_seconds - start_seconds(container, stream) if holed else Fraction(0)
@@ -99,13 +107,38 @@ def start_seconds(container: InputContainer, stream: AudioStream) -> Fraction:
     return (stream.start_time or 0) * (stream.time_base or Fraction(0))
 
 
-def _read_packets(container: InputContainer) -> dict[int, PacketTrack]:
+def _require_short_claim(
+    container: InputContainer, stream: AudioStream, path: Path, seconds_max: float
+) -> None:
+    """A few bytes can claim days of sound in millions of packets: who claims too much is believed."""
+    if _is_estimate(container, path):
+        return
+    claimed = _claimed_seconds(container, stream)
+    if claimed is None and container.duration is not None:
+        claimed = container.duration * _MICROSECOND
+    if claimed is not None and claimed > seconds_max:
+        raise MediaTooLong(seconds_max)
+
+
+def _claimed_seconds(container: InputContainer, stream: AudioStream) -> Fraction | None:
+    """What the header says of the stream. Matroska has no duration per stream; what stands there is the longest's."""
+    if stream.duration is None or stream.time_base is None or _is_matroska(container):
+        return None
+    return stream.duration * stream.time_base
+
+
+def _read_packets(
+    container: InputContainer, stream: AudioStream, seconds_max: float, *, holed: bool
+) -> dict[int, PacketTrack]:
+    """Raises MediaTooLong as soon as the stream is longer than that."""
     tracks: dict[int, PacketTrack] = {}
     try:
         for packet in container.demux():
             if packet.size and packet.time_base:  # the last packet of each stream is empty
                 track = tracks.setdefault(packet.stream_index, PacketTrack(packet.time_base))
                 track.add(packet.pts, packet.duration)
+                if packet.stream_index == stream.index and track.length_seconds(holed=holed) > seconds_max:
+                    raise MediaTooLong(seconds_max)
     except FFmpegError:
         pass  # Broken off: what came so far is measured, and compared with what was claimed.
     return tracks
@@ -126,9 +159,9 @@ def _require_claims_kept(
     """A header may claim too little; one that claims more than any stream reaches belongs to a longer file."""
     if _is_estimate(container, path):
         return
-    # Matroska has no duration per stream; what stands there is the longest stream's.
-    if stream.duration is not None and stream.time_base is not None and not _is_matroska(container):
-        _require_reached(stream.duration * stream.time_base, length)
+    claimed = _claimed_seconds(container, stream)
+    if claimed is not None:
+        _require_reached(claimed, length)
     if container.duration is not None:
         reached = max(track.end_seconds for track in tracks.values()) - start_seconds(container, stream)
         _require_reached(container.duration * _MICROSECOND, max(reached, length))

@@ -58,7 +58,9 @@ def _size(path: Path) -> int:
 
 async def _ask_child(path: Path, limits: ProbeLimits) -> Answer:
     child = await asyncio.create_subprocess_exec(
-        *child_command(CHILD, msgspec.json.encode(limits.child).decode(), str(path)),
+        *child_command(
+            CHILD, msgspec.json.encode(limits.child).decode(), str(path), str(limits.seconds_max)
+        ),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         env=child_environment(),

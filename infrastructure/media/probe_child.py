@@ -1,4 +1,4 @@
-"""The probing process: measures one recording and writes one answer. Arguments: parent, limits, path."""
+"""The probing process: measures one recording and writes one answer. Arguments: parent, limits, path, seconds at most."""
 
 import sys
 from pathlib import Path
@@ -18,14 +18,14 @@ PACKETS_TRIED_MAX = 200
 """So many at the start may be junk; some decoders want several before they give sound."""
 
 
-def examine(path: Path) -> MediaFacts:
+def examine(path: Path, seconds_max: float) -> MediaFacts:
     """Raises a subclass of UnreadableMedia."""
     with open_media(path) as container:
         stream = audio_stream(container)
         _require_sound(container, stream)
     with open_media(path) as container:
         stream = audio_stream(container)
-        extent = measure(container, stream, path)
+        extent = measure(container, stream, path, seconds_max)
         return MediaFacts(
             duration_seconds=extent.duration_seconds,
             container=container.format.name,
@@ -47,9 +47,9 @@ def _require_sound(container: InputContainer, stream: AudioStream) -> None:
     raise NotMedia
 
 
-def _answer(path: Path) -> Answer:
+def _answer(path: Path, seconds_max: float) -> Answer:
     try:
-        return examine(path)
+        return examine(path, seconds_max)
     except UnreadableMedia as rejection:
         return refusal_of(rejection)
     except MemoryError:  # It asks for more than any recording needs.
@@ -57,10 +57,10 @@ def _answer(path: Path) -> Answer:
 
 
 def main(arguments: list[str]) -> None:
-    parent, limits, path = arguments
+    parent, limits, path, seconds_max = arguments
     end_with_parent(int(parent))
     confine(msgspec.json.decode(limits, type=Limits), Path(path))
-    sys.stdout.buffer.write(encode_answer(_answer(Path(path))))
+    sys.stdout.buffer.write(encode_answer(_answer(Path(path), float(seconds_max))))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,9 @@
 """Names that clients send, names that they get, and what is left of uploads that were never finished."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from api.transcripts import attachment
-from api.uploads import FILENAME_CHARACTERS_MAX, LEFTOVER_SECONDS, clean_filename, clear_leftovers
+from api.uploads import FILENAME_CHARACTERS_MAX, clean_filename
 
 
 @pytest.mark.parametrize(
@@ -39,14 +36,3 @@ def test_a_download_has_its_name_for_old_and_new_clients() -> None:
     assert attachment('a"b\\c%.txt') == (
         "attachment; filename=\"a_b_c_.txt\"; filename*=UTF-8''a%22b%5Cc%25.txt"
     )
-
-
-def test_starting_clears_what_killed_processes_left(tmp_path: Path) -> None:
-    for name in ("stenolog-upload-old", "stenolog-upload-new", "something-else"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "upload").write_bytes(b"half")
-    for name in ("stenolog-upload-old", "something-else"):
-        long_ago = (tmp_path / name).stat().st_mtime - LEFTOVER_SECONDS - 1
-        os.utime(tmp_path / name, (long_ago, long_ago))
-    clear_leftovers(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["something-else", "stenolog-upload-new"]

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ class Served:
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
     def spooled(self) -> list[Path]:
-        return list(self.tmp.glob("stenolog-upload-*"))
+        return list(self.tmp.rglob("stenolog-upload-*"))
 
     async def logged_in(self) -> str:
         credentials = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
@@ -53,18 +53,19 @@ class Served:
             return str((await client.post("/auth/login", json=credentials)).json()["token"])
 
 
-async def launch(settings: Settings, tmp: Path) -> asyncio.subprocess.Process:
+async def launch(settings: Settings, tmp: Path, within: Sequence[str] = ()) -> asyncio.subprocess.Process:
     others = {name: value for name, value in os.environ.items() if not name.startswith("STENOLOG_")}
     environment = others | to_environment(settings) | {"TMPDIR": str(tmp)}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "api", cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE
+        *within, sys.executable, "-m", "api", cwd=ROOT, env=environment, stderr=asyncio.subprocess.PIPE
     )
 
 
 @asynccontextmanager
-async def served(settings: Settings, tmp: Path) -> AsyncIterator[Served]:
+async def served(settings: Settings, tmp: Path, within: Sequence[str] = ()) -> AsyncIterator[Served]:
+    """`within` is a command that runs another."""
     here = replace(settings, port=free_port(), upload_max_bytes=256 * MIB, consistency_wait_seconds=0)
-    server = Served(await launch(here, tmp), here, tmp)
+    server = Served(await launch(here, tmp, within), here, tmp)
 
     async def answers() -> bool:
         assert server.process.returncode is None
@@ -130,6 +131,25 @@ async def test_it_ends_in_time_while_somebody_uploads_for_ever(settings: Setting
             assert await server.process.wait() == 0
         writer.close()
         assert server.spooled() == []
+
+
+async def test_what_a_killed_process_left_is_gone_once_the_next_one_answers(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with served(settings, tmp_path) as server, served(settings, tmp_path) as neighbour:
+        killed_writer = await begin_upload(server, await server.logged_in())
+        await until(lambda: _true(server.spooled()))
+        [left] = server.spooled()
+        writer = await begin_upload(neighbour, await neighbour.logged_in())
+        await until(lambda: _true(len(server.spooled()) == 2))
+        server.process.kill()
+        await server.process.wait()
+        assert left.exists()
+        async with served(settings, tmp_path):
+            assert not left.exists()
+            assert len(neighbour.spooled()) == 1
+        killed_writer.close()
+        writer.close()
 
 
 async def test_a_client_that_leaves_takes_its_half_file_along(settings: Settings, tmp_path: Path) -> None:

@@ -48,3 +48,10 @@ async def test_an_address_with_something_unseen_in_it_is_refused(
 ) -> None:
     assert await register(installation, anna.email + after) == 400
     assert await log_in(installation, anna.email + after) == 401
+
+
+async def test_a_password_may_be_typed_with_its_accents_apart(installation: Installation) -> None:
+    email = f"{uuid4().hex}@example.com"
+    assert await register(installation, email, "pässwörd élan") == 201
+    assert await log_in(installation, email, "pa\u0308sswo\u0308rd e\u0301lan") == 200
+    assert await log_in(installation, email, "passworden elan") == 401

@@ -310,7 +310,7 @@ async def test_a_hundred_complete_the_same(store: InMemoryEventStore) -> None:
     await transcription_queued(store)
     await start_transcription(TRANSCRIPTION_ID, WORKER, NOON, store, PROVENANCE)
     command = CompleteTranscription(
-        transcription_id=TRANSCRIPTION_ID, attempt=1, result=result(), completed_at=LATER
+        transcription_id=TRANSCRIPTION_ID, attempt=1, worker_id=WORKER, result=result(), completed_at=LATER
     )
     answers = await many(lambda: complete_transcription(command, store, PROVENANCE))
     assert (count(answers, Address), count(answers, type(None))) == (1, 99)

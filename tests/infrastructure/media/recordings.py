@@ -91,6 +91,15 @@ def overwrite(path: Path, *, begin: float, end: float) -> Path:
     return path
 
 
+def slow_wav(path: Path, *, rate: int, seconds: int) -> Path:
+    """A WAV file of few bytes a second, and a packet for nearly each of them."""
+    length = rate * seconds
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate, 1, 8)
+    head = struct.pack("<4sI4s", b"RIFF", 36 + length, b"WAVE")
+    path.write_bytes(head + form + struct.pack("<4sI", b"data", length) + bytes([128]) * length)
+    return path
+
+
 def claim_duration(path: Path, *, seconds: float) -> Path:
     """Rewrites what the header of a WebM file says."""
     content = bytearray(path.read_bytes())

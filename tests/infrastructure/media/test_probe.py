@@ -28,6 +28,7 @@ from tests.infrastructure.media.recordings import (
     claim_duration,
     cut_off,
     mp3_without_length,
+    slow_wav,
     write_recording,
     write_silent_film,
 )
@@ -185,6 +186,12 @@ async def test_a_recording_over_the_limit_is_refused(tmp_path: Path) -> None:
     recording = write_recording(tmp_path / "media", WAV, seconds=12.0)
     with pytest.raises(MediaTooLong, match="10 s"):
         await probe(recording, ProbeLimits(seconds_max=10.0))
+
+
+async def test_a_few_bytes_that_claim_days_are_refused_before_they_are_counted(tmp_path: Path) -> None:
+    recording = slow_wav(tmp_path / "media", rate=1, seconds=1_500_000)
+    with pytest.raises(MediaTooLong):
+        await probe(recording, ProbeLimits(seconds_max=3600, child=Limits(cpu_seconds=2)))
 
 
 @pytest.mark.parametrize("name", ["media", "media.m3u8", "media.mp3", "media.ffconcat", "media.sdp"])

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from infrastructure.postgres.pool import Pool
-from infrastructure.postgres.rate_limits import PostgresRateLimit
+from infrastructure.postgres.rate_limits import AT_ONCE_MAX, PostgresRateLimit
 
 HOUR = 3600
 PATIENCE_SECONDS = 20.0
@@ -25,12 +25,32 @@ async def test_keys_are_counted_apart(pool: Pool) -> None:
 
 
 async def test_a_refused_attempt_does_not_make_the_wait_longer(pool: Pool) -> None:
+    await PostgresRateLimit(pool).allow("anna", 1, HOUR)
+    first = await PostgresRateLimit(pool).allow("anna", 1, HOUR)
+    for _ in range(10):
+        await PostgresRateLimit(pool).allow("anna", 1, HOUR)
+    assert await PostgresRateLimit(pool).allow("anna", 1, HOUR) <= first
+
+
+async def test_a_key_that_is_refused_costs_the_database_nothing(pool: Pool) -> None:
     rate_limit = PostgresRateLimit(pool)
     await rate_limit.allow("anna", 1, HOUR)
     first = await rate_limit.allow("anna", 1, HOUR)
-    for _ in range(10):
-        await rate_limit.allow("anna", 1, HOUR)
-    assert await rate_limit.allow("anna", 1, HOUR) <= first
+    await pool.execute("drop table rate_limits")
+    assert 0 < await rate_limit.allow("anna", 1, HOUR) <= first
+
+
+async def test_a_flood_of_attempts_leaves_connections_to_others(pool: Pool) -> None:
+    async with pool.acquire() as other, other.transaction():
+        await other.execute("lock table rate_limits in exclusive mode")
+        rate_limit = PostgresRateLimit(pool)
+        flood = [asyncio.create_task(rate_limit.allow(str(n), 1, HOUR)) for n in range(50)]
+        waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await pool.fetchval(waiting) < AT_ONCE_MAX:
+                await asyncio.sleep(0.01)
+        assert await pool.fetchval(waiting) == AT_ONCE_MAX
+    assert await asyncio.gather(*flood) == [0] * 50
 
 
 async def test_after_the_wait_an_attempt_is_allowed(pool: Pool) -> None:
@@ -58,8 +78,8 @@ async def test_no_key_is_stored_in_the_clear(pool: Pool) -> None:
 async def test_rows_that_no_longer_matter_are_purged(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infrastructure.postgres.rate_limits.CALLS_PER_PURGE", 3)
     rate_limit = PostgresRateLimit(pool)
-    await rate_limit.allow("long", 1, HOUR)
+    await rate_limit.allow("long", 10, HOUR)
     await pool.execute("insert into rate_limits values ('old', now() - interval '1 minute')")
     for _ in range(2):
-        await rate_limit.allow("long", 1, HOUR)
+        await rate_limit.allow("long", 10, HOUR)
     assert await pool.fetchval("select count(*) from rate_limits") == 1

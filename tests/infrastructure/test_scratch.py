@@ -1,4 +1,4 @@
-"""A worker's folder goes when the worker goes, however it goes."""
+"""A process's folder goes when the process goes, however it goes."""
 
 import subprocess
 import sys
@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from inference_worker.scratch import open_scratch, remove_leftovers
 from infrastructure.media.children import child_environment
+from infrastructure.scratch import open_scratch, remove_leftovers
 from tests.builders import OTHER_WORKER, WORKER
 
 PROGRAM = """
 import sys
 from pathlib import Path
 from uuid import UUID
-from inference_worker.scratch import open_scratch
+from infrastructure.scratch import open_scratch
 
 with open_scratch(Path(sys.argv[1]), UUID(sys.argv[2])) as folder:
     (folder / "media").write_text("private")

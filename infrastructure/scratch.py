@@ -1,4 +1,4 @@
-"""A folder of a worker's own for media in work, which is cleared away whatever becomes of the worker."""
+"""A folder of a process's own for recordings on their way, which is cleared away whatever becomes of the process."""
 
 import fcntl
 import os
@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from infrastructure.private_files import make_private
+
 LOCK_SUFFIX: Final = ".lock"
 
 
-def scratch_root() -> Path:
-    """Where the workers of this account keep their folders."""
-    return Path(tempfile.gettempdir()) / f"stenolog-worker-{os.geteuid()}"
+def scratch_root(role: str) -> Path:
+    """Where the processes of one role, `worker` or `api`, of this account keep their folders."""
+    return Path(tempfile.gettempdir()) / f"stenolog-{role}-{os.geteuid()}"
 
 
 def remove_leftovers(root: Path) -> Sequence[UUID]:
-    """Removes the folders of killed workers and returns who they were: the kernel knows for sure, no clock is asked.
+    """Removes the folders of killed processes and returns whose they were: the kernel knows, no clock is asked.
 
     Raises PermissionError when somebody else made `root`.
     """
@@ -28,13 +30,13 @@ def remove_leftovers(root: Path) -> Sequence[UUID]:
 
 
 @contextmanager
-def open_scratch(root: Path, worker_id: UUID) -> Iterator[Path]:
+def open_scratch(root: Path, process_id: UUID) -> Iterator[Path]:
     """A new private folder, removed at the end. Raises PermissionError when somebody else made `root`."""
     _provide(root)
-    folder = root / worker_id.hex
+    folder = root / process_id.hex
     lock = _lock(folder)
     try:
-        folder.mkdir(mode=0o700)
+        make_private(folder)
         yield folder
     finally:
         _remove(folder)
@@ -45,6 +47,7 @@ def _provide(root: Path) -> None:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if root.stat().st_uid != os.geteuid():
         raise PermissionError(f"{root} belongs to another account: remove it, or set TMPDIR")
+    root.chmod(0o700)
 
 
 def _lock(folder: Path) -> int:
@@ -57,7 +60,7 @@ def _lock(folder: Path) -> int:
 
 
 def _remove_leftover(lock: Path) -> bool:
-    """False when its worker lives, or has just ended in peace."""
+    """False when its process lives, or has just ended in peace."""
     try:
         descriptor = os.open(lock, os.O_RDWR)
     except FileNotFoundError:

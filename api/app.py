@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from litestar import Litestar, Router
-from litestar.datastructures import State
 from litestar.di import Provide
 
 from api import (
@@ -27,6 +26,7 @@ from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords
 from api.patience import Impatient
 from api.requests import add_headers, provide_caller
+from api.system_metrics import SystemMetrics
 from api.tokens import SECRET_CHARACTERS_MIN, Tokens, require_token
 from api.transcript_texts import TranscriptTexts
 from api.uploads import clear_leftovers
@@ -62,6 +62,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         clock = SystemClock()
         spool = Path(tempfile.gettempdir())
         await asyncio.to_thread(clear_leftovers, spool)
+        disks = _disks(settings, spool)
         yield Parts(
             settings=settings,
             clock=clock,
@@ -76,15 +77,14 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             texts=TranscriptTexts(objects),
             probe=_probe_of(settings),
             spool=spool,
-            health=health.Health(pool, objects, _disks(settings, spool)),
+            health=health.Health(pool, objects, disks),
+            metrics=metrics.kept_metrics(SystemMetrics(pool, disks)),
         )
 
 
 def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litestar:
     """`open_parts` runs when the server starts. Raises InvalidSetting."""
     require_secret(settings)
-
-    telemetry = metrics.Telemetry()
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -102,11 +102,10 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
             metrics.metrics,
             openapi.get_asset,
         ],
-        state=State({"telemetry": telemetry}),
         lifespan=[lifespan],
         dependencies={"parts": Provide(provide_parts, sync_to_thread=False)},
         exception_handlers=errors.HANDLERS,
-        before_send=[add_headers, telemetry.count],
+        before_send=[add_headers, metrics.count],
         middleware=[metrics.Timed, Impatient],
         openapi_config=openapi.OPENAPI,
         request_max_body_size=BODY_BYTES_MAX,

@@ -1,14 +1,16 @@
 """What the routes need from the world, put together once per process."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from litestar.datastructures import State
+from prometheus_client.core import Metric as Family
 
 from api.consistency import ReadModelProgress
 from api.health import Health
+from api.kept import Kept
 from api.passwords import Passwords
 from api.tokens import Tokens
 from api.transcript_texts import TranscriptTexts
@@ -45,6 +47,7 @@ class Parts:
     probe: Probe
     spool: Path
     health: Health
+    metrics: Kept[Sequence[Family]]
 
 
 def provide_parts(state: State) -> Parts:

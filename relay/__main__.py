@@ -15,6 +15,7 @@ from infrastructure.postgres.pool import create_pool
 from infrastructure.process import run_process
 from infrastructure.settings import InvalidSetting, Settings
 from relay.owner import RelayOwner
+from relay.positions import keep_telling
 from relay.refusals import PostgresRefusals
 from relay.relay import PartitionRelay
 from schemas.topics import Topics
@@ -42,13 +43,24 @@ async def _relay_log(settings: Settings) -> Never:
         await _provide_topics(settings, topics)
         leases = PostgresLeases(pool, RELAY, settings.partitions, uuid4(), settings.lease_seconds)
 
+        relays: dict[int, PartitionRelay] = {}
+
         async def relay(partition: int) -> Never:
-            await PartitionRelay(partition, log, settings.kafka_bootstrap, topics).run()
+            mine = relays[partition] = PartitionRelay(partition, log, settings.kafka_bootstrap, topics)
+            try:
+                await mine.run()
+            finally:
+                if relays[partition] is mine:  # A successor may have begun before this one has ended.
+                    del relays[partition]
+
+        def positions() -> dict[int, int]:
+            return {partition: relay.position for partition, relay in relays.items() if relay.position}
 
         owner = RelayOwner(leases, relay, PostgresRefusals(pool), leases.renew_seconds)
         relaying = asyncio.create_task(owner.run())
         keeping = asyncio.create_task(_keep_topics(settings, topics))
-        await _until_one_ends(relaying, keeping)
+        telling = asyncio.create_task(keep_telling(pool, positions))
+        await _until_one_ends(relaying, keeping, telling)
 
 
 async def _until_one_ends(*tasks: asyncio.Task[Never]) -> Never:

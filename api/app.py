@@ -1,7 +1,6 @@
 """The composition root of the API: which routes there are, and what they work with."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -31,6 +30,7 @@ from api.tokens import SECRET_CHARACTERS_MIN, Tokens, require_token
 from api.transcript_texts import TranscriptTexts
 from api.uploads import clear_leftovers
 from infrastructure.clock import SystemClock
+from infrastructure.disk import temporary_folder
 from infrastructure.media.probe import MediaFacts, ProbeLimits, probe
 from infrastructure.object_store import folder_of, open_object_store
 from infrastructure.postgres.credentials import PostgresCredentials
@@ -60,7 +60,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         open_object_store(settings.object_store) as objects,
     ):
         clock = SystemClock()
-        spool = Path(tempfile.gettempdir())
+        spool = await asyncio.to_thread(temporary_folder)
         await asyncio.to_thread(clear_leftovers, spool)
         disks = _disks(settings, spool)
         yield Parts(

@@ -3,25 +3,27 @@
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from infrastructure.disk import temporary_folder
+from infrastructure.settings import InvalidSetting
+
 LOCK_SUFFIX: Final = ".lock"
 
 
 def scratch_root() -> Path:
-    """Where the workers of this account keep their folders."""
-    return Path(tempfile.gettempdir()) / f"stenolog-worker-{os.geteuid()}"
+    """Where the workers of this account keep their folders. Raises InvalidSetting."""
+    return temporary_folder() / f"stenolog-worker-{os.geteuid()}"
 
 
 def remove_leftovers(root: Path) -> Sequence[UUID]:
     """Removes the folders of killed workers and returns who they were: the kernel knows for sure, no clock is asked.
 
-    Raises PermissionError when somebody else made `root`.
+    Raises InvalidSetting when somebody else made `root`.
     """
     _provide(root)
     return [UUID(lock.stem) for lock in root.glob(f"*{LOCK_SUFFIX}") if _remove_leftover(lock)]
@@ -29,7 +31,7 @@ def remove_leftovers(root: Path) -> Sequence[UUID]:
 
 @contextmanager
 def open_scratch(root: Path, worker_id: UUID) -> Iterator[Path]:
-    """A new private folder, removed at the end. Raises PermissionError when somebody else made `root`."""
+    """A new private folder, removed at the end. Raises InvalidSetting when somebody else made `root`."""
     _provide(root)
     folder = root / worker_id.hex
     lock = _lock(folder)
@@ -44,7 +46,7 @@ def open_scratch(root: Path, worker_id: UUID) -> Iterator[Path]:
 def _provide(root: Path) -> None:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if root.stat().st_uid != os.geteuid():
-        raise PermissionError(f"{root} belongs to another account: remove it, or set TMPDIR")
+        raise InvalidSetting(f"TMPDIR: {root} belongs to another account: remove it, or choose another")
 
 
 def _lock(folder: Path) -> int:

@@ -19,6 +19,7 @@ from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.reports import ReportConsumer
 from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
 from infrastructure.postgres.leases import DISPATCH, DISPATCH_QUEUE, PostgresLeases
+from infrastructure.postgres.migrate import noting_new_tables, tell_done
 from infrastructure.postgres.pool import READ_SCHEMA, Pool, create_pool
 from infrastructure.postgres.retry import retried
 from infrastructure.postgres.store import PostgresEventStore
@@ -98,11 +99,12 @@ async def _fold_queue(settings: Settings, pool: Pool, dispatcher: Dispatcher) ->
 
 async def migrate(settings: Settings) -> None:
     async with await create_pool(
-        settings.database_url, application_name="stenolog migrate", size_max=1
+        settings.database_url, application_name="stenolog migrate", size_max=2
     ) as pool:
-        await PostgresDispatchTables(pool).create()
-        async with pool.acquire() as connection:
+        async with pool.acquire() as connection, noting_new_tables(connection) as new:
+            await PostgresDispatchTables(pool).create()
             await ensure_tables(connection, READ_SCHEMA, [QUEUE])
+        tell_done("queue", new)
 
 
 def main() -> int:

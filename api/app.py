@@ -9,7 +9,6 @@ from typing import Final
 from uuid import uuid4
 
 from litestar import Litestar, Router
-from litestar.datastructures import State
 from litestar.di import Provide
 
 from api import (
@@ -31,6 +30,7 @@ from api.patience import Impatient
 from api.probing import ProbeQueue
 from api.requests import add_headers, provide_caller
 from api.source import TrustedProxies
+from api.system_metrics import SystemMetrics
 from api.tokens import SECRET_CHARACTERS_MIN, Tokens, require_token
 from api.transcript_texts import TranscriptTexts
 from api.upload_room import SPOOLED_UPLOADS_MAX, UploadRoom
@@ -67,6 +67,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         _spool() as spool,
     ):
         clock = SystemClock()
+        disks = _disks(settings, spool)
         yield Parts(
             settings=settings,
             clock=clock,
@@ -88,7 +89,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
                 settings.spool_max_bytes or SPOOLED_UPLOADS_MAX * settings.upload_max_bytes,
                 settings.uploads_per_user,
             ),
-            health=health.Health(pool, objects, _disks(settings, spool)),
+            health=health.Health(pool, objects, disks),
+            metrics=metrics.kept_metrics(SystemMetrics(pool, disks)),
         )
 
 
@@ -104,8 +106,6 @@ async def _spool() -> AsyncIterator[Path]:
 def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litestar:
     """`open_parts` runs when the server starts. Raises InvalidSetting."""
     require_secret(settings)
-
-    telemetry = metrics.Telemetry()
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -123,11 +123,10 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
             metrics.metrics,
             openapi.get_asset,
         ],
-        state=State({"telemetry": telemetry}),
         lifespan=[lifespan],
         dependencies={"parts": Provide(provide_parts, sync_to_thread=False)},
         exception_handlers=errors.HANDLERS,
-        before_send=[add_headers, telemetry.count],
+        before_send=[add_headers, metrics.count],
         middleware=[metrics.Timed, Impatient],
         openapi_config=openapi.OPENAPI,
         request_max_body_size=BODY_BYTES_MAX,

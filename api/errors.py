@@ -26,6 +26,7 @@ from domain.errors import Rejection
 from domain.ports import ObjectStoreUnavailable
 from infrastructure.disk import is_full
 from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
+from infrastructure.telemetry.metrics import INTERNAL_ERRORS, PROBLEMS, Code, Error
 from schemas.bodies import Problem
 
 _LOGGER = logging.getLogger(__name__)
@@ -197,6 +198,7 @@ def _answer_full(request: Request[Any, Any, Any], problem: Exception) -> Respons
 def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
     """Says nothing about what happened inside; the log has it, under the request's id."""
     _LOGGER.error("request %s failed", request_id_of(request.scope), exc_info=problem)
+    INTERNAL_ERRORS.add(Error(type(problem).__name__))
     text = "Something went wrong on our side: try again, and quote the request_id if it goes on"
     return _problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", text)
 
@@ -268,6 +270,7 @@ def _problem(
 def problem_of(
     status: HTTPStatus, code: str, text: str, request_id: UUID, members: Mapping[str, Any] | None = None
 ) -> Problem:
+    PROBLEMS.add(Code(code))
     return Problem(
         type=_TYPE + code,
         title=code.replace("_", " ").capitalize(),

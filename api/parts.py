@@ -1,16 +1,18 @@
 """What the routes need from the world, put together once per process."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 from uuid import UUID
 
 from litestar.datastructures import State
+from prometheus_client.core import Metric as Family
 
 from api.attempts import Attempts
 from api.consistency import ReadModelProgress
 from api.health import Health
+from api.kept import Kept
 from api.passwords import Passwords
 from api.source import TrustedProxies
 from api.tokens import Tokens
@@ -45,6 +47,7 @@ class Parts:
     spool: Path
     upload_room: UploadRoom
     health: Health
+    metrics: Kept[Sequence[Family]]
 
 
 def provide_parts(state: State) -> Parts:

@@ -15,6 +15,7 @@ from domain.quota import QUOTA
 from domain.transcription import TRANSCRIPTION
 from domain.user import USER
 from infrastructure.mendable import Mendable
+from infrastructure.postgres.connecting import server_of
 from infrastructure.postgres.queries import load_queries
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class NoSuchStream(Mendable):
 
 @asynccontextmanager
 async def opened_log(database_url: str) -> AsyncIterator[Connection]:
-    """Raises NoLog, without the password."""
+    """Raises InvalidSetting for what is no URL of a database, or NoLog; neither quotes the password."""
+    server_of(database_url)
     try:
         connection = await asyncpg.connect(
             database_url,

@@ -1,5 +1,6 @@
 """`stenolog demo`: the whole system started, one recording transcribed through its API, everything stopped."""
 
+import os
 import re
 import secrets
 import shutil
@@ -18,6 +19,7 @@ from cli.client import Client, opened_client
 from cli.events import as_text
 from cli.running import run, say
 from cli.transcribing import transcribe_file
+from embedded.given import without_given
 from embedded.stack_folder import Addresses, StackFolder
 from embedded.system import running_system
 from infrastructure.mendable import Mendable
@@ -48,8 +50,11 @@ async def _demo() -> None:
     for file in (SAMPLE, SPOKEN):
         if not file.exists():
             raise DemoFailed(f"{file} is missing: the demo runs from a checkout")
+    own = without_given(os.environ)
+    for name in sorted(os.environ.keys() - own.keys()):
+        say(f"{name} is ignored: the demo touches nobody's data")
     with _temporary_folder() as folder:
-        async with running_system(StackFolder(folder), 0, say) as addresses:
+        async with running_system(StackFolder(folder), 0, say, own) as addresses:
             say(f"ready {addresses.api_url}")
             await _demonstrate(addresses)
         say("stopped everything")

@@ -8,6 +8,7 @@ import click
 
 from cli.running import run
 from infrastructure.kafka.topics import provide_topics
+from infrastructure.postgres.migrate import tell_done
 from infrastructure.processes import MIGRATIONS, PROCESSES, product_environment
 from infrastructure.settings import read_settings
 
@@ -54,7 +55,7 @@ async def _migrate() -> None:
         process = await asyncio.create_subprocess_exec(*arguments, env=product_environment())
         if code := await process.wait():
             sys.exit(code)
-    await provide_topics(settings)
+    tell_done("Kafka topics", await provide_topics(settings))
 
 
 @click.command()

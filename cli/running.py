@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from infrastructure.mendable import Mendable
-from infrastructure.process import SETTINGS_EXIT_CODE
+from infrastructure.process import SETTINGS_EXIT_CODE, leaves
 from infrastructure.settings import InvalidSetting
 
 
@@ -39,14 +39,6 @@ async def _until_told(command: Coroutine[None, None, None]) -> None:
 
 
 def _give_up(problems: BaseExceptionGroup[Exception], code: int) -> NoReturn:
-    for problem in _leaves(problems):
+    for problem in leaves(problems):
         say(f"stenolog: {problem}")
     sys.exit(code)
-
-
-def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
-    """The exceptions themselves, out of however many groups."""
-    leaves: list[Exception] = []
-    for member in group.exceptions:
-        leaves += _leaves(member) if isinstance(member, BaseExceptionGroup) else [member]
-    return leaves

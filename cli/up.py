@@ -22,17 +22,19 @@ data_option = click.option(
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    envvar="STENOLOG_PORT",
     default=8000,
     show_default=True,
-    help="Port of the HTTP API on 127.0.0.1; 0 takes any that is free.",
+    help="Port of the HTTP API; 0 takes any that is free. Or STENOLOG_PORT.",
 )
 @data_option
 def up(port: int, data: Path) -> None:
     """Run the whole system on this machine until Ctrl-C.
 
     PostgreSQL, Apache Kafka, a folder as object store and every process of Stenolog, none of which needs anything
-    installed. What they keep stays in the data folder and is there again next time. STENOLOG_* variables set limits
-    and so on; STENOLOG_BROKER chooses the Kafka: apache, noida, or external with STENOLOG_KAFKA_BOOTSTRAP.
+    installed. What they keep stays in the data folder and is there again next time. STENOLOG_* variables are those
+    of every process: what STENOLOG_DATABASE_URL, STENOLOG_KAFKA_BOOTSTRAP or STENOLOG_OBJECT_STORE name is used and
+    not started, and the API listens on STENOLOG_HOST. STENOLOG_BROKER chooses between apache and noida.
     """
     run(_up(StackFolder(data), port))
 
@@ -49,15 +51,24 @@ async def _up(folder: StackFolder, port: int) -> None:
 
 
 def _directions(addresses: Addresses, folder: StackFolder) -> str:
-    public, _, server = addresses.database_url.rpartition("@")
-    user = public.rpartition(":")[0]
     return "\n".join(
         [
             f"API, to read and to try out  {addresses.api_url}/schema",
             f"Kafka                        {addresses.kafka_bootstrap}",
-            f"PostgreSQL                   {user}@{server} (password in {folder.postgres / 'password'})",
+            f"PostgreSQL                   {_database(addresses.database_url, folder)}",
             f"object store                 {addresses.object_store}",
             f"logs                         {folder.logs}",
             "Ctrl-C stops everything.",
         ]
     )
+
+
+def _database(url: str, folder: StackFolder) -> str:
+    """Without the password."""
+    public, _, server = url.rpartition("@")
+    scheme, _, account = public.rpartition("://")
+    user = account.partition(":")[0]
+    named = f"{scheme}://{user}@{server}" if public else url
+    password = folder.postgres / "password"
+    ours = password.exists() and password.read_text(encoding="ascii") in url
+    return f"{named} (password in {password})" if ours else named

@@ -18,6 +18,7 @@ from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.reports import ReportConsumer
 from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
 from infrastructure.postgres.leases import DISPATCH, DISPATCH_QUEUE, PostgresLeases
+from infrastructure.postgres.migrate import noting_new_tables, tell_done
 from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.retry import retried
 from infrastructure.postgres.store import PostgresEventStore
@@ -90,9 +91,11 @@ async def _fold_queue(settings: Settings, pool: Pool, dispatcher: Dispatcher) ->
 
 async def migrate(settings: Settings) -> None:
     async with await create_pool(
-        settings.database_url, application_name="stenolog migrate", size_max=1
+        settings.database_url, application_name="stenolog migrate", size_max=2
     ) as pool:
-        await migrate_dispatch_tables(pool)
+        async with pool.acquire() as connection, noting_new_tables(connection) as new:
+            await migrate_dispatch_tables(pool)
+        tell_done("queue", new)
 
 
 def main() -> int:

@@ -1,11 +1,13 @@
 """Free TCP ports on the loopback interface, each given to one process at a time."""
 
+import errno
 import random
 import socket
 import sys
 from typing import Final
 
 from infrastructure.mendable import Mendable
+from infrastructure.settings import InvalidSetting
 
 LOOPBACK: Final = "127.0.0.1"
 _RANGE: Final = range(15_000, 32_000)
@@ -21,13 +23,17 @@ class PortTaken(Mendable):
         self.port = port
 
 
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Raises InvalidSetting where nobody could listen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what a server would set as well
         try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
+            probe.bind((host, port))
+        except OSError as problem:
+            if problem.errno == errno.EADDRINUSE:
+                return False
+            raise InvalidSetting(f"nobody can listen on {host}, port {port}: {problem.strerror}") from None
         return True
 
 
@@ -63,10 +69,16 @@ def _claim(port: int) -> bool:
     return True
 
 
-def require_free(port: int) -> int:
-    """Raises PortTaken. Port 0 asks for any."""
+def require_free(port: int, host: str = LOOPBACK) -> int:
+    """Raises PortTaken, or InvalidSetting where nobody could listen. Port 0 asks for any."""
     if port == 0:
-        return free_port()
-    if not is_free(port):
+        port = free_port()
+    if not is_free(port, host):
         raise PortTaken(port)
     return port
+
+
+def reachable(host: str) -> str:
+    """What a client on this machine calls a host that a server listens on, as it stands in a URL."""
+    host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  # to reach it, not to bind it
+    return f"[{host}]" if ":" in host else host

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,13 @@ from msgspec import Struct
 
 from embedded.accounts import Account
 
+_TAIL_BYTES: Final = 8192
+_LINES_MAX: Final = 5
+_WORDS_CHARACTERS_MAX: Final = 400
+_OF_A_TRACE: Final = re.compile(r"\s|Traceback |at |\.\.\. ")
+"""How the lines of Python's and Java's stack traces begin."""
+_BLAME: Final = re.compile(r"\b(FATAL|PANIC)\b|Caused by:")
+"""After it servers only say that they end."""
 _LEASH: Final = str(Path(__file__).with_name("leash.py"))
 
 
@@ -105,9 +113,12 @@ async def run(command: Command, deadline_seconds: float) -> int:
         await child.stop()
 
 
-def last_lines(log: Path, count: int = 5) -> str:
-    """The end of a log, for the message that says why a program did not start."""
+def last_words(log: Path) -> str:
+    """The line of a log that says best why a program ended: no stack trace, whoever wants that looks it up."""
     with contextlib.suppress(FileNotFoundError), log.open("rb") as content:
-        content.seek(max(0, log.stat().st_size - 8192))
-        return "\n".join(content.read().decode(errors="replace").splitlines()[-count:])
+        content.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        lines = content.read().decode(errors="replace").splitlines()
+        told = [line.strip() for line in lines if line.strip() and not _OF_A_TRACE.match(line)]
+        blamed = [line for line in told[-_LINES_MAX:] if _BLAME.search(line)]
+        return (blamed or told or [""])[-1][:_WORDS_CHARACTERS_MAX]
     return ""

@@ -8,26 +8,33 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from embedded.processes import Child, Command, last_lines, run
+from embedded.processes import Child, Command, last_words, run
 from embedded.processes import start as start_child
 from infrastructure.mendable import Mendable
+from infrastructure.process import SETTINGS_EXIT_CODE
+from infrastructure.settings import InvalidSetting
 
 
 class StartFailed(Mendable):
-    """A server ended while starting, or was not ready in time; the message has the end of its log."""
+    """A server ended while starting, or was not ready in time; the message has the last words of its log."""
 
     def __init__(self, name: str, why: str, log: Path) -> None:
-        super().__init__(f"{name} {why}; the end of {log}:\n{last_lines(log)}")
+        super().__init__(f"{name} {why} (see {log}): {last_words(log) or 'without a word'}")
+
+
+class Misconfigured(StartFailed, InvalidSetting):
+    """A process cannot work with its settings; its last words are which one."""
 
 
 async def run_once(name: str, command: Command, deadline_seconds: float) -> None:
-    """Runs a command that has to end well. Raises StartFailed."""
+    """Runs a command that has to end well. Raises StartFailed or Misconfigured."""
     try:
         code = await run(command, deadline_seconds)
     except TimeoutError:
         raise StartFailed(name, f"had not ended after {deadline_seconds:.0f} s", command.log) from None
     if code:
-        raise StartFailed(name, f"ended with code {code}", command.log)
+        kind = Misconfigured if code == SETTINGS_EXIT_CODE else StartFailed
+        raise kind(name, f"ended with code {code}", command.log)
 
 
 class Server(ABC):

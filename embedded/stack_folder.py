@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from infrastructure.disk import require_writable
 from infrastructure.mendable import Mendable
+from infrastructure.settings import InvalidSetting
 
 
 class FolderInUse(Mendable):
@@ -70,10 +72,16 @@ class StackFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for this process; the system lets go of it however the process ends. Raises FolderInUse."""
-        self.path.mkdir(mode=0o711, parents=True, exist_ok=True)  # PostgreSQL's account walks through
-        for private in (self.kafka, self.objects, self.logs):
-            private.mkdir(mode=0o700, exist_ok=True)
+        """Holds the folder for this process; the system lets go of it however the process ends.
+
+        Raises FolderInUse, or InvalidSetting when it cannot be written.
+        """
+        try:
+            self._provide()
+        except OSError as problem:
+            raise InvalidSetting(
+                f"--data: {self.path} cannot be written: {problem.strerror}: choose another folder"
+            ) from problem
         with (self.path / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,6 +89,12 @@ class StackFolder:
                 raise FolderInUse(self.path) from None
             self._addresses.unlink(missing_ok=True)  # of a predecessor that was killed
             yield
+
+    def _provide(self) -> None:
+        self.path.mkdir(mode=0o711, parents=True, exist_ok=True)  # PostgreSQL's account walks through
+        require_writable(self.path)
+        for private in (self.kafka, self.objects, self.logs):
+            private.mkdir(mode=0o700, exist_ok=True)
 
     def jwt_secret(self) -> str:
         """Made at first use and kept, so that tokens outlive a restart."""

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from embedded.leftovers import ProcessRecord
-from embedded.servers import Server, StartFailed
-from infrastructure.mendable import Mendable
+from embedded.processes import last_words
+from embedded.servers import Misconfigured, Server, StartFailed
 
 Say = Callable[[str], None]
 """Takes one line for the person at the keyboard."""
@@ -20,13 +20,6 @@ _STEADY_SECONDS: Final = 30.0
 """A process that ran for so long had no trouble starting."""
 _STOP_SECONDS: Final = 30.0
 """For all servers together; then the rest of them is killed."""
-
-
-class Misconfigured(Mendable):
-    """A process cannot work with its settings and says so in its log."""
-
-    def __init__(self, failure: StartFailed) -> None:
-        super().__init__(str(failure))
 
 
 @asynccontextmanager
@@ -97,13 +90,12 @@ class Supervisor:
             started = time.monotonic()
             code = await server.wait()
             if code == server.misconfigured_code:
-                raise Misconfigured(
-                    StartFailed(server.name, "cannot use its settings", server.command().log)
-                )
+                raise Misconfigured(server.name, "cannot use its settings", server.command().log)
             if time.monotonic() - started > _STEADY_SECONDS:
                 backoff_seconds = _BACKOFF_FIRST_SECONDS
-            how = f"{server.name} ended with code {code} (see {server.command().log})"
-            self._say(f"{how}: starting it again in {backoff_seconds:.1f} s")
+            log = server.command().log
+            how = f"{server.name} ended with code {code} (see {log}): {last_words(log) or 'without a word'}"
+            self._say(f"{how}; starting it again in {backoff_seconds:.1f} s")
             await asyncio.sleep(backoff_seconds)
             await self._restart(server)
             backoff_seconds = min(2 * backoff_seconds, _BACKOFF_LAST_SECONDS)

@@ -8,11 +8,12 @@ from typing import Final
 
 import msgspec
 
-from embedded.brokers import VARIABLE as BROKER_VARIABLE
-from embedded.brokers import Choice, broker_choice, embedded_broker, retention_ms
+from embedded.brokers import embedded_broker, retention_ms
+from embedded.given import DATABASE as DATABASE_VARIABLE
+from embedded.given import Given, given
 from embedded.leftovers import ProcessRecord
 from embedded.log_files import keep_small
-from embedded.ports import LOOPBACK, require_free
+from embedded.ports import reachable, require_free
 from embedded.postgres import Postgres
 from embedded.product import Process, module_command
 from embedded.readiness import wait_until_ready
@@ -20,30 +21,33 @@ from embedded.servers import run_once
 from embedded.stack_folder import Addresses, StackFolder
 from embedded.supervisor import Say, Supervisor, supervised
 from infrastructure.kafka.topics import provide_topics
+from infrastructure.postgres.connecting import server_of
 from infrastructure.processes import MIGRATIONS, PROCESSES
-from infrastructure.settings import PREFIX, Settings, read_settings
+from infrastructure.settings import Settings, read_settings
 
 DATABASE: Final = "stenolog"
 _MIGRATION_SECONDS: Final = 120.0
 
 
 @asynccontextmanager
-async def running_system(folder: StackFolder, port: int, say: Say) -> AsyncIterator[Addresses]:
-    """Starts everything, yields when it is ready, and stops it all in the end. Port 0 takes any free one.
+async def running_system(
+    folder: StackFolder, port: int, say: Say, environment: Mapping[str, str] = os.environ
+) -> AsyncIterator[Addresses]:
+    """Starts what is not given, yields when it is ready, and stops it all in the end. Port 0 takes any free one.
 
     Raises InvalidSetting, FolderInUse or PortTaken before anything starts; later an exception group of Problems.
     """
-    settings = read_settings()
-    for name in _ignored(broker_choice()):
-        say(f"{name} is ignored: `stenolog up` decides that itself")
+    settings, there = read_settings(environment), given(environment)
+    if not folder.path.exists():
+        port = require_free(port, settings.host)  # A refusal leaves nothing behind.
     with folder.locked():
         record = ProcessRecord(folder.processes)
         for name in await record.end_leftovers():
             say(f"ended {name}, which an earlier run left behind")
-        settings = msgspec.structs.replace(settings, host=LOOPBACK, port=require_free(port))
+        settings = msgspec.structs.replace(settings, port=require_free(port, settings.host))
         async with supervised(record, say) as supervisor:
             supervisor.keep_doing(keep_small(folder.logs))
-            settings = await _start_servers(supervisor, folder, settings, say)
+            settings = await _start_servers(supervisor, folder, settings, there, say)
             for name in PROCESSES:
                 await supervisor.start(Process(name, settings, folder.log(name)))
             addresses = _addresses(settings)
@@ -52,50 +56,48 @@ async def running_system(folder: StackFolder, port: int, say: Say) -> AsyncItera
                 yield addresses
 
 
-def _ignored(broker: Choice, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The variables that somebody has set and that have no meaning here."""
-    own = ["DATABASE_URL", "OBJECT_STORE", "HOST", "PORT"]
-    names = own if broker == "external" else [*own, "KAFKA_BOOTSTRAP"]
-    return [PREFIX + name for name in names if PREFIX + name in environment]
-
-
 async def _start_servers(
-    supervisor: Supervisor, folder: StackFolder, settings: Settings, say: Say
+    supervisor: Supervisor, folder: StackFolder, settings: Settings, there: Given, say: Say
 ) -> Settings:
-    """PostgreSQL with the schema in it, Kafka with the topics, and a folder for objects; returns where they are."""
-    say("starting PostgreSQL and Kafka")
-    settings = msgspec.structs.replace(
-        settings,
-        object_store=folder.objects.as_uri(),
-        jwt_secret=settings.jwt_secret or folder.jwt_secret(),
-    )
+    """A PostgreSQL with the schema in it, a Kafka with the topics, and a place for objects; returns where they are."""
+    settings = msgspec.structs.replace(settings, jwt_secret=settings.jwt_secret or folder.jwt_secret())
+    if not there.object_store:
+        settings = msgspec.structs.replace(settings, object_store=folder.objects.as_uri())
     async with asyncio.TaskGroup() as starts:
-        database = starts.create_task(_start_database(supervisor, folder, settings))
-        broker = starts.create_task(_start_broker(supervisor, folder, settings, say))
+        database = starts.create_task(_provide_database(supervisor, folder, settings, there, say))
+        broker = starts.create_task(_provide_broker(supervisor, folder, settings, there, say))
     return msgspec.structs.replace(
         settings, database_url=database.result(), kafka_bootstrap=broker.result()
     )
 
 
-async def _start_database(supervisor: Supervisor, folder: StackFolder, settings: Settings) -> str:
+async def _provide_database(
+    supervisor: Supervisor, folder: StackFolder, settings: Settings, there: Given, say: Say
+) -> str:
     """Returns the URL of the database, which has been brought to this version."""
-    server = Postgres(folder.postgres, folder.log("postgres"))
-    await supervisor.start(server)
-    settings = msgspec.structs.replace(settings, database_url=await server.create_database(DATABASE))
+    if there.database:
+        say(f"using {server_of(settings.database_url)}, as {DATABASE_VARIABLE} says")
+    else:
+        say("starting PostgreSQL")
+        server = Postgres(folder.postgres, folder.log("postgres"))
+        await supervisor.start(server)
+        settings = msgspec.structs.replace(settings, database_url=await server.create_database(DATABASE))
     for module in MIGRATIONS:
         migration = module_command(module, settings, folder.log("migrate"))
         await run_once(f"python -m {' '.join(module)}", migration, _MIGRATION_SECONDS)
     return settings.database_url
 
 
-async def _start_broker(supervisor: Supervisor, folder: StackFolder, settings: Settings, say: Say) -> str:
+async def _provide_broker(
+    supervisor: Supervisor, folder: StackFolder, settings: Settings, there: Given, say: Say
+) -> str:
     """Returns the bootstrap address of a broker that has the topics."""
-    choice = broker_choice()
-    if choice == "external":
-        say(f"{BROKER_VARIABLE}=external: using the Kafka at {settings.kafka_bootstrap}")
+    if there.broker == "external":
+        say(f"using the Kafka at {settings.kafka_bootstrap}")
         await provide_topics(settings)
         return settings.kafka_bootstrap
-    broker = await embedded_broker(choice, folder.kafka, folder.log("kafka"), say)
+    say("starting Kafka")
+    broker = await embedded_broker(there.broker, folder.kafka, folder.log("kafka"), say)
     await supervisor.start(broker)
     settings = msgspec.structs.replace(settings, kafka_bootstrap=broker.bootstrap)
     await provide_topics(settings, retention_ms(broker))
@@ -104,7 +106,7 @@ async def _start_broker(supervisor: Supervisor, folder: StackFolder, settings: S
 
 def _addresses(settings: Settings) -> Addresses:
     return Addresses(
-        api_url=f"http://{LOOPBACK}:{settings.port}",
+        api_url=f"http://{reachable(settings.host)}:{settings.port}",
         database_url=settings.database_url,
         kafka_bootstrap=settings.kafka_bootstrap,
         object_store=settings.object_store,

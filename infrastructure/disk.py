@@ -3,8 +3,11 @@
 import errno
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Final
+
+from infrastructure.settings import InvalidSetting
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 FREE_BYTES_MIN: Final = 256 << 20
@@ -34,3 +37,25 @@ def is_full(problem: BaseException) -> bool:
             return True
         behind = behind.__cause__
     return False
+
+
+def require_writable(folder: Path) -> None:
+    """Tries it, since rights, read-only disks and full ones are known for certain only then. Raises OSError."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"\0")
+        file.flush()
+
+
+def temporary_folder() -> Path:
+    """Where large files are kept for a moment. Raises InvalidSetting when TMPDIR cannot be used for that.
+
+    Python would take another folder then without a word, which may be one in memory.
+    """
+    chosen = os.environ.get("TMPDIR")
+    folder = Path(chosen or tempfile.gettempdir())
+    try:
+        require_writable(folder)
+    except OSError as problem:
+        if not is_full(problem):
+            raise InvalidSetting(f"TMPDIR: {folder} cannot be written: {problem.strerror}") from problem
+    return folder

@@ -5,7 +5,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import uvloop
@@ -37,11 +37,22 @@ def run_process(work: Work) -> int:
         logging.basicConfig(level=settings.log_level.upper(), format=_LOG_FORMAT, stream=sys.stderr)
         collect_rarely()
         uvloop.run(_until_told(work, settings))
-    except InvalidSetting as problem:
-        return _give_up(problem, SETTINGS_EXIT_CODE)
     except Mendable as problem:
-        return _give_up(problem, 1)
+        return _give_up([problem])
+    except ExceptionGroup as problems:
+        mendable, others = problems.split(Mendable)
+        if mendable is None or others is not None:
+            raise
+        return _give_up(leaves(mendable))
     return 0
+
+
+def leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
+    """The exceptions themselves, out of however many groups."""
+    found: list[Exception] = []
+    for member in group.exceptions:
+        found += leaves(member) if isinstance(member, BaseExceptionGroup) else [member]
+    return found
 
 
 def collect_rarely() -> None:
@@ -67,6 +78,7 @@ async def _until_told(work: Work, settings: Settings) -> None:
         working.result()
 
 
-def _give_up(problem: Exception, code: int) -> int:
-    print(problem, file=sys.stderr)  # noqa: T201  # the one line a person sees
-    return code
+def _give_up(problems: Sequence[Exception]) -> int:
+    for problem in problems:
+        print(problem, file=sys.stderr)  # noqa: T201  # the one line a person sees
+    return SETTINGS_EXIT_CODE if any(isinstance(each, InvalidSetting) for each in problems) else 1

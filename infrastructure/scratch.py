@@ -3,27 +3,28 @@
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from infrastructure.disk import temporary_folder
 from infrastructure.private_files import make_private
+from infrastructure.settings import InvalidSetting
 
 LOCK_SUFFIX: Final = ".lock"
 
 
 def scratch_root(role: str) -> Path:
-    """Where the processes of one role, `worker` or `api`, of this account keep their folders."""
-    return Path(tempfile.gettempdir()) / f"stenolog-{role}-{os.geteuid()}"
+    """Where the processes of one role, `worker` or `api`, of this account keep their folders. Raises InvalidSetting."""
+    return temporary_folder() / f"stenolog-{role}-{os.geteuid()}"
 
 
 def remove_leftovers(root: Path) -> Sequence[UUID]:
     """Removes the folders of killed processes and returns whose they were: the kernel knows, no clock is asked.
 
-    Raises PermissionError when somebody else made `root`.
+    Raises InvalidSetting when somebody else made `root`.
     """
     _provide(root)
     return [UUID(lock.stem) for lock in root.glob(f"*{LOCK_SUFFIX}") if _remove_leftover(lock)]
@@ -31,7 +32,7 @@ def remove_leftovers(root: Path) -> Sequence[UUID]:
 
 @contextmanager
 def open_scratch(root: Path, process_id: UUID) -> Iterator[Path]:
-    """A new private folder, removed at the end. Raises PermissionError when somebody else made `root`."""
+    """A new private folder, removed at the end. Raises InvalidSetting when somebody else made `root`."""
     _provide(root)
     folder = root / process_id.hex
     lock = _lock(folder)
@@ -46,7 +47,7 @@ def open_scratch(root: Path, process_id: UUID) -> Iterator[Path]:
 def _provide(root: Path) -> None:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if root.stat().st_uid != os.geteuid():
-        raise PermissionError(f"{root} belongs to another account: remove it, or set TMPDIR")
+        raise InvalidSetting(f"TMPDIR: {root} belongs to another account: remove it, or choose another")
     root.chmod(0o700)
 
 

@@ -13,6 +13,7 @@ from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.postgres.errors import DatabaseNotMigrated
 from infrastructure.postgres.leases import PROJECT, PostgresLeases
 from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.migrate import noting_new_tables, tell_done
 from infrastructure.postgres.pool import create_pool
 from infrastructure.process import run_process
 from infrastructure.settings import Settings
@@ -54,7 +55,9 @@ async def migrate_tables(settings: Settings) -> None:
         await create_pool(settings.database_url, application_name="stenolog migrate", size_max=1) as pool,
         pool.acquire() as connection,
     ):
-        await migrate(connection)
+        async with noting_new_tables(connection) as new:
+            await migrate(connection)
+        tell_done("read models", new)
 
 
 async def rebuild_tables(names: list[str], settings: Settings) -> None:

@@ -1,7 +1,6 @@
 """The relay process: `python -m relay`, any number of them at a time."""
 
 import asyncio
-import logging
 import sys
 from typing import Final, Never
 from uuid import uuid4
@@ -14,12 +13,12 @@ from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import create_pool
 from infrastructure.process import run_process
 from infrastructure.settings import InvalidSetting, Settings
+from infrastructure.waiting import Wait
 from relay.owner import RelayOwner
+from relay.positions import keep_telling
 from relay.refusals import PostgresRefusals
 from relay.relay import PartitionRelay
 from schemas.topics import Topics
-
-logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 5.0
@@ -42,13 +41,24 @@ async def _relay_log(settings: Settings) -> Never:
         await _provide_topics(settings, topics)
         leases = PostgresLeases(pool, RELAY, settings.partitions, uuid4(), settings.lease_seconds)
 
+        relays: dict[int, PartitionRelay] = {}
+
         async def relay(partition: int) -> Never:
-            await PartitionRelay(partition, log, settings.kafka_bootstrap, topics).run()
+            mine = relays[partition] = PartitionRelay(partition, log, settings.kafka_bootstrap, topics)
+            try:
+                await mine.run()
+            finally:
+                if relays[partition] is mine:  # A successor may have begun before this one has ended.
+                    del relays[partition]
+
+        def positions() -> dict[int, int]:
+            return {partition: relay.position for partition, relay in relays.items() if relay.position}
 
         owner = RelayOwner(leases, relay, PostgresRefusals(pool), leases.renew_seconds)
         relaying = asyncio.create_task(owner.run())
         keeping = asyncio.create_task(_keep_topics(settings, topics))
-        await _until_one_ends(relaying, keeping)
+        telling = asyncio.create_task(keep_telling(pool, positions))
+        await _until_one_ends(relaying, keeping, telling)
 
 
 async def _until_one_ends(*tasks: asyncio.Task[Never]) -> Never:
@@ -71,11 +81,14 @@ async def _keep_topics(settings: Settings, topics: Topics) -> Never:
 
 async def _provide_topics(settings: Settings, topics: Topics) -> None:
     """So that a relay can fill a Kafka that was wiped. Waits for Kafka; raises WrongPartitionCount."""
+    wait = Wait(f"Kafka at {settings.kafka_bootstrap}")
     while True:
         try:
-            return await create_topics(settings.kafka_bootstrap, topics, settings.partitions)
+            await create_topics(settings.kafka_bootstrap, topics, settings.partitions)
         except KAFKA_FAILURES as problem:
-            logger.warning("the topics cannot be looked at, trying again: %r", problem)
+            wait.goes_on(repr(problem))
+        else:
+            return wait.is_over()
         await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -77,6 +77,11 @@ class PartitionRelay:
         self.transactions = 0
         self.restarts = 0
 
+    @property
+    def position(self) -> int:
+        """The seq of the last event that is known to be in Kafka; 0 while none is."""
+        return self._seq
+
     async def run(self) -> Never:
         """Until cancelled. Raises ProducerFenced when another relay took over, and Refused.
 

@@ -13,6 +13,7 @@ from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
 from infrastructure.kafka.failures import KafkaUnreachable
 from infrastructure.kafka.reader import RETRY_SECONDS, PartitionReader
+from infrastructure.waiting import Wait
 from schemas.events import UnknownEventType, decode
 from schemas.partitions import partition_of
 from schemas.topics import Topics, UnreadableMessage, record_of
@@ -50,12 +51,16 @@ class JobConsumer:
         await self._dead_letters.close()
 
     async def _ends(self) -> Mapping[int, int]:
+        wait = Wait("Kafka")
         while True:
             try:
-                return await self._reader.ends([self._partition])
+                ends = await self._reader.ends([self._partition])
             except KafkaUnreachable as problem:
-                logger.warning("still waiting for Kafka: %s", problem)
+                wait.goes_on(problem)
                 await asyncio.sleep(RETRY_SECONDS)
+            else:
+                wait.is_over()
+                return ends
 
     async def __aiter__(self) -> AsyncIterator[JobEvent]:
         """Without end; waits for Kafka when that is away."""

@@ -54,15 +54,16 @@ async def create_topics(
     retention_ms: int = -1,
     *,
     connect: Connect = AIOKafkaAdminClient,
-) -> None:
-    """Creates those that are missing, and returns when all five can be used.
+) -> Sequence[str]:
+    """Creates those that are missing, and returns their names when all five can be used.
 
     `retention_ms` bounds how long messages are kept, -1 keeps the events for ever.
     Raises WrongPartitionCount, a KafkaError, or TimeoutError after half a minute.
     """
     async with asyncio.timeout(DEADLINE_SECONDS), _administering(bootstrap, connect) as admin:
-        await _create(admin, _wanted(topics, partition_count, retention_ms))
+        created = await _create(admin, _wanted(topics, partition_count, retention_ms))
         await _wait_until_usable(admin, list(_names(topics)), partition_count)
+    return created
 
 
 async def partitions_of(bootstrap: str, topic: str) -> frozenset[int]:
@@ -99,12 +100,13 @@ async def _administering(bootstrap: str, connect: Connect) -> AsyncIterator[AIOK
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> None:
+async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> Sequence[str]:
     answer = await admin.create_topics(wanted)
-    for name, code, *_ in answer.topic_errors:
-        error = for_code(code)
+    errors = {name: for_code(code) for name, code, *_ in answer.topic_errors}
+    for name, error in errors.items():
         if error not in (NoError, TopicAlreadyExistsError):
             raise error(name)
+    return [name for name, error in errors.items() if error is NoError]
 
 
 async def _wait_until_usable(
@@ -150,10 +152,13 @@ def _new_topic(name: str, partition_count: int, settings: Mapping[str, str]) -> 
     return NewTopic(name, partition_count, _BROKERS_DEFAULT, {}, dict(settings))
 
 
-async def provide_topics(settings: Settings, retention_ms: int = -1) -> None:
-    """Creates what is missing; `retention_ms` bounds how long messages are kept, -1 does not. Raises NoTopics."""
+async def provide_topics(settings: Settings, retention_ms: int = -1) -> Sequence[str]:
+    """Creates what is missing, and returns it; `retention_ms` bounds how long messages are kept, -1 does not.
+
+    Raises NoTopics.
+    """
     topics = Topics(settings.topic_prefix)
     try:
-        await create_topics(settings.kafka_bootstrap, topics, settings.partitions, retention_ms)
+        return await create_topics(settings.kafka_bootstrap, topics, settings.partitions, retention_ms)
     except (WrongPartitionCount, KafkaError, OSError) as problem:
         raise NoTopics(f"cannot create the topics: {str(problem) or type(problem).__name__}") from problem

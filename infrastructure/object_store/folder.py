@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 from uuid import uuid4
 
 from domain.ports import ObjectMissing, ObjectStoreUnavailable
+from infrastructure.disk import require_writable
 from infrastructure.object_store.keys import require_valid_key
 
 INCOMING: Final = ".incoming"
@@ -33,7 +34,10 @@ class FolderObjectStore:
         self._incoming = root / INCOMING
 
     async def prepare(self) -> None:
-        """Makes the folder, and clears away what killed processes left half-written."""
+        """Makes the folder, and clears away what killed processes left half-written.
+
+        Raises OSError when it cannot be written.
+        """
         await asyncio.to_thread(self._prepare)
 
     async def put(self, key: str, content: bytes) -> None:
@@ -121,6 +125,7 @@ class FolderObjectStore:
 
     def _prepare(self) -> None:
         self._incoming.mkdir(parents=True, exist_ok=True)
+        require_writable(self._incoming)
         for leftover in self._incoming.iterdir():
             try:
                 if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:

@@ -14,6 +14,7 @@ from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
 from domain.ports import ObjectStore, ObjectStoreUnavailable
+from infrastructure.disk import is_full
 from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.object_store.patient import Patience, sit_out
 from infrastructure.object_store.s3 import S3ObjectStore
@@ -46,14 +47,27 @@ async def open_object_store(url: str) -> AsyncIterator[ObjectStore]:
     parts = urlsplit(url)
     match parts.scheme:
         case "file":
-            store = FolderObjectStore(_folder_of(parts))
-            await store.prepare()
-            yield store
+            yield await _open_folder(_folder_of(parts))
         case "s3":
             async with _open_s3(parts) as bucket:
                 yield bucket
         case _:
             raise InvalidSetting("STENOLOG_OBJECT_STORE: begin it with file:// or s3://")
+
+
+async def _open_folder(folder: Path) -> ObjectStore:
+    store = FolderObjectStore(folder)
+    try:
+        await store.prepare()
+    except OSError as problem:
+        if is_full(problem):
+            # There is something to read all the same, and room may be made.
+            logger.warning("the disk of %s is full", folder)
+            return store
+        raise InvalidSetting(
+            f"STENOLOG_OBJECT_STORE: {folder} cannot be written: {problem.strerror}"
+        ) from problem
+    return store
 
 
 def folder_of(url: str) -> Path | None:

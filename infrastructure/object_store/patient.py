@@ -1,7 +1,6 @@
 """An object store that sits outages out: whoever calls it waits, for as long as its patience lasts."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -9,10 +8,9 @@ from typing import TypeVar
 from msgspec import Struct
 
 from domain.ports import ObjectStore, ObjectStoreUnavailable
+from infrastructure.waiting import Wait
 
 Answer = TypeVar("Answer")
-
-logger = logging.getLogger(__name__)
 
 
 class Patience(Struct, frozen=True, kw_only=True):
@@ -29,13 +27,14 @@ async def sit_out(ask: Callable[[], Awaitable[Answer]], patience: Patience) -> A
     try:
         return await ask()
     except ObjectStoreUnavailable as problem:
-        logger.warning("waiting for the object store: %s", problem)
-    answer = await _ask_again(ask, patience)
-    logger.info("the object store is back")
+        wait = Wait("the object store")
+        wait.goes_on(problem)
+    answer = await _ask_again(ask, patience, wait)
+    wait.is_over()
     return answer
 
 
-async def _ask_again(ask: Callable[[], Awaitable[Answer]], patience: Patience) -> Answer:
+async def _ask_again(ask: Callable[[], Awaitable[Answer]], patience: Patience, wait: Wait) -> Answer:
     now = asyncio.get_running_loop().time
     until = now() + patience.seconds_max
     pause = patience.pause_seconds
@@ -43,7 +42,8 @@ async def _ask_again(ask: Callable[[], Awaitable[Answer]], patience: Patience) -
         await asyncio.sleep(pause)
         try:
             return await ask()
-        except ObjectStoreUnavailable:
+        except ObjectStoreUnavailable as problem:
+            wait.goes_on(problem)
             pause = min(2 * pause, patience.pause_seconds_max)
             if now() + pause > until:
                 raise

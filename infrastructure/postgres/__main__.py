@@ -2,7 +2,7 @@
 
 import sys
 
-from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
+from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate, tell_done
 from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import create_pool
 from infrastructure.process import run_process
@@ -13,7 +13,7 @@ async def bring_up_to_date(settings: Settings) -> None:
     async with await create_pool(
         settings.database_url, application_name="stenolog migrate", size_max=1
     ) as pool:
-        await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS)
+        tell_done("event log", await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS))
         await claim_partition_count(pool, settings.partitions)
 
 

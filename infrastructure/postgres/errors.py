@@ -45,8 +45,16 @@ class PartitionCountMismatch(DatabaseProblem, InvalidSetting):
         self.asked = asked
 
 
+REFUSALS: Final = (
+    # The classes 28 and 3D of SQLSTATE.
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+"""The server does not let us in: for a process that starts a wrong setting, for one that runs an outage to be mended."""
+
 TRANSIENT: Final = (
     OSError,
+    *REFUSALS,
     asyncpg.InterfaceError,
     # How asyncpg says that a connection died between two of its steps.
     asyncpg.InternalClientError,

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -30,6 +32,22 @@ async def migrate(database: Pool | Connection, component: str, folder: Path) -> 
         async with database.acquire() as connection:
             return await _migrate(connection, component, folder)
     return await _migrate(database, component, folder)
+
+
+@asynccontextmanager
+async def noting_new_tables(connection: Connection) -> AsyncIterator[list[str]]:
+    """A list that holds, at the end of the block, the tables that it created."""
+    before = {row["name"] for row in await connection.fetch(_SQL["select_tables"])}
+    new: list[str] = []
+    yield new
+    new += [
+        row["name"] for row in await connection.fetch(_SQL["select_tables"]) if row["name"] not in before
+    ]
+
+
+def tell_done(what: str, done: Sequence[str]) -> None:
+    """One line of a migration, for the person or the log of whoever runs it."""
+    print(f"{what}: {', '.join(done) or 'nothing to do'}", flush=True)  # noqa: T201  # as above
 
 
 async def not_applied(connection: Connection, component: str, folder: Path) -> list[str]:

@@ -15,3 +15,7 @@ select name, sha256 from migrations where component = $1;
 
 -- name: record
 insert into migrations (component, name, sha256) values ($1, $2, $3);
+
+-- name: select_tables
+select schemaname || '.' || tablename as name from pg_tables
+where schemaname <> 'pg_catalog' and schemaname <> 'information_schema' order by 1;

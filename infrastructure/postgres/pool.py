@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from infrastructure.postgres.retry import retried
+from infrastructure.postgres.connecting import connected
 
 if TYPE_CHECKING:
     _Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -69,7 +69,7 @@ async def create_pool(
 
     Waits up to `connect_seconds` for a server that is still starting. A command that takes longer than
     `command_seconds` is cancelled and raises TimeoutError. Who gives one up sooner waits at most CANCEL_SECONDS_MAX
-    for the server to hear of it. Raises DatabaseUnavailable.
+    for the server to hear of it. Raises InvalidSetting for a URL that cannot work, or DatabaseUnavailable.
     """
 
     async def connect() -> Pool:
@@ -84,7 +84,7 @@ async def create_pool(
             connection_class=ImpatientConnection,
         )
 
-    return await retried(connect, connect_seconds)
+    return await connected(database_url, connect, connect_seconds)
 
 
 async def _leave_as_it_is(_connection: Connection) -> None:

@@ -12,7 +12,7 @@ ROW = re.compile(r"^\| `(STENOLOG_\w+)` \| (.*?) \|", re.MULTILINE)
 
 
 def documented() -> dict[str, str]:
-    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").partition("`stenolog up` chooses")[0]
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").partition("`stenolog up` starts")[0]
     return dict(ROW.findall(text))
 
 

@@ -80,14 +80,46 @@ def test_a_second_up_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
-
+def test_a_taken_port_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         port = server.getsockname()[1]
-        finished = stenolog("up", "--port", str(port), "--data", str(tmp_path))
-    assert finished.returncode == 1
-    assert finished.stderr == f"stenolog: port {port} is taken by another program: choose one with --port\n"
-    assert not (tmp_path / "postgres").exists()
+        told = f"stenolog: port {port} is taken by another program: choose one with --port\n"
+        finished = stenolog("up", "--port", str(port), "--data", str(tmp_path / "data"))
+        assert (finished.returncode, finished.stderr) == (1, told)
+        finished = stenolog("up", "--data", str(tmp_path / "data"), STENOLOG_PORT=str(port))
+        assert (finished.returncode, finished.stderr) == (1, told)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    data = tmp_path / "file" / "data"
+    finished = stenolog("up", "--port", "0", "--data", str(data))
+    assert (finished.returncode, finished.stderr) == (
+        2,
+        f"stenolog: --data: {data} cannot be written: Not a directory: choose another folder\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"STENOLOG_DATABASE_URL": ""}, "stenolog: STENOLOG_DATABASE_URL is empty: unset it, "),
+        (
+            {"STENOLOG_BROKER": "apache", "STENOLOG_KAFKA_BOOTSTRAP": "kafka:9092"},
+            "stenolog: STENOLOG_KAFKA_BOOTSTRAP names a Kafka and STENOLOG_BROKER=apache ",
+        ),
+        ({"STENOLOG_HOST": "203.0.113.7"}, "stenolog: nobody can listen on 203.0.113.7, port "),
+    ],
+)
+def test_what_up_cannot_use_is_refused_before_anything_starts(
+    tmp_path: Path, variables: dict[str, str], told: str
+) -> None:
+    finished = stenolog("up", "--port", "0", "--data", str(tmp_path / "data"), **variables)
+    assert finished.returncode == 2
+    assert finished.stderr.startswith(told)
+    assert len(finished.stderr.splitlines()) == 1
+    assert not (tmp_path / "data").exists()
 
 
 def test_events_without_a_running_system_say_what_to_do(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from embedded.ports import LOOPBACK, PortTaken, free_port, is_free, require_free
+from embedded.ports import LOOPBACK, PortTaken, free_port, is_free, reachable, require_free
 from infrastructure.processes import ROOT
+from infrastructure.settings import InvalidSetting
 
 
 @pytest.fixture
@@ -55,3 +56,23 @@ def test_ports_of_a_process_that_has_ended_are_free_again() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True)
     port = int(ended.stdout)
     assert free_port(range(port, port + 1)) == port
+
+
+def test_a_port_that_is_taken_anywhere_is_taken_everywhere(taken: int) -> None:
+    with pytest.raises(PortTaken):
+        require_free(taken, "0.0.0.0")
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "nobody.invalid"])
+def test_a_host_that_is_not_this_machine_is_refused(host: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"^nobody can listen on {host}, port "):
+        require_free(0, host)
+
+
+def test_what_listens_everywhere_is_reached_on_the_loopback() -> None:
+    assert [reachable(host) for host in ("0.0.0.0", "::", "127.0.0.1", "::1")] == [
+        "127.0.0.1",
+        "[::1]",
+        "127.0.0.1",
+        "[::1]",
+    ]

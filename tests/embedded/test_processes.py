@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
-from embedded.processes import run, start
+from embedded.processes import last_words, run, start
 from tests.embedded.tiny import FOREVER, STUBBORN, python
 from tests.stack.waiting import eventually
 
@@ -88,3 +89,47 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+PYTHON_TRACE = """
+2026-11-25 10:00:00 INFO relay.relay relay of partition 1 goes on
+Traceback (most recent call last):
+  File "x.py", line 1, in <module>
+    1 / 0
+    ~~^~~
+ZeroDivisionError: division by zero
+"""
+JAVA_TRACE = """
+[2026-11-25 10:00:00] INFO starting (kafka.Kafka$)
+org.apache.kafka.common.KafkaException: Socket server failed to bind to 127.0.0.1:9092
+\tat kafka.network.Acceptor.openServerSocket(SocketServer.scala:1)
+Caused by: java.net.BindException: Address already in use
+\tat java.base/sun.nio.ch.Net.bind0(Native Method)
+\t... 12 more
+"""
+POSTGRES = """
+2026-11-25 LOG:  starting PostgreSQL 18
+2026-11-25 FATAL:  could not create any TCP/IP sockets
+2026-11-25 LOG:  database system is shut down
+"""
+WRONG_SETTING = "STENOLOG_OBJECT_STORE: begin it with file:// or s3://\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (PYTHON_TRACE, "ZeroDivisionError: division by zero"),
+        (JAVA_TRACE, "Caused by: java.net.BindException: Address already in use"),
+        (POSTGRES, "2026-11-25 FATAL:  could not create any TCP/IP sockets"),
+        (PYTHON_TRACE + WRONG_SETTING, WRONG_SETTING.strip()),
+        ("", ""),
+    ],
+    ids=["python", "java", "postgres", "setting", "nothing"],
+)
+def test_the_last_words_of_a_program_are_one_line_and_no_trace(
+    tmp_path: Path, content: str, expected: str
+) -> None:
+    log = tmp_path / "x.log"
+    log.write_text(content)
+    assert last_words(log) == expected
+    assert last_words(tmp_path / "absent.log") == ""

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from embedded.leftovers import ProcessRecord
-from embedded.supervisor import Misconfigured, supervised
+from embedded.servers import Misconfigured
+from embedded.supervisor import supervised
 from tests.embedded.tiny import Tiny
 from tests.stack.waiting import eventually
 
@@ -21,7 +22,7 @@ async def test_a_child_that_dies_is_started_again_and_that_is_said_in_one_line(t
         await eventually(lambda: server.pid not in {None, first}, "a successor runs")
     assert server.starts == 2
     assert [line for line in said if "ended" in line] == [
-        f"tiny ended with code -9 (see {tmp_path / 'tiny.log'}): starting it again in 0.2 s"
+        f"tiny ended with code -9 (see {tmp_path / 'tiny.log'}): without a word; starting it again in 0.2 s"
     ]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from infrastructure.media.children import child_environment
 from infrastructure.scratch import open_scratch, remove_leftovers
+from infrastructure.settings import InvalidSetting
 from tests.builders import OTHER_WORKER, WORKER
 
 PROGRAM = """
@@ -71,7 +72,7 @@ def test_two_workers_have_two_folders(tmp_path: Path) -> None:
 
 def test_a_root_that_is_a_trap_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 12_345)
-    with pytest.raises(PermissionError, match="belongs to another account"):
+    with pytest.raises(InvalidSetting, match="belongs to another account"):
         remove_leftovers(tmp_path)
-    with pytest.raises(PermissionError, match="belongs to another account"), open_scratch(tmp_path, WORKER):
+    with pytest.raises(InvalidSetting, match="belongs to another account"), open_scratch(tmp_path, WORKER):
         pass

@@ -159,6 +159,21 @@ async def test_a_relay_that_is_killed_again_and_again_leaves_no_gap_and_repeats_
 
 
 @pytest.mark.slow
+async def test_how_far_the_partitions_are_relayed_is_told(
+    settings: Settings, pool: Pool, tmp_path: Path
+) -> None:
+    async def all_is_told() -> bool:
+        told = await pool.fetch("select partition, seq from relay_positions order by partition")
+        heads = await pool.fetch("select partition, seq from log_heads order by partition")
+        return told == heads and all(row["seq"] for row in heads)
+
+    async with running(relay_process(settings, tmp_path / "relay.log")):
+        async with writing(pool):
+            await until_relayed_more(settings, *PARTITIONS)
+        await until(all_is_told)
+
+
+@pytest.mark.slow
 async def test_processes_share_the_partitions_and_take_over_those_of_a_dead_one(
     settings: Settings, pool: Pool, broker: Kafka, tmp_path: Path
 ) -> None:

@@ -64,7 +64,7 @@ async def test_an_outage_is_told_once(away: AwayStore, caplog: pytest.LogCapture
     ]
     assert told == [
         ("WARNING", "waiting for the object store: away on purpose"),
-        ("INFO", "the object store is back"),
+        ("INFO", "the object store is there, after 0 s"),
     ]
 
 

@@ -6,10 +6,10 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos check format up bench lock
+.PHONY: help install demo test test-fast chaos check format up bench lock
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 install: $(INSTALLED) ## make .venv from the locked, hashed packages
 
@@ -27,8 +27,11 @@ demo: $(INSTALLED) ## transcribe the spoken sample through the public API, on a 
 up: $(INSTALLED) ## run the whole system on this machine until Ctrl-C
 	@$(VENV)/bin/stenolog up
 
-test: $(INSTALLED) ## run every test; STACK=containers takes PostgreSQL and Kafka from Docker
-	@STACK=$(STACK) $(VENV)/bin/python -m pytest $(TESTS)
+test: $(INSTALLED) ## run every test; WORKERS=1 one after the other; STACK=containers takes PostgreSQL and Kafka from Docker
+	@STACK=$(STACK) $(VENV)/bin/python -m pytest -n $(or $(WORKERS),auto) $(TESTS)
+
+test-fast: $(INSTALLED) ## run the tests that need no servers and no processes: half a minute
+	@$(VENV)/bin/python -m pytest -m "not servers" $(TESTS)
 
 chaos: $(INSTALLED) ## load and faults, then the oracle; MINUTES=30 SEED=7 FAULTS=900 BROKER=noida
 	@$(VENV)/bin/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(BROKER),--broker $(BROKER)) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))

@@ -1,8 +1,12 @@
-"""Fixtures for everybody: a real PostgreSQL and a real Kafka, each started when the first test asks for it."""
+"""Fixtures for everybody: a real PostgreSQL and a real Kafka, each started when the first test asks for it.
 
+In a run with several workers (`-n auto`, as `make test` does) each of them has servers of its own.
+"""
+
+import os
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +15,41 @@ import pytest_asyncio
 from infrastructure.kafka.topics import create_topics
 from schemas.topics import Topics
 from tests.stack import servers
+from tests.stack.needs import Watch, needs_servers
+from tests.stack.spread import ShareScheduling, seconds_of, worker_count
 
 PARTITION_COUNT = 4
 """Of the topics that the `topics` fixture creates."""
+watch = Watch()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return worker_count(os.cpu_count())
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ShareScheduling:
+    config.option.loadscopereorder = False
+    return ShareScheduling(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if needs_servers(item):
+        item.add_marker("servers")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After everything was shuffled."""
+    items.sort(key=lambda item: -seconds_of(item.nodeid))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    watch.item = item
+    try:
+        return (yield)
+    finally:
+        watch.item = None
 
 
 @pytest.fixture(scope="session")

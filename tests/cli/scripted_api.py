@@ -63,7 +63,9 @@ class ScriptedApi:
     def serving(self) -> Iterator[Self]:
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(
+            target=server.serve_forever, args=(0.01,)
+        )  # how often it looks whether to end
         thread.start()
         try:
             yield self

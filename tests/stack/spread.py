@@ -1,0 +1,70 @@
+"""How one run is spread over several workers: what shares a costly fixture stays together, the longest goes first."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+WORKERS_PER_CORE: Final = 2
+"""Most tests wait for others most of the time: for a broker to come back, for a lease to run out."""
+WORKERS_MAX: Final = 8
+"""Each has a PostgreSQL and a Kafka of its own: half a gigabyte."""
+TOGETHER: Final = (
+    "tests/end_to_end/test_main_path.py",
+    "tests/end_to_end/test_rebuild.py",
+    "tests/end_to_end/test_repetition.py",
+)
+"""They look at one installation, which takes longer to start than to look at."""
+SECONDS: Final[Mapping[str, int]] = {
+    "tests/end_to_end/test_kill.py": 220,
+    "tests/end_to_end/test_clean_end.py": 170,
+    "tests/chaos/test_chaos.py": 150,
+    "tests/end_to_end/test_main_path.py": 130,
+    "tests/inference_worker/test_outage.py": 100,
+    "tests/relay/test_outages.py": 90,
+    "tests/relay/test_processes.py": 65,
+    "tests/embedded/test_up.py": 55,
+    "tests/relay/test_wiped_disk.py": 45,
+    "tests/guarantees/test_followers.py": 43,
+    "tests/api/test_process.py": 40,
+    "tests/inference_worker/test_worker.py": 33,
+    "tests/inference_worker/test_engines.py": 32,
+    "tests/inference_worker/test_process.py": 30,
+    "tests/dispatcher/test_processes.py": 26,
+    "tests/projections/test_processes.py": 25,
+    "tests/embedded/test_postgres.py": 24,
+    "tests/projections/test_status.py": 23,
+    "tests/infrastructure/kafka/test_jobs.py": 19,
+    "tests/embedded/test_brokers.py": 18,
+    "tests/relay/test_relay.py": 18,
+    "tests/inference_worker/test_engine_process.py": 16,
+    "tests/infrastructure/object_store/test_contract.py": 15,
+    "tests/infrastructure/media/test_probe.py": 15,
+    "tests/relay/test_kafka_state.py": 15,
+    "tests/infrastructure/kafka/test_feed.py": 13,
+    "tests/infrastructure/media/test_decode.py": 12,
+    "tests/infrastructure/object_store/test_patient.py": 11,
+}
+"""What the longest files took with four workers on two busy cores; the rest takes less than ten seconds each."""
+
+
+def share_of(nodeid: str) -> str:
+    """The name of what one worker does as a whole: a file, or the first of the files that stay together."""
+    file = nodeid.partition("::")[0]
+    return TOGETHER[0] if file in TOGETHER else file
+
+
+def seconds_of(nodeid: str) -> int:
+    """About, of the share a test belongs to."""
+    return SECONDS.get(share_of(nodeid), 0)
+
+
+def worker_count(cores: int | None) -> int:
+    return min(WORKERS_PER_CORE * (cores or 1), WORKERS_MAX)
+
+
+class ShareScheduling(LoadScopeScheduling):  # type: ignore[misc]  # mypy is not shown the library's types
+    """Hands out whole shares, in the order in which their tests were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return share_of(nodeid)

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID
 
 import httpx
 import pytest
@@ -65,7 +65,7 @@ def frozen(thawed: Frozen, wire: Wire) -> Iterator[Frozen]:
     [
         "/auth/me",
         "/files",
-        f"/files/{uuid4()}",
+        f"/files/{UUID(int=7)}",
         "/transcriptions",
         "/transcriptions/{id}",
         "/transcriptions/{id}/transcript",

@@ -47,8 +47,16 @@ format: $(INSTALLED) ## format the code
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
-bench: $(INSTALLED) ## measure, with peers and limits in the same run
-	@$(VENV)/bin/python -m benchmarks
+bench: $(INSTALLED) ## measure, with peers and limits in the same run; `make bench append` measures one
+	@$(VENV)/bin/python -m benchmarks $(MEASURED)
+
+ifeq (bench,$(firstword $(MAKECMDGOALS)))
+# What stands beside `bench` names benchmarks, and is no target of its own.
+MEASURED := $(filter-out bench,$(MAKECMDGOALS))
+.PHONY: $(MEASURED)
+$(MEASURED):
+	@:
+endif
 
 lock: $(INSTALLED) ## resolve the dependencies anew
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --upgrade pyproject.toml -o locks/development.txt

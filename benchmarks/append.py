@@ -1,13 +1,11 @@
-"""Appending single events at growing numbers of callers: ours, two peers, and unordered commits as the limit."""
+"""Appending single events at growing numbers of callers: ours, two peers, and unordered commits as the limit; then one user."""
 
 import asyncio
 import os
 import re
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,17 +15,14 @@ import asyncpg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
+from benchmarks import one_user
 from benchmarks.measure import Measurement, Target, report
-from domain.log import Provenance, StreamAppend
-from domain.quota import QuotaGranted
+from benchmarks.writers import PARTITIONS, append_one, rate
 from embedded.postgres import Postgres, programs_folder
-from infrastructure.postgres.migrate import migrate
-from infrastructure.postgres.pool import create_pool
 from infrastructure.postgres.store import PostgresEventStore
 
 CALLERS: Final = (1, 16, 64, 256)
 SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "4"))
-PARTITIONS: Final = 8
 LIBRARY_CONNECTIONS_MAX: Final = 64
 PAYLOAD: Final = "x" * 200
 
@@ -47,6 +42,7 @@ async def main() -> None:
         await server.start()
         try:
             report("append", CAPTION, [await _measure(server, callers) for callers in CALLERS])
+            await one_user.measure(server, SECONDS)
         finally:
             await server.stop()
 
@@ -75,38 +71,9 @@ async def _measure(server: Postgres, callers: int) -> Measurement:
     )
 
 
-async def _rate(callers: int, once: Callable[[], Awaitable[object]]) -> float:
-    """Calls per second when `callers` tasks call one after the other for SECONDS."""
-    ends_at = time.perf_counter() + SECONDS
-
-    async def call() -> int:
-        calls = 0
-        while time.perf_counter() < ends_at:
-            await once()
-            calls += 1
-        return calls
-
-    began = time.perf_counter()
-    total = sum(await asyncio.gather(*(call() for _ in range(callers))))
-    return total / (time.perf_counter() - began)
-
-
 async def _ours(url: str, callers: int) -> float:
-    async with await create_pool(url) as pool:
-        await migrate(pool, "log", Path("infrastructure/postgres/migrations"))
-        async with PostgresEventStore(pool, PARTITIONS) as store:
-
-            async def append() -> None:
-                user_id = uuid4()
-                event = QuotaGranted(
-                    user_id=user_id, grant_id=user_id, minutes=60, granted_at=datetime.now(UTC)
-                )
-                stream = StreamAppend(
-                    stream_id=f"quota-{user_id}", owner_id=user_id, expected_version=0, events=[event]
-                )
-                await store.append([stream], Provenance(actor="benchmark", correlation_id=user_id))
-
-            return await _rate(callers, append)
+    async with await one_user.prepared(url) as pool, PostgresEventStore(pool, PARTITIONS) as store:
+        return await rate([lambda: append_one(store)] * callers, SECONDS)
 
 
 def _package(url: str, callers: int) -> float:
@@ -163,7 +130,7 @@ async def _one_by_one(url: str, callers: int) -> float:
                 PAYLOAD,
             )
 
-        return await _rate(callers, append)
+        return await rate([append] * callers, SECONDS)
 
 
 async def _pgbench(url: str, callers: int) -> float:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from commands.turns import TooManyAtOnce
 from domain.log import StreamHead, StreamTail
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.postgres.errors import DatabaseUnavailable
@@ -144,3 +145,14 @@ async def test_a_client_that_goes_away_in_the_middle_of_its_body_is_no_error_of_
     await installation.app(scope, receive, send)  # type: ignore[arg-type]  # a dict is what servers pass
     assert answered[0]["status"] == 400
     assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+
+async def test_a_crowd_that_finds_no_turn_is_asked_to_come_back(
+    installation: Installation, anna: Person
+) -> None:
+    answer = await request_on_broken_log(installation, anna, TooManyAtOnce())
+    assert (answer.status_code, answer.json()["code"]) == (503, "too_many_at_once")
+    assert answer.json()["error"].startswith(
+        "Too much is being done at once for this user: nothing was changed"
+    )
+    assert answer.headers["Retry-After"] == "2"

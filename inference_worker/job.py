@@ -69,12 +69,15 @@ async def carry_out(
 
 
 async def _fetch(store: ObjectStore, started: TranscriptionStarted, media: Path) -> None:
-    """Raises Fault. What is missing or corrupt here may be whole for another worker, so no fault is permanent."""
+    """Raises Fault. What the store says it does not have, no other worker will get from it.
+
+    What came corrupt may have been spoiled on the way: that fault is not permanent.
+    """
     try:
         async with asyncio.timeout(FETCH_SECONDS_MAX):
             await store.fetch(started.job.media_key, media)
     except ObjectMissing as problem:
-        raise Fault(faults.MEDIA_MISSING) from problem
+        raise Fault(faults.MEDIA_MISSING, permanent=True) from problem
     if await asyncio.to_thread(_sha256_of, media) != started.job.media_sha256:
         raise Fault(faults.MEDIA_CORRUPT)
 

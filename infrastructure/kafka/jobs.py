@@ -13,6 +13,7 @@ from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
 from infrastructure.kafka.failures import KafkaUnreachable
 from infrastructure.kafka.reader import RETRY_SECONDS, PartitionReader
+from infrastructure.kafka.topics import require_partitions
 from infrastructure.waiting import Wait
 from schemas.events import UnknownEventType, decode
 from schemas.partitions import partition_of
@@ -34,6 +35,9 @@ class JobConsumer:
     """
 
     def __init__(self, bootstrap: str, topics: Topics, partition_count: int, worker_id: UUID) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topics.jobs
+        self._partition_count = partition_count
         self._partition = partition_of(worker_id, partition_count)
         self._key = str(worker_id).encode()
         self._reader = PartitionReader(bootstrap, topics.jobs)
@@ -42,8 +46,12 @@ class JobConsumer:
         """The last `seq` handed out by log partition: after a loss the relay sends again what Kafka had."""
 
     async def __aenter__(self) -> "JobConsumer":
-        """Waits for Kafka when that is away."""
-        self._reader.assign(await self._ends())
+        """Waits for Kafka when that is away. Raises WrongPartitionCount: jobs would lie where nobody looks."""
+        try:
+            self._reader.assign(await self._ends())
+        except BaseException:
+            await self._reader.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -54,6 +62,8 @@ class JobConsumer:
         wait = Wait("Kafka")
         while True:
             try:
+                await self._reader.ends([0])  # There is a topic, then, and its first partition.
+                await require_partitions(self._bootstrap, self._topic, self._partition_count)
                 ends = await self._reader.ends([self._partition])
             except KafkaUnreachable as problem:
                 wait.goes_on(problem)

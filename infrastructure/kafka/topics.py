@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, NodeNotReadyError, NoError, TopicAlready
 from infrastructure.kafka.clients import start_client
 from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
 from infrastructure.mendable import Mendable
-from infrastructure.settings import Settings
+from infrastructure.settings import InvalidSetting, Settings
 from schemas.topics import Topics
 
 Connect = Callable[..., AIOKafkaAdminClient]
@@ -37,13 +37,13 @@ class NoTopics(Mendable):
     """Kafka does not have the topics we need and cannot be made to."""
 
 
-class WrongPartitionCount(Exception):
-    """A topic exists with another number of partitions than the log has; its keys would lie elsewhere."""
+class WrongPartitionCount(InvalidSetting):
+    """A topic exists with another number of partitions than we were told; its keys would lie elsewhere."""
 
     def __init__(self, topic: str, found: int, wanted: int) -> None:
         super().__init__(
-            f"topic {topic} has {found} partitions and the log has {wanted}: "
-            "set STENOLOG_PARTITIONS back, or choose another STENOLOG_TOPIC_PREFIX"
+            f"topic {topic} has {found} partitions and STENOLOG_PARTITIONS is {wanted}: "
+            f"set it to {found}, or choose another STENOLOG_TOPIC_PREFIX"
         )
 
 
@@ -76,6 +76,12 @@ async def partitions_of(bootstrap: str, topic: str) -> frozenset[int]:
                 await asyncio.sleep(RETRY_SECONDS)
     except TimeoutError:
         raise KafkaUnreachable(f"there is no topic {topic} at {bootstrap}") from None
+
+
+async def require_partitions(bootstrap: str, topic: str, wanted: int) -> None:
+    """Raises WrongPartitionCount, or KafkaUnreachable when there is no such topic after half a minute."""
+    if (found := len(await partitions_of(bootstrap, topic))) != wanted:
+        raise WrongPartitionCount(topic, found, wanted)
 
 
 async def _look_up(bootstrap: str, topic: str) -> frozenset[int]:

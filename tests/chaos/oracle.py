@@ -220,6 +220,7 @@ def check_reads(ledger: Ledger) -> Iterator[Check]:
 LEFT_OVER = """
 select 'lease ' || transcription_id from dispatch_leases
 union all select 'queue ' || transcription_id || ' ' || status from read.dispatch_queue
+union all select 'waiting ' || user_id from read.dispatch_users where waiting <> 0
 union all select 'lease of ' || role || ' ' || slot from leases where expires_at < now() - interval '1 minute'
 """
 

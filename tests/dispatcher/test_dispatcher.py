@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from commands.cancel_transcription import cancel_transcription
 from commands.request_transcription import request_transcription
 from dispatcher.dispatcher import Dispatcher, DispatchLimits
 from domain.media_file import MEDIA_FILE
+from domain.ports import Clock
 from domain.quota import QUOTA
 from domain.transcription import (
     TRANSCRIPTION,
@@ -41,11 +43,11 @@ class Rig:
         self.chatter = Chatter(self.clock)
         self.dispatcher = self.another_dispatcher()
 
-    def another_dispatcher(self) -> Dispatcher:
+    def another_dispatcher(self, clock: Clock | None = None) -> Dispatcher:
         return Dispatcher(
             self.tables,
             self.store,
-            self.clock,
+            clock or self.clock,
             self.chatter.open,
             limits=LIMITS,
             monotonic=self.clock.monotonic,
@@ -172,6 +174,40 @@ async def test_the_next_attempt_waits_a_moment_and_goes_to_who_is_there(rig: Rig
     await rig.assign()
     state = await rig.state(job)
     assert (state.attempt, state.worker_id) == (2, OTHER_WORKER)
+
+
+class WrongClock:
+    """Differs from that of the tables."""
+
+    def __init__(self, clock: Clock, wrong_by: timedelta) -> None:
+        self._clock = clock
+        self._wrong_by = wrong_by
+
+    def now(self) -> datetime:
+        return self._clock.now() + self._wrong_by
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_dispatcher_whose_clock_is_wrong_by_an_hour_neither_delays_nor_rushes_an_attempt(
+    rig: Rig, hours: int
+) -> None:
+    dispatcher = rig.another_dispatcher(WrongClock(rig.clock, timedelta(hours=hours)))
+    job = await rig.request("talk")
+    await rig.ready()
+    await dispatcher.assign(LIMITS.silence_seconds_max)
+    assert await rig.starts(job) == 1
+    rig.clock.seconds += LIMITS.lease_seconds - 1
+    await dispatcher.expire()
+    assert (await rig.state(job)).status == "processing"
+    rig.clock.seconds += 2
+    await dispatcher.expire()
+    assert (await rig.state(job)).status == "queued"
+    await rig.ready(worker_id=OTHER_WORKER)
+    await dispatcher.assign(LIMITS.silence_seconds_max)
+    assert await rig.starts(job) == 1
+    rig.clock.seconds += 1
+    await dispatcher.assign(LIMITS.silence_seconds_max)
+    assert await rig.starts(job) == 2
 
 
 async def test_after_the_last_attempt_the_transcription_has_failed(rig: Rig) -> None:

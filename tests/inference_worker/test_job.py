@@ -1,11 +1,13 @@
 """An attempt fetches, resumes, checks, stores and leaves nothing behind."""
 
+from math import inf
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from domain.errors import TruncatedMedia
-from domain.ports import UNDETERMINED
+from domain.ports import UNDETERMINED, ObjectStoreUnavailable
 from domain.transcription import Job
 from inference_worker import faults
 from inference_worker.checkpoints import fingerprint_of
@@ -13,10 +15,12 @@ from inference_worker.faults import Fault
 from inference_worker.job import Workplace, carry_out
 from inference_worker.windows import WindowStart
 from infrastructure.object_store.folder import FolderObjectStore
+from infrastructure.object_store.patient import Patience
 from schemas.objects import decode_transcript, media_key
 from tests.builders import ANNA, FILE
 from tests.inference_worker.assignments import assigned, store_media, store_tone
 from tests.inference_worker.fake_engine import FakeEngine
+from tests.infrastructure.object_store.away import AwayStore
 
 SECONDS = 35.0
 
@@ -136,14 +140,38 @@ async def test_a_length_within_what_encoders_pad_is_fine(place: Workplace, job: 
     assert await place.store.exists(result.transcript_key)
 
 
-async def test_missing_media_may_be_there_for_another_worker(place: Workplace) -> None:
-    missing = Job(
-        file_id=FILE,
-        media_key=media_key(ANNA, FILE, "ab" * 32),
-        media_sha256="ab" * 32,
-        duration_seconds=SECONDS,
+MISSING = Job(
+    file_id=FILE,
+    media_key=media_key(ANNA, FILE, "ab" * 32),
+    media_sha256="ab" * 32,
+    duration_seconds=SECONDS,
+)
+
+
+async def test_media_that_the_store_does_not_have_fail_for_good(place: Workplace) -> None:
+    assert await fault_of(MISSING, FakeEngine(), place) == (faults.MEDIA_MISSING, True)
+
+
+async def test_media_are_not_missing_while_the_store_is_away(
+    place: Workplace, job: Job, store: FolderObjectStore
+) -> None:
+    away = AwayStore(store)
+    away.failures = inf
+    patience = Patience(seconds_max=0.05, pause_seconds=0.001, pause_seconds_max=0.002)
+    lost = replace(place, store=away, patience=patience)
+    for each in (MISSING, job):
+        with pytest.raises(ObjectStoreUnavailable):
+            await carry_out(assigned(each), FakeEngine(), lost, ignore)
+
+
+async def test_media_are_not_missing_while_the_folder_of_the_store_is_not_there(
+    place: Workplace, job: Job, store: FolderObjectStore, tmp_path: Path
+) -> None:
+    lost = replace(
+        place, store=FolderObjectStore(tmp_path / "not mounted"), patience=Patience(seconds_max=0.0)
     )
-    assert await fault_of(missing, FakeEngine(), place) == (faults.MEDIA_MISSING, False)
+    with pytest.raises(ObjectStoreUnavailable):
+        await carry_out(assigned(job), FakeEngine(), lost, ignore)
 
 
 async def test_media_with_another_hash_is_not_transcribed(place: Workplace, job: Job) -> None:

@@ -199,20 +199,33 @@ async def test_a_worker_that_is_only_frozen_is_not_declared_dead(
 
 
 async def test_a_wrong_model_is_one_line_and_exit_code_two(
-    settings: Settings, kafka: str, topics: Topics, tmp_path: Path
+    settings: Settings, topics: Topics, tmp_path: Path
 ) -> None:
     wrong = msgspec.structs.replace(
         settings, engine="faster-whisper", model=str(tmp_path), topic_prefix=topics.prefix
     )
+    assert (await last_words(wrong, tmp_path))[-1].startswith("STENOLOG_MODEL: ")
+
+
+async def test_another_number_of_partitions_is_one_line_and_exit_code_two(
+    settings: Settings, topics: Topics, tmp_path: Path
+) -> None:
+    wrong = msgspec.structs.replace(settings, partitions=PARTITION_COUNT + 1, topic_prefix=topics.prefix)
+    [line] = await last_words(wrong, tmp_path)
+    assert line.startswith(f"topic {topics.jobs} has {PARTITION_COUNT} partitions")
+    assert f"STENOLOG_PARTITIONS is {PARTITION_COUNT + 1}: set it to {PARTITION_COUNT}" in line
+
+
+async def last_words(settings: Settings, temporary: Path) -> list[str]:
+    """What a worker that does not start says."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "inference_worker",
-        env=child_environment(TMPDIR=str(tmp_path), **to_environment(wrong)),
+        env=child_environment(TMPDIR=str(temporary), **to_environment(settings)),
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(DEADLINE_SECONDS):
         _, said = await process.communicate()
-    *_, last = said.decode().splitlines()
     assert process.returncode == 2
-    assert last.startswith("STENOLOG_MODEL: ")
+    return said.decode().splitlines()

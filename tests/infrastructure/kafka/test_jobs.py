@@ -10,7 +10,7 @@ import pytest
 from domain.events import Event
 from infrastructure.kafka import reader
 from infrastructure.kafka.jobs import JobConsumer, JobEvent
-from infrastructure.kafka.topics import create_topics
+from infrastructure.kafka.topics import WrongPartitionCount, create_topics
 from schemas.partitions import partition_of
 from schemas.topics import Topics, headers_of
 from tests.builders import OTHER_WORKER, WORKER, cancelled, granted, started
@@ -55,6 +55,16 @@ async def test_a_worker_hears_of_its_assignments_and_cancellations(kafka: str) -
     async with JobConsumer(kafka, topics, 3, WORKER) as jobs:
         await assign(kafka, topics, (1, started()), (2, cancelled(1, worker_id=WORKER)), partition_count=3)
         assert await take(jobs, 2) == [started(), cancelled(1, worker_id=WORKER)]
+
+
+@pytest.mark.parametrize("wrong", [1, 2, 4, 256])
+async def test_a_worker_that_was_told_another_number_of_partitions_does_not_listen(
+    kafka: str, wrong: int
+) -> None:
+    topics = await fresh_topics(kafka, partition_count=3)
+    with pytest.raises(WrongPartitionCount, match=f"has 3 partitions and STENOLOG_PARTITIONS is {wrong}"):
+        async with JobConsumer(kafka, topics, wrong, WORKER):
+            pytest.fail("it listens")
 
 
 async def test_a_worker_hears_nothing_of_other_workers(kafka: str) -> None:

@@ -58,5 +58,5 @@ async def test_a_cluster_without_a_controller_is_an_outage_and_no_bug(kafka: str
 
 async def test_topics_with_another_partition_count_are_refused(kafka: str) -> None:
     topics = await fresh_topics(kafka, partition_count=2)
-    with pytest.raises(WrongPartitionCount, match=r"has 2 partitions and the log has 3"):
+    with pytest.raises(WrongPartitionCount, match=r"has 2 partitions and STENOLOG_PARTITIONS is 3"):
         await create_topics(kafka, topics, 3)

@@ -9,6 +9,7 @@ from typing import Final
 from embedded.ports import LOOPBACK, free_port
 from embedded.processes import Command
 from embedded.servers import Server, broker_answers, folder_of, run_once
+from infrastructure.private_files import provide_private
 
 _LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 _JVM: Final = (
@@ -69,7 +70,7 @@ class ApacheKafka(Server):
         return f"{LOOPBACK}:{self._port}"
 
     async def prepare(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        provide_private(self._folder)
         self._properties.write_text(_as_properties(self._settings()), encoding="utf-8")
         if not (self._log_folder / "meta.properties").exists():
             await self._format()

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from infrastructure.private_files import open_private
+
 FILE_BYTES_MAX: Final = 10 * 1024 * 1024
 _EVERY_SECONDS: Final = 10.0
 
@@ -21,5 +23,7 @@ def cut_logs(folder: Path, bytes_max: int) -> None:
     """Copies and empties instead of renaming, since the writers hold the files open and only append."""
     for log in folder.glob("*.log"):
         if log.stat().st_size > bytes_max:
-            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            kept = log.with_name(f"{log.name}.1")
+            open_private(kept, "wb").close()
+            shutil.copyfile(log, kept)
             os.truncate(log, 0)

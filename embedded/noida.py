@@ -6,6 +6,7 @@ from pathlib import Path
 from embedded.ports import LOOPBACK, free_port
 from embedded.processes import Command
 from embedded.servers import Server, broker_answers, folder_of
+from infrastructure.private_files import provide_private
 
 
 def noida() -> Path:
@@ -28,7 +29,7 @@ class Noida(Server):
         return f"{LOOPBACK}:{self._port}"
 
     async def prepare(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        provide_private(self._folder)
         if not os.access(noida(), os.X_OK):
             noida().chmod(0o755)
 

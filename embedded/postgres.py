@@ -16,6 +16,7 @@ from embedded.leftovers import end_leftover
 from embedded.ports import LOOPBACK, free_port
 from embedded.processes import Command
 from embedded.servers import Server, folder_of, run_once
+from infrastructure.private_files import open_private
 
 USER: Final = "stenolog"
 _ENVIRONMENT: Final = {"LC_ALL": "C", "TZ": "UTC"}
@@ -130,8 +131,8 @@ class Postgres(Server):
 
     def _write_password(self) -> None:
         self._password_file.unlink(missing_ok=True)
-        self._password_file.touch(mode=0o600)
-        self._password_file.write_text(secrets.token_urlsafe(32), encoding="ascii")
+        with open_private(self._password_file, "xb") as output:
+            output.write(secrets.token_urlsafe(32).encode())
         give(self._password_file, self._account)
 
     async def _end_predecessor(self) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from embedded.accounts import Account
+from infrastructure.private_files import open_private, provide_private
 
 _TAIL_BYTES: Final = 8192
 _LINES_MAX: Final = 5
@@ -81,8 +82,8 @@ class Child:
 
 async def start(command: Command) -> Child:
     """Starts the command on its leash; returns at once, ready or not."""
-    command.log.parent.mkdir(parents=True, exist_ok=True)
-    with command.log.open("ab") as output:
+    provide_private(command.log.parent)
+    with open_private(command.log, "ab") as output:
         process = await asyncio.create_subprocess_exec(
             *_leash(command),
             *command.arguments,

@@ -1,7 +1,6 @@
 """The folder of one `stenolog up`: what lies where, who may use it, and the secret made for it."""
 
 import fcntl
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from msgspec import Struct
 
 from infrastructure.disk import require_writable
 from infrastructure.mendable import Mendable
+from infrastructure.private_files import open_private, provide_private
 from infrastructure.settings import InvalidSetting
 
 
@@ -82,7 +82,7 @@ class StackFolder:
             raise InvalidSetting(
                 f"--data: {self.path} cannot be written: {problem.strerror}: choose another folder"
             ) from problem
-        with (self.path / "lock").open("a") as lock:
+        with open_private(self.path / "lock", "ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -91,10 +91,12 @@ class StackFolder:
             yield
 
     def _provide(self) -> None:
-        self.path.mkdir(mode=0o711, parents=True, exist_ok=True)  # PostgreSQL's account walks through
+        if not self.path.exists():
+            self.path.mkdir(parents=True)
+            self.path.chmod(0o711)  # PostgreSQL's account walks through
         require_writable(self.path)
         for private in (self.kafka, self.objects, self.logs):
-            private.mkdir(mode=0o700, exist_ok=True)
+            provide_private(private).chmod(0o700)
 
     def jwt_secret(self) -> str:
         """Made at first use and kept, so that tokens outlive a restart."""
@@ -127,7 +129,6 @@ def write_private(file: Path, content: bytes) -> None:
     """Whole or not at all, and readable for its owner alone."""
     unfinished = file.with_name(f"{file.name}.unfinished")
     unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as output:
+    with open_private(unfinished, "xb") as output:
         output.write(content)
     unfinished.replace(file)

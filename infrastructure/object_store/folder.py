@@ -1,4 +1,4 @@
-"""Objects as files in a folder; each is written aside, synced to the disk and then renamed into place."""
+"""Objects as private files in a folder; each is written aside, synced to the disk and then renamed into place."""
 
 import asyncio
 import errno
@@ -14,6 +14,7 @@ from uuid import uuid4
 from domain.ports import ObjectMissing, ObjectStoreUnavailable
 from infrastructure.disk import require_writable
 from infrastructure.object_store.keys import require_valid_key
+from infrastructure.private_files import open_private, provide_private
 
 INCOMING: Final = ".incoming"
 """Where objects are written before they have their name; keys cannot reach it."""
@@ -124,7 +125,7 @@ class FolderObjectStore:
         return self._root / require_valid_key(key)
 
     def _prepare(self) -> None:
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        provide_private(self._incoming)
         require_writable(self._incoming)
         for leftover in self._incoming.iterdir():
             try:
@@ -137,9 +138,10 @@ class FolderObjectStore:
         aside = self._incoming / uuid4().hex
         with self._there():
             try:
+                open_private(aside, "xb").close()
                 fill(aside)
                 _sync(aside)
-                path.parent.mkdir(parents=True, exist_ok=True)
+                provide_private(path.parent)
                 aside.replace(path)
             finally:
                 aside.unlink(missing_ok=True)

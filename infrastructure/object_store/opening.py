@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from math import inf
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from domain.ports import ObjectStore, ObjectStoreUnavailable
 from infrastructure.disk import is_full
 from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.object_store.patient import Patience, sit_out
-from infrastructure.object_store.s3 import S3ObjectStore
+from infrastructure.object_store.s3 import CredentialsRefused, S3ObjectStore
 from infrastructure.settings import InvalidSetting
 
 _OPTIONS: Final = frozenset({"endpoint", "region", "create"})
@@ -96,18 +96,31 @@ async def _open_s3(parts: SplitResult) -> AsyncIterator[ObjectStore]:
         config=_CONFIG,
     ) as client:
         store = S3ObjectStore(client, parts.netloc)
-        if options.get("create") == "yes":
-            async with _created(store, options.get("region")):
-                yield store
-        else:
+        created = (
+            _created(store, options.get("region")) if options.get("create") == "yes" else nullcontext()
+        )
+        async with created:
+            await _require_credentials(store)
             yield store
+
+
+async def _require_credentials(store: S3ObjectStore) -> None:
+    """Raises InvalidSetting. A server that is away says nothing about them: a process may start before it."""
+    try:
+        await store.try_credentials()
+    except CredentialsRefused as problem:
+        raise InvalidSetting(f"STENOLOG_OBJECT_STORE: {problem}") from problem
+    except ObjectStoreUnavailable as problem:
+        logger.warning("the object store is not there yet: %s", problem)
 
 
 @asynccontextmanager
 async def _created(store: S3ObjectStore, region: str | None) -> AsyncIterator[None]:
-    """With its bucket from now on, or, when the server is away, as soon as it is back."""
+    """With its bucket from now on, or, when the server is away, as soon as it is back. Raises InvalidSetting."""
     try:
         await store.create_bucket(region)
+    except CredentialsRefused as problem:
+        raise InvalidSetting(f"STENOLOG_OBJECT_STORE: {problem}") from problem
     except ObjectStoreUnavailable as problem:
         logger.warning("the bucket will be made once its server is there: %s", problem)
         creating = asyncio.create_task(_create_later(store, region))

@@ -1,14 +1,25 @@
 """Objects in a bucket behind the S3 protocol."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+import aiohttp
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
 from botocore.exceptions import ConnectionError as NotConnected
+from botocore.parsers import ResponseParserError
 
 from domain.ports import ObjectMissing, ObjectStoreUnavailable
 from infrastructure.object_store.keys import require_valid_key
@@ -21,9 +32,33 @@ _MISSING: Final = frozenset({"NoSuchKey", "NotFound", "404"})
 _NO_BUCKET: Final = "NoSuchBucket"
 """As with a folder that was not mounted: nobody deletes objects by deleting the bucket."""
 _CREATED_BEFORE: Final = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
-_OUTAGES: Final = (NotConnected, HTTPClientError, IncompleteReadError, TimeoutError, ConnectionError)
+_OUTAGES: Final = (
+    NotConnected,
+    HTTPClientError,
+    IncompleteReadError,
+    # A body that breaks off comes as aiohttp's own error, past botocore.
+    aiohttp.ClientError,
+    # A gateway's page in place of an answer.
+    ResponseParserError,
+    TimeoutError,
+    ConnectionError,
+)
+_NO_CREDENTIALS: Final = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
+_REFUSED: Final = (401, 403)
 _BUSY: Final = 429
 _SERVER_ERRORS: Final = 500
+
+logger = logging.getLogger(__name__)
+
+
+class CredentialsRefused(ObjectStoreUnavailable):
+    """The bucket's server does not take who we say we are, or does not let us do this; somebody has to mend it."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            "the bucket's server refuses the credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+            f"({said}): correct them, or what they may do"
+        )
 
 
 class S3ObjectStore:
@@ -43,6 +78,15 @@ class S3ObjectStore:
         except ClientError as problem:
             if problem.response["Error"]["Code"] not in _CREATED_BEFORE:
                 raise
+
+    async def try_credentials(self) -> None:
+        """Writes an object and deletes it. Raises CredentialsRefused, or ObjectStoreUnavailable.
+
+        Reading would not do: a server may refuse to say whether an object is there, and still take and give them.
+        """
+        key = f"health/{uuid4()}"
+        await self.put(key, b"")
+        await self.delete(key)
 
     async def put(self, key: str, content: bytes) -> None:
         named = self._named(key)
@@ -111,10 +155,18 @@ class S3ObjectStore:
             with _answers(key):
                 await self._client.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
         except BaseException:
-            # Parts of an unfinished upload are invisible and cost money until somebody aborts it.
-            with suppress(ObjectStoreUnavailable), _answers(key):
-                await asyncio.shield(self._client.abort_multipart_upload(**named))
+            await asyncio.shield(self._abort(named))
             raise
+
+    async def _abort(self, named: dict[str, str]) -> None:
+        """Parts of an unfinished upload are invisible and cost money until somebody aborts it.
+
+        Whatever becomes of that, what went wrong before is what counts.
+        """
+        try:
+            await self._client.abort_multipart_upload(**named)
+        except Exception as problem:  # noqa: BLE001  # any error here would hide the first one
+            logger.warning("an upload in parts could not be aborted: %r", problem)
 
     async def _send_parts(
         self, named: dict[str, str], path: Path, size_bytes: int
@@ -161,8 +213,12 @@ def _answers(key: str) -> Iterator[None]:
         if problem.response["Error"]["Code"] == _NO_BUCKET:
             raise ObjectStoreUnavailable("the bucket is not there") from problem
         status = problem.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status in _REFUSED:
+            raise CredentialsRefused(problem.response["Error"]["Code"]) from problem
         if status == _BUSY or status >= _SERVER_ERRORS:
             raise ObjectStoreUnavailable(f"the bucket's server answers {status}") from problem
         raise
+    except _NO_CREDENTIALS as problem:
+        raise CredentialsRefused(str(problem)) from problem
     except _OUTAGES as problem:
         raise ObjectStoreUnavailable(f"no answer from the bucket's server: {problem!r}") from problem

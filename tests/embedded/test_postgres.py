@@ -112,3 +112,21 @@ async def _stored(server: Postgres) -> list[int]:
     rows = await connection.fetch("select number from numbers")
     await connection.close()
     return [row["number"] for row in rows]
+
+
+@pytest.mark.parametrize("umask", [0, 0o077], ids=oct)
+async def test_it_starts_and_keeps_to_itself_whatever_the_umask(folder: Path, umask: int) -> None:
+    server = Postgres(folder / "data" / "postgres", folder / "postgres.log")
+    before = os.umask(umask)
+    try:
+        await server.start()
+        await _store(server)
+    finally:
+        os.umask(before)
+        await server.stop()
+    made = {
+        path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder / "data" / "postgres").iterdir()
+    }
+    assert (made["cluster"], made["password"]) == (0o700, 0o600)
+    assert stat.S_IMODE((folder / "data" / "postgres").stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "postgres.log").stat().st_mode) == 0o600

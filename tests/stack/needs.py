@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-FIXTURES: Final = {"stack_folder", "s3_endpoint", "lost_store"}
+FIXTURES: Final = {"stack_folder", "s3_endpoint", "lost_store", "strict_server"}
 """PostgreSQL and Kafka lie in the first; the others are S3 servers."""
 PLACES: Final = (
     "tests/architecture/test_production.py",
@@ -25,6 +25,8 @@ PLACES: Final = (
     "tests/infrastructure/media/",
     "tests/infrastructure/object_store/test_contract.py",
     "tests/infrastructure/object_store/test_patient.py",
+    "tests/infrastructure/test_private_files.py::test_logs_are_private",
+    "tests/infrastructure/test_scratch.py",
     "tests/relay/test_outages.py",
 )
 """Where tests start processes."""

@@ -8,12 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiohttp import ClientPayloadError
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from domain.ports import ObjectStoreUnavailable
 from infrastructure.object_store import open_object_store
 from infrastructure.object_store.folder import INCOMING, LEFTOVER_SECONDS, FolderObjectStore
-from infrastructure.object_store.s3 import S3ObjectStore
+from infrastructure.object_store.s3 import CredentialsRefused, S3ObjectStore
 from infrastructure.settings import InvalidSetting
 
 BAD_URLS = [
@@ -67,17 +68,23 @@ async def test_a_failed_multipart_upload_is_aborted(s3_client: Any, tmp_path: Pa
 
 
 class Losing:
-    """A client whose server goes away when the first part is sent."""
+    """A client whose server goes away when the first part is sent, and perhaps comes back for the abort."""
 
-    def __init__(self, client: Any, loss: Exception) -> None:
+    def __init__(self, client: Any, loss: Exception, *, aborts: bool = True) -> None:
         self._client = client
         self._loss = loss
+        self._aborts = aborts
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
     async def upload_part(self, **_: object) -> None:
         raise self._loss
+
+    async def abort_multipart_upload(self, **named: object) -> None:
+        if not self._aborts:
+            raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "AbortMultipartUpload")
+        await self._client.abort_multipart_upload(**named)
 
 
 def refusal(status: int) -> ClientError:
@@ -91,7 +98,9 @@ def refusal(status: int) -> ClientError:
         (EndpointConnectionError(endpoint_url="http://gone"), ObjectStoreUnavailable),
         (refusal(503), ObjectStoreUnavailable),
         (refusal(429), ObjectStoreUnavailable),
-        (refusal(403), ClientError),
+        (refusal(403), CredentialsRefused),
+        (refusal(401), CredentialsRefused),
+        (ClientPayloadError("cut off"), ObjectStoreUnavailable),
     ],
 )
 async def test_what_goes_wrong_with_one_part_is_told_as_of_the_whole_file(
@@ -104,6 +113,18 @@ async def test_what_goes_wrong_with_one_part_is_told_as_of_the_whole_file(
     with pytest.raises(expected):
         await store.put_file("media/x", tmp_path / "file")
     assert "Uploads" not in await s3_client.list_multipart_uploads(Bucket=bucket)
+
+
+async def test_an_abort_that_fails_does_not_hide_why_the_upload_failed(
+    s3_client: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bucket = f"stenolog-{uuid4().hex}"
+    await s3_client.create_bucket(Bucket=bucket)
+    store = S3ObjectStore(Losing(s3_client, refusal(503), aborts=False), bucket, part_bytes=1024)
+    (tmp_path / "file").write_bytes(bytes(3000))
+    with pytest.raises(ObjectStoreUnavailable, match="503"):
+        await store.put_file("media/x", tmp_path / "file")
+    assert "could not be aborted" in caplog.text
 
 
 async def test_a_full_disk_is_an_outage(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from api.transcript_texts import TranscriptTexts
 from api.upload_room import SPOOLED_UPLOADS_MAX, UploadRoom
 from infrastructure.clock import SystemClock
 from infrastructure.media.probe import ProbeLimits, probe
+from infrastructure.media.sandbox_gaps import sandbox_gaps
 from infrastructure.object_store import folder_of, open_object_store
 from infrastructure.postgres.credentials import PostgresCredentials
 from infrastructure.postgres.known_sources import PostgresKnownSources
@@ -89,7 +90,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
                 settings.spool_max_bytes or SPOOLED_UPLOADS_MAX * settings.upload_max_bytes,
                 settings.uploads_per_user,
             ),
-            health=health.Health(pool, objects, disks),
+            health=health.Health(pool, objects, disks, await sandbox_gaps()),
             metrics=metrics.kept_metrics(SystemMetrics(pool, disks)),
         )
 

@@ -1,6 +1,6 @@
 """Whether this process is alive, whether it can serve, and how the whole system stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -47,7 +47,13 @@ def _answer(found: Readiness) -> Response[Readiness]:
 class Health:
     """Of one API process; each of the two answers is kept for KEEP_SECONDS."""
 
-    def __init__(self, pool: Pool, objects: ObjectStore, disks: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        objects: ObjectStore,
+        disks: Mapping[str, Path],
+        sandbox_gaps: Sequence[str],
+    ) -> None:
         looks = {"database": partial(look_at_database, pool)}
         self.process = Kept(partial(readiness, looks, {}), KEEP_SECONDS)
-        self.system = Kept(SystemHealth(pool, objects, disks).readiness, KEEP_SECONDS)
+        self.system = Kept(SystemHealth(pool, objects, disks, sandbox_gaps).readiness, KEEP_SECONDS)

@@ -59,18 +59,20 @@ def _look_at_its_end(probing: asyncio.Task[None]) -> None:
 
 
 class SystemHealth:
-    """`disks` are folders of this process that fill up, by what lies in them."""
+    """`disks` are folders of this process that fill up, by what lies in them; `sandbox_gaps` what is not in force."""
 
     def __init__(
         self,
         pool: Pool,
         objects: ObjectStore,
         disks: Mapping[str, Path],
+        sandbox_gaps: Sequence[str] = (),
         lag_seconds_max: float = LAG_SECONDS_MAX,
     ) -> None:
         self._pool = pool
         self._object_store = ObjectStoreProbe(objects)
         self._disks = disks
+        self._sandbox_gaps = sandbox_gaps
         self._lag_seconds_max = lag_seconds_max
 
     async def readiness(self) -> Readiness:
@@ -85,6 +87,7 @@ class SystemHealth:
             DISPATCH: self._dispatch,
             "workers": self._workers,
             "disks": self._free_space,
+            "sandbox": self._sandbox,
         }
         return await readiness(required, others)
 
@@ -135,6 +138,12 @@ class SystemHealth:
         if min(free.values(), default=FREE_BYTES_MIN) < FREE_BYTES_MIN:
             raise NotReady(f"the disk is full: {told}")
         return told
+
+    async def _sandbox(self) -> str:
+        """Around the media that this process looks at; each worker's is in its own log."""
+        if self._sandbox_gaps:
+            raise NotReady("; ".join(self._sandbox_gaps))
+        return "in force"
 
 
 def _events_behind(lags: Sequence[Lag]) -> int:

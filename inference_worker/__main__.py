@@ -12,6 +12,7 @@ from inference_worker.job import Workplace
 from inference_worker.worker import Worker
 from infrastructure.kafka.jobs import JobConsumer
 from infrastructure.kafka.reports import ReportProducer
+from infrastructure.media.sandbox_gaps import sandbox_gaps
 from infrastructure.object_store.opening import open_object_store
 from infrastructure.process import run_process
 from infrastructure.scratch import open_scratch, remove_leftovers, scratch_root
@@ -23,6 +24,7 @@ async def work(settings: Settings) -> None:
     """Raises EngineUnavailable or InvalidSetting; while Kafka is away, it waits."""
     root, worker_id = scratch_root("worker"), uuid4()
     killed = remove_leftovers(root)
+    await sandbox_gaps()  # for the log
     with open_scratch(root, worker_id) as scratch:
         async with open_worker(settings, worker_id, scratch, killed) as worker:
             try:

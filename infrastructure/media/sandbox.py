@@ -44,8 +44,9 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Granted(Struct, frozen=True, kw_only=True):
-    """What the kernel took away for good, beyond the limits."""
+    """What is in force: the limits, and what the kernel took away for good."""
 
+    limits: bool
     other_files: bool
     network: bool
 
@@ -67,7 +68,9 @@ def confine(limits: Limits, readable: Path) -> Granted:
     _prctl(_PR_SET_DUMPABLE, 0)
     no_network = leave_the_network()
     landlock = _forbid_other_files(readable)
-    return Granted(other_files=landlock >= 1, network=no_network or landlock >= _TCP_VERSION)
+    return Granted(
+        limits=_are_set(limits), other_files=landlock >= 1, network=no_network or landlock >= _TCP_VERSION
+    )
 
 
 def leave_the_network() -> bool:
@@ -80,18 +83,25 @@ def leave_the_network() -> bool:
 
 def limit(limits: Limits) -> None:
     """Sets the hard limits too, so that nothing can raise them again."""
-    for kind, most in (
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_CPU, limits.cpu_seconds),
-        (resource.RLIMIT_NOFILE, limits.open_files),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        if most is None:
-            continue
+    for kind, most in _most(limits).items():
         _, hard = resource.getrlimit(kind)
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (allowed, allowed))
+
+
+def _are_set(limits: Limits) -> bool:
+    return all(0 <= resource.getrlimit(kind)[1] <= most for kind, most in _most(limits).items())
+
+
+def _most(limits: Limits) -> dict[int, int]:
+    most = {
+        resource.RLIMIT_AS: limits.memory_bytes,
+        resource.RLIMIT_CPU: limits.cpu_seconds,
+        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+    }
+    return {kind: allowed for kind, allowed in most.items() if allowed is not None}
 
 
 def _prctl(option: int, argument: int) -> None:

@@ -17,6 +17,8 @@ from infrastructure.postgres.appending import NewEvents, append_group, held_part
 from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.retry import retried
+from infrastructure.telemetry.kinds import NO_LABELS
+from infrastructure.telemetry.metrics import GROUP_COMMANDS, VERSION_CONFLICTS
 
 NO_ANSWER: Final = "the event log did not answer in time: what was to be appended may be stored or not"
 
@@ -176,6 +178,7 @@ class GroupWriter:
             for waiting in group:
                 await self._write([waiting])
         else:
+            _count(answers)
             for waiting, answer in zip(group, answers, strict=True):
                 _answer(waiting, answer)
             self._has_written = True
@@ -217,6 +220,11 @@ class GroupWriter:
             with suppress(asyncpg.InterfaceError):
                 connection.terminate()
             await self._pool.release(connection)
+
+
+def _count(answers: Sequence[Address | VersionConflict]) -> None:
+    GROUP_COMMANDS.observe(NO_LABELS, len(answers))
+    VERSION_CONFLICTS.add(NO_LABELS, sum(isinstance(answer, VersionConflict) for answer in answers))
 
 
 def _answer_all(line: Iterable[Waiting], problem: Exception) -> None:

@@ -32,6 +32,9 @@ class NoLabels(Labels, frozen=True):
     """One number for all."""
 
 
+NO_LABELS: Final = NoLabels()
+
+
 LabelSet = TypeVar("LabelSet", bound=Labels)
 
 

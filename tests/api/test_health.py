@@ -41,7 +41,8 @@ async def readiness_of(installation: Installation, *, lag_seconds_max: float = 1
     """Without the answer it gave a moment ago."""
     parts = installation.parts
     disks = {"uploads": parts.spool}
-    return await SystemHealth(parts.read_models, parts.objects, disks, lag_seconds_max).readiness()
+    health = SystemHealth(parts.read_models, parts.objects, disks, lag_seconds_max=lag_seconds_max)
+    return await health.readiness()
 
 
 async def projectors_never_began(installation: Installation) -> None:
@@ -174,6 +175,17 @@ async def test_a_full_disk_is_called_a_full_disk(running: Installation, tmp_path
     found = await health.readiness()
     assert found.parts["object_store"] == Check(ready=False, required=True, detail="its disk is full")
     assert found.parts["disks"].detail.endswith(" GiB free for uploads")
+
+
+async def test_a_sandbox_with_gaps_is_told_of_and_not_needed(running: Installation) -> None:
+    await everything_is_projected(running)
+    parts = running.parts
+    gaps = ["other files can be read", "the network can be reached"]
+    found = await SystemHealth(parts.read_models, parts.objects, {}, gaps).readiness()
+    assert found.ready
+    assert found.parts["sandbox"] == Check(
+        ready=False, required=False, detail="other files can be read; the network can be reached"
+    )
 
 
 async def test_a_whole_system_is_ready(running: Installation) -> None:

@@ -15,13 +15,13 @@ def test_waiting_is_told_at_once_then_every_minute_and_when_it_is_over(
     wait = Wait("Kafka at kafka:9092", lambda: now)
     for _ in range(1_300):
         wait.goes_on("refused")
-        now += 0.1
+        now += 0.125
     wait.is_over()
     assert [record.message for record in caplog.records] == [
-        "waiting for Kafka at kafka:9092: refused",
-        "still waiting for Kafka at kafka:9092, after 60 s: refused",
-        "still waiting for Kafka at kafka:9092, after 120 s: refused",
-        "Kafka at kafka:9092 is there, after 130 s",
+        "waiting for Kafka at kafka:9092, for 0 s now: refused",
+        "waiting for Kafka at kafka:9092, for 60 s now: refused",
+        "waiting for Kafka at kafka:9092, for 120 s now: refused",
+        "Kafka at kafka:9092 is there, after 162 s",
     ]
 
 
@@ -36,4 +36,6 @@ def test_a_second_outage_is_told_like_the_first(caplog: pytest.LogCaptureFixture
     for _ in range(2):
         wait.goes_on("refused")
         wait.is_over()
-    assert [record.message for record in caplog.records] == ["waiting for the database: refused"] * 2
+    assert [record.message for record in caplog.records] == [
+        "waiting for the database, for 0 s now: refused"
+    ] * 2

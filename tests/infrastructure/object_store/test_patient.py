@@ -63,7 +63,7 @@ async def test_an_outage_is_told_once(away: AwayStore, caplog: pytest.LogCapture
         (record.levelname, record.message) for record in caplog.records if "object store" in record.message
     ]
     assert told == [
-        ("WARNING", "waiting for the object store: away on purpose"),
+        ("WARNING", "waiting for the object store, for 0 s now: away on purpose"),
         ("INFO", "the object store is there, after 0 s"),
     ]
 

@@ -75,7 +75,7 @@ async def test_a_server_that_is_not_there_is_waited_for_and_then_named(
     ):
         await create_pool(f"postgresql://anna:{PASSWORD}@127.0.0.1:9/stenolog", connect_seconds=0.5)
     [told] = [record.message for record in caplog.records if "waiting for" in record.message]
-    assert told.startswith("waiting for PostgreSQL at 127.0.0.1:9: ")
+    assert told.startswith("waiting for PostgreSQL at 127.0.0.1:9, for 0 s now: ")
     assert PASSWORD not in caplog.text
 
 

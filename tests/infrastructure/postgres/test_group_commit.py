@@ -16,6 +16,7 @@ from infrastructure.postgres.group_commit import GroupLimits, GroupWriter, Waiti
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.store import PostgresEventStore
+from infrastructure.telemetry.metrics import COUNTED
 from tests.builders import identity
 from tests.contracts.log_entries import append, heads, provenance
 from tests.infrastructure.postgres.database import PARTITION_COUNT
@@ -178,3 +179,20 @@ async def test_a_store_that_is_left_while_the_database_hangs_tells_its_callers(
         assert (was_writing, store.is_writing) == (True, False)
         with pytest.raises(DatabaseUnavailable):
             await caller
+
+
+async def test_groups_and_conflicts_are_counted(store: PostgresEventStore) -> None:
+    def counted(name: str) -> float:
+        return COUNTED.get_sample_value(f"stenolog_{name}") or 0
+
+    owner_id = uuid4()
+    names = ("version_conflicts_total", "group_commands_count", "group_commands_sum")
+    before = [counted(name) for name in names]
+    await asyncio.gather(*(store.append([append(uuid4(), 1)], provenance()) for _ in range(20)))
+    await store.append([append(owner_id, 1)], provenance())
+    with pytest.raises(VersionConflict):
+        await store.append([append(owner_id, 2)], provenance())
+    conflicts, groups, commands = (counted(name) - was for name, was in zip(names, before, strict=True))
+    assert conflicts == 1
+    assert commands == 22
+    assert groups < 22

@@ -54,11 +54,13 @@ def _minutes_by_seq(owner_id: UUID, log: Log) -> Minutes:
 
 
 def _inexact(burst: Burst, minutes: Minutes) -> str | None:
-    """How the answers differ from as many 202s as there were minutes, and 402s for the rest."""
+    """How the answers differ from as many 202s as there were minutes, and refusals for the rest."""
     before = max((seq for seq in minutes if seq <= burst.known_seq), default=None)
-    accepted = min(minutes[before], len(burst.commands)) if before else 0
-    said, wanted = _said(burst), Counter({202: accepted, 402: len(burst.commands) - accepted})
-    return None if said == +wanted else f"{burst.owner_id}: {said} instead of {+wanted}"
+    accepted = min(minutes[before] if before else 0, burst.file_count)
+    said = _said(burst)
+    if said[202] == accepted and said[402] + said[409] == len(burst.commands) - accepted:
+        return None
+    return f"{burst.owner_id}: {said} instead of {accepted} accepted and the rest refused"
 
 
 def _minutes_meanwhile(number: int, bursts: Sequence[Burst], minutes: Minutes, log: Log) -> list[int]:

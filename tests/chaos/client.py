@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx
@@ -30,8 +30,6 @@ ACTIONS: Final = {
 class SimulatedClient:
     """Its choices depend on the seed and its number alone; what comes of them depends on the faults."""
 
-    timeout_seconds: ClassVar[float] = TIMEOUT_SECONDS
-
     def __init__(
         self, number: int, seed: int, urls: Sequence[str], recordings: Sequence[Path], ledger: Ledger
     ) -> None:
@@ -40,7 +38,7 @@ class SimulatedClient:
         self._recordings = recordings
         self._ledger = ledger
         self._http = httpx.AsyncClient(
-            timeout=self.timeout_seconds, limits=httpx.Limits(max_connections=None), trust_env=False
+            timeout=TIMEOUT_SECONDS, limits=httpx.Limits(max_connections=None), trust_env=False
         )
         self._files: list[str] = []
         self._transcriptions: list[str] = []

@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 from uuid import UUID
 
 from domain.transcription import transcription_id_of
-from tests.chaos.client import PAUSE_SECONDS_MAX, SimulatedClient
+from tests.chaos.client import PAUSE_SECONDS_MAX, TIMEOUT_SECONDS, SimulatedClient
 from tests.chaos.ledger import Burst, Command, Ledger
 
+CALM_SECONDS: Final = 60.0
+"""Who is one of a hundred has to wait; where nothing is broken, how long is not judged here."""
+COMMANDS_PER_FILE: Final = 4
+"""Of which one at most may be accepted; to upload costs more than to ask."""
 ROUND_PAUSE_SECONDS: Final = 1.0
 UPLOADS_TOGETHER: Final = 2
 """What is tried here is commands about one quota, and how much of it uploads may use is another matter."""
@@ -18,13 +22,10 @@ SPENT_AFTER: Final = 2
 
 
 class Crowd(SimulatedClient):
-    """Asks for the transcription of `size` files at once, then cancels all of them at once.
+    """Asks for transcriptions with `size` commands at once, several for each of its files, then cancels all at once.
 
-    Each file costs a minute and the quota holds a few of them: so many are accepted, and the rest is refused.
+    Each file costs a minute and the quota holds fewer than there are: so many are accepted, and the rest is refused.
     """
-
-    timeout_seconds: ClassVar[float] = 30.0
-    """Who is one of a hundred has to wait; whether it is long is not judged here."""
 
     def __init__(self, size: int, seed: int, urls: Sequence[str], recording: Path, ledger: Ledger) -> None:
         super().__init__(-1, seed, urls, [recording], ledger)
@@ -51,20 +52,29 @@ class Crowd(SimulatedClient):
     async def asks(self, *, calm: bool = False) -> int:
         """One burst. Returns how many were accepted."""
         known_seq, self._recent = self._known_seq, []
+        seconds = CALM_SECONDS if calm else TIMEOUT_SECONDS
         await asyncio.gather(
             *(
-                self._command("request", "POST", "/transcriptions", json={"file_id": file_id})
-                for file_id in self._files
+                self._command(
+                    "request", "POST", "/transcriptions", json={"file_id": file_id}, timeout=seconds
+                )
+                for file_id in self._files * COMMANDS_PER_FILE
             )
         )
         self._ledger.bursts.append(
-            Burst(owner_id=self.user_id, calm=calm, known_seq=known_seq, commands=self._recent)
+            Burst(
+                owner_id=self.user_id,
+                calm=calm,
+                known_seq=known_seq,
+                file_count=len(self._files),
+                commands=list(self._recent),
+            )
         )
         return sum(command.outcome == "done" for command in self._recent)
 
     async def cancels(self) -> None:
         """Also those that never were."""
-        named = [transcription_id_of(UUID(file_id)) for file_id in self._files]
+        named = [transcription_id_of(UUID(file_id)) for file_id in self._files * COMMANDS_PER_FILE]
         await asyncio.gather(
             *(self._command("cancel", "POST", f"/transcriptions/{each}/cancel") for each in named)
         )
@@ -74,16 +84,16 @@ class Crowd(SimulatedClient):
         return await super()._starts_over()
 
     async def _brings_files(self, stop: asyncio.Event) -> None:
-        """As many as one of its bursts has commands."""
 
         async def bring() -> None:
-            while len(self._files) < self.size and not stop.is_set():
+            while len(self._files) < self.size // COMMANDS_PER_FILE and not stop.is_set():
                 before = len(self._files)
                 await self._uploads()
                 if len(self._files) == before:
                     await asyncio.sleep(PAUSE_SECONDS_MAX)
 
         await asyncio.gather(*(bring() for _ in range(UPLOADS_TOGETHER)))
+        del self._files[self.size // COMMANDS_PER_FILE :]  # two that brought the last one at once
 
     def _record(self, command: Command) -> None:
         super()._record(command)

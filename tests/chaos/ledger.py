@@ -47,6 +47,8 @@ class Burst(Struct, frozen=True, kw_only=True):
     """Whether nothing was broken meanwhile, and nothing else of this user under way."""
     known_seq: int
     """Where in its partition the user knew the log to be before."""
+    file_count: int
+    """How many files all of them are about; a file has one transcription at most."""
     commands: list[Command]
 
 

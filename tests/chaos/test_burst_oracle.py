@@ -21,7 +21,9 @@ def asked(*statuses: int | None) -> list[Command]:
 
 
 def burst(*commands: Command, known_seq: int = 1, calm: bool = False) -> Burst:
-    return Burst(owner_id=ANNA, calm=calm, known_seq=known_seq, commands=list(commands))
+    return Burst(
+        owner_id=ANNA, calm=calm, known_seq=known_seq, file_count=len(commands), commands=list(commands)
+    )
 
 
 def granted() -> LogRecord:
@@ -48,7 +50,7 @@ def violations(bursts: list[Burst], *log: LogRecord) -> list[str]:
 
 
 def test_a_burst_that_gets_what_the_quota_holds_is_fine() -> None:
-    first, second, *refused = commands = asked(202, 202, 402, 402)
+    first, second, *refused = commands = asked(202, 202, 402, 409)
     log = granted(), reserved(2, first), reserved(3, second)
     assert not violations([burst(*commands, calm=True)], *log)
     assert refused
@@ -61,14 +63,20 @@ def test_an_answer_that_is_none_of_what_was_asked_for_is_found(status: int) -> N
 
 @pytest.mark.parametrize(
     "statuses",
-    [(202, 402), (202, 202, 202), (202, 202, 503), (202, 202, None), (202, 202, 409)],
-    ids=["too few", "too many", "put off", "unanswered", "asked for twice"],
+    [(202, 402), (202, 202, 202), (202, 202, 503), (202, 202, None)],
+    ids=["too few", "too many", "put off", "unanswered"],
 )
 def test_in_calm_what_is_not_exact_is_found(statuses: tuple[int | None, ...]) -> None:
     commands = asked(*statuses)
     accepted = [each for each in commands if each.status == 202]
     log = [granted(), *(reserved(seq, each) for seq, each in enumerate(accepted[:FREE_MINUTES], start=2))]
     assert violations([burst(*commands, calm=True)], *log)
+
+
+def test_in_calm_no_file_is_transcribed_twice() -> None:
+    first, second = commands = asked(202, 202)
+    twice = replace(burst(*commands, calm=True), file_count=1)
+    assert violations([twice], granted(), reserved(2, first), reserved(3, second))
 
 
 def test_under_fire_some_may_be_put_off() -> None:

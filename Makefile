@@ -33,8 +33,8 @@ test: $(INSTALLED) ## run every test; WORKERS=1 one after the other; STACK=conta
 test-fast: $(INSTALLED) ## run the tests that need no servers and no processes: half a minute
 	@$(VENV)/bin/python -m pytest -m "not servers" $(TESTS)
 
-chaos: $(INSTALLED) ## load and faults, then the oracle; MINUTES=30 SEED=7 FAULTS=900 BROKER=noida
-	@$(VENV)/bin/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(BROKER),--broker $(BROKER)) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
+chaos: $(INSTALLED) ## load and faults, then the oracle; MINUTES=30 SEED=7 FAULTS=900 CROWD=100 IDLE=1000 BROKER=noida
+	@$(VENV)/bin/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(BROKER),--broker $(BROKER)) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(CROWD),--crowd $(CROWD)) $(if $(IDLE),--idle $(IDLE))
 
 check: $(INSTALLED) ## lint, types, import contracts, shape, Compose file
 	@$(VENV)/bin/ruff format --check .

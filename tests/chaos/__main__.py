@@ -26,6 +26,8 @@ def main() -> int:
         seconds=options.minutes * 60,
         fault_count=ceil(options.minutes * FAULTS_PER_MINUTE) if options.faults is None else options.faults,
         broker=options.broker,
+        crowd_size=options.crowd,
+        idle_count=options.idle,
     )
     folder = Path(tempfile.mkdtemp(prefix="stenolog-chaos-"))
     folder.chmod(0o711)  # PostgreSQL's account walks through
@@ -46,6 +48,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--broker", choices=("apache", "noida"), default="", help="default: Apache Kafka, if it can be had"
     )
+    parser.add_argument("--crowd", type=int, default=100, help="commands of one user at once; 0 for none")
+    parser.add_argument("--idle", type=int, default=1_000, help="connections that say nothing; 0 for none")
     parser.add_argument("--keep", action="store_true", help="logs and data, also when nothing is wrong")
     parser.add_argument("--report", type=Path, default=Path("build/chaos.json"))
     return parser.parse_args()
@@ -64,6 +68,7 @@ def _conclude(report: Report, plan: Plan, folder: Path, options: argparse.Namesp
         say(f"\nno violation; the report is in {file}")
         return 0
     again = f"python -m tests.chaos --seed {plan.seed} --minutes {plan.seconds / 60:g} --faults {plan.fault_count}"
+    again += f" --crowd {plan.crowd_size} --idle {plan.idle_count}"
     say(f"\n{len(report.violations)} violations; logs and data are in {folder}, the report in {file}")
     say(f"the same faults again: {again}" + (f" --broker {plan.broker}" if plan.broker else ""))
     return 1

@@ -37,10 +37,13 @@ class SimulatedClient:
         self._urls = urls
         self._recordings = recordings
         self._ledger = ledger
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._http = httpx.AsyncClient(
+            timeout=TIMEOUT_SECONDS, limits=httpx.Limits(max_connections=None), trust_env=False
+        )
         self._files: list[str] = []
         self._transcriptions: list[str] = []
         self._edit_count = 0
+        self.user_id = UUID(int=0)
 
     async def works(self, stop: asyncio.Event) -> None:
         """Returns after the action that is under way when `stop` is set."""
@@ -65,6 +68,7 @@ class SimulatedClient:
         if login is None or login.status_code != 200:
             return False
         self._http.headers["Authorization"] = f"Bearer {login.json()['token']}"
+        self.user_id = UUID(login.json()["user"]["id"])
         self._files, self._transcriptions = [], []
         return True
 
@@ -153,8 +157,11 @@ class SimulatedClient:
     async def _command(self, kind: str, method: str, path: str, **request: Any) -> httpx.Response | None:
         request_id = uuid4()
         answer = await self._send(method, path, headers={"X-Request-Id": str(request_id)}, **request)
-        self._ledger.commands.append(_recorded(kind, request_id, answer))
+        self._record(_recorded(kind, request_id, answer))
         return answer
+
+    def _record(self, command: Command) -> None:
+        self._ledger.commands.append(command)
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response | None:
         """To any of the servers; None when no answer came."""
@@ -165,8 +172,8 @@ class SimulatedClient:
             self._ledger.statuses[type(problem).__name__] += 1
             return None
         self._ledger.statuses[str(answer.status_code)] += 1
-        if answer.status_code == 500:
-            self._ledger.broken.append(f"{method} {path}: {answer.text[:300]}")
+        if answer.status_code >= 500 and answer.status_code != 503:
+            self._ledger.broken.append(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer
 
 

@@ -39,6 +39,19 @@ class Command(Struct, frozen=True, kw_only=True):
         return "done" if self.token else "nothing to do"
 
 
+class Burst(Struct, frozen=True, kw_only=True):
+    """Requests for transcription that one user sent at the same moment; the next burst began when all had ended."""
+
+    owner_id: UUID
+    calm: bool
+    """Whether nothing was broken meanwhile, and nothing else of this user under way."""
+    known_seq: int
+    """Where in its partition the user knew the log to be before."""
+    file_count: int
+    """How many files all of them are about; a file has one transcription at most."""
+    commands: list[Command]
+
+
 class Ledger:
     """`reads` counts queries that had to show a write, by how they ended; `stale` are those that did not show it."""
 
@@ -48,7 +61,10 @@ class Ledger:
         self.statuses: Counter[str] = Counter()
         self.stale: list[str] = []
         self.broken: list[str] = []
-        """Answers that no client can do anything with: 500s."""
+        """Answers that no client can do anything with: every 5xx but 503."""
+        self.bursts: list[Burst] = []
+        self.idle_sockets: int = 0
+        """The most that were held open at the same time."""
 
     def by_kind(self) -> dict[str, dict[str, int]]:
         counts: dict[str, Counter[str]] = defaultdict(Counter)

@@ -214,7 +214,7 @@ async def check_objects(log: Log, objects: ObjectStore) -> Check:
 
 def check_reads(ledger: Ledger) -> Iterator[Check]:
     yield check("a query with a token shows the write", ledger.reads["showed the write"], ledger.stale)
-    yield check("no answer was a 500", sum(ledger.statuses.values()), ledger.broken)
+    yield check("no answer was a 5xx but 503", sum(ledger.statuses.values()), ledger.broken)
 
 
 LEFT_OVER = """

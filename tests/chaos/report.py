@@ -19,6 +19,10 @@ class Report(Struct, frozen=True, kw_only=True):
     commands: Mapping[str, Mapping[str, int]]
     statuses: Mapping[str, int]
     reads: Mapping[str, int]
+    bursts: int
+    """How often a whole crowd of commands came at once."""
+    idle_sockets: int
+    """The most that were open at the same time."""
     ended_by_themselves: Mapping[str, int]
     """Processes that ended without being killed, by name and exit code."""
     events: Mapping[str, int]
@@ -46,6 +50,7 @@ def write(report: Report, say: Callable[[str], None]) -> None:
         say(f"  {kind:<10} {sum(outcomes.values()):>6}   {_listed(outcomes)}")
     say(f"answers: {_listed(report.statuses)}")
     say(f"queries with a token: {_listed(report.reads)}")
+    say(f"crowd: {report.bursts} times, beside {report.idle_sockets} idle sockets")
     say(f"ended by themselves: {_listed(report.ended_by_themselves) or 'none'}")
     say(f"\nevents: {sum(report.events.values())}   {_listed(report.events)}")
     say("\nchecks")

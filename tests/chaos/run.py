@@ -17,9 +17,12 @@ from embedded.noida import Noida
 from embedded.supervisor import Say
 from infrastructure.object_store.opening import open_object_store
 from tests.chaos import oracle
+from tests.chaos.burst_oracle import check_bursts
 from tests.chaos.client import SimulatedClient
 from tests.chaos.company import company_of
+from tests.chaos.crowd import Crowd
 from tests.chaos.faults import Fault, schedule
+from tests.chaos.idle_sockets import idle_sockets
 from tests.chaos.ledger import Ledger
 from tests.chaos.quiet import NeverQuiet, topic_at_head, until_settled
 from tests.chaos.report import Report
@@ -41,6 +44,8 @@ LOAD_ENDS_SECONDS: Final = 60.0
 BROKERS: Final = {ApacheKafka.name, Noida.name}
 """The names under which `up` runs them."""
 RECORDING_SECONDS: Final = (2.0, 7.5, 15.0, 31.0, 62.0)
+CROWD_SECONDS: Final = 15.0
+"""Of a recording of the crowd: it costs a minute, and few are done before they are cancelled."""
 SETTINGS: Final[Mapping[str, object]] = {
     "engine": "scripted",
     "scripted_speed": 30,
@@ -61,6 +66,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     seconds: float
     fault_count: int
     client_count: int = 16
+    crowd_size: int = 100
+    """Commands that one user sends at the same moment, again and again."""
+    idle_count: int = 1_000
+    """Connections that are held open and say nothing."""
     broker: Choice = ""
     """Apache Kafka or, where that cannot be had, noida-db, unless one is named."""
 
@@ -79,7 +88,9 @@ async def run(plan: Plan, folder: Path, say: Say) -> Report:
         async with (
             company_of(running, SETTINGS, say) as company,
             _clients(plan, [running.url, company.url], folder, ledger) as clients,
+            idle_sockets(plan.idle_count, [running.url, company.url], ledger),
         ):
+            await _calm_burst(clients, ledger, say)
             saboteur = Saboteur(running, company, plan.faults_on(broker))
             say(f"{broker}: {len(clients)} clients, {plan.fault_count} faults in {plan.seconds:.0f} s")
             await _load_under_fire(plan.seconds, clients, saboteur, ledger, say)
@@ -96,6 +107,8 @@ async def run(plan: Plan, folder: Path, say: Say) -> Report:
         commands=ledger.by_kind(),
         statuses=ledger.statuses,
         reads=ledger.reads,
+        bursts=len(ledger.bursts),
+        idle_sockets=ledger.idle_sockets,
         ended_by_themselves=_ends(running) + company.ends,
         events=Counter(record.type for record in oracle.records_of(log)),
         checks=checks,
@@ -113,6 +126,9 @@ async def _clients(
     clients = [
         SimulatedClient(number, plan.seed, urls, recordings, ledger) for number in range(plan.client_count)
     ]
+    if plan.crowd_size:
+        tone = write_tone(folder / "crowd.wav", seconds=CROWD_SECONDS)
+        clients.append(Crowd(plan.crowd_size, plan.seed, urls, tone, ledger))
     try:
         async with asyncio.timeout(ARRIVE_SECONDS):
             for client in clients:
@@ -120,6 +136,14 @@ async def _clients(
         yield clients
     finally:
         await asyncio.gather(*(client.leaves() for client in clients))
+
+
+async def _calm_burst(clients: Sequence[SimulatedClient], ledger: Ledger, say: Say) -> None:
+    """Before anything else happens, but with the idle sockets."""
+    for crowd in (client for client in clients if isinstance(client, Crowd)):
+        accepted = await crowd.asks(calm=True)
+        say(f"{accepted} of {crowd.size} accepted at once, beside {ledger.idle_sockets} idle sockets")
+        await crowd.cancels()
 
 
 async def _load_under_fire(
@@ -168,6 +192,7 @@ async def _verdict(running: Installation, ledger: Ledger, say: Say) -> tuple[lis
             quiet,
             *oracle.check_answers(ledger, log),
             *oracle.check_reads(ledger),
+            *check_bursts(ledger.bursts, log),
             *await oracle.check_story(database, log),
             oracle.check_topic(topic, log, forgetful=running.forgetful),
             *oracle.check_settlement(log),

@@ -28,35 +28,40 @@ group by w.worker_id, w.slots
 having w.slots > count(l.worker_id);
 
 -- name: by_index
--- For one transaction. Before PostgreSQL has counted a queue that has just become long, it takes it for short, and
--- would rather read and sort it whole.
+-- For one transaction. What PostgreSQL knows of a queue that has just become long is old, and by that it would rather
+-- read and sort it whole.
 set local enable_seqscan = off;
 set local enable_bitmapscan = off;
-set local enable_hashjoin = off;
-set local enable_mergejoin = off;
 set local enable_sort = off;
 
 -- name: waiting_jobs
--- Planned `by_index`, reads as many rows as jobs are asked for and as jobs run, however many wait.
+-- Planned `by_index`, reads as many rows as jobs are asked for and as jobs run, however many wait. No joins, but
+-- subqueries for each row: those are looked up, whatever PostgreSQL expects.
 with running as (
     select user_id, count(*) as jobs from dispatch_leases group by user_id
 ), idle as (
     select u.user_id, 0::bigint as running, u.finish_seconds, u.arrival
     from dispatch_users u
     where u.waiting > 0
-        and not exists (select from dispatch_leases l where l.user_id = u.user_id)
-        and exists (
-            select from dispatch_queue q
+        and (select true from dispatch_leases l where l.user_id = u.user_id limit 1) is null
+        and (
+            select true from dispatch_queue q
             where q.user_id = u.user_id and q.status = 'queued' and q.due_at <= now()
                 and q.transcription_id <> all($2::uuid[])
+            order by q.arrival
+            limit 1
         )
     order by u.finish_seconds, u.arrival
     limit 64
 ), busy as (
-    select u.user_id, r.jobs as running, u.finish_seconds, u.arrival
-    from running r join dispatch_users u using (user_id)
-    where u.waiting > 0
-    order by r.jobs, u.finish_seconds, u.arrival
+    select r.user_id, r.jobs as running, w.finish_seconds, w.arrival
+    from running r
+    cross join lateral (
+        select u.finish_seconds, u.arrival from dispatch_users u
+        where u.user_id = r.user_id and u.waiting > 0
+        limit 1
+    ) w
+    order by r.jobs, w.finish_seconds, w.arrival
     limit 64
 )
 select c.user_id, c.running, c.finish_seconds, c.arrival, j.transcription_id, j.requested_at, j.charge_seconds
@@ -67,7 +72,7 @@ cross join lateral (
     from dispatch_queue q
     where q.user_id = c.user_id and q.status = 'queued' and q.due_at <= now()
         and q.transcription_id <> all($2::uuid[])
-        and not exists (select from dispatch_leases l where l.transcription_id = q.transcription_id)
+        and (select true from dispatch_leases l where l.transcription_id = q.transcription_id) is null
     order by q.arrival
     limit $1
 ) j

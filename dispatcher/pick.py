@@ -1,8 +1,8 @@
 """Which job goes to which worker next: a pure decision, fair between users by seconds of sound.
 
-A kind of start-time fair queueing (Goyal, Vin, Cheng 1996) behind the rule that who has the fewest jobs running comes first.
-A virtual clock counts the sound that each waiting user would have been served by now, had all been served alike.
-A user's jobs end on it one after the other, and whoever's last job ends first is next.
+A kind of start-time fair queueing (Goyal, Vin, Cheng 1996) behind the rule that who has the fewest jobs running
+comes first. A virtual clock counts the sound that each waiting user would have been served by now, had all been
+served alike. A user's jobs end on it one after the other, and whoever's last job ends first is next.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -25,6 +25,8 @@ FILENAME_CHARACTERS_MAX: Final = 255
 PARTS_MAX: Final = 20
 OVERHEAD_BYTES_MAX: Final = 64 << 10
 """Boundaries, part headers and parts other than the file, all together."""
+LENGTH_DIGITS_MAX: Final = 18
+"""Of a Content-Length: an exabyte less one, which nobody has room for."""
 WRITE_BYTES: Final = 1 << 20
 _PREFIX: Final = "stenolog-upload-"
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -84,7 +86,10 @@ def _boundary_of(request: Request[Any, Any, Any]) -> str:
 def _announced_size(request: Request[Any, Any, Any], bytes_max: int) -> int:
     """0 where the client does not say. Raises UploadTooLarge."""
     header = request.headers.get("Content-Length", "")
-    announced = int(header) if header.isdigit() else 0
+    digits = header if header.isascii() and header.isdecimal() else "0"
+    if len(digits) > LENGTH_DIGITS_MAX:
+        raise UploadTooLarge(bytes_max)
+    announced = int(digits)
     if announced > bytes_max + OVERHEAD_BYTES_MAX:
         raise UploadTooLarge(bytes_max)
     return announced

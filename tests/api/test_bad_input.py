@@ -304,6 +304,21 @@ async def test_a_file_over_the_size_limit_is_refused_also_when_it_does_not_say_i
     assert await anna.left_nothing()
 
 
+@pytest.mark.parametrize("length", ["9" * 12, "9" * 5_000, "0" * 5_000])
+async def test_a_length_that_no_upload_has_is_refused_before_the_body(anna: Person, length: str) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": length}
+    problem(await anna.client.post("/files/upload", content=b"--x--", headers=headers), 413)
+    assert await anna.left_nothing()
+
+
+async def test_a_length_that_is_no_number_counts_as_none(anna: Person) -> None:
+    headers = {
+        b"Content-Type": b"multipart/form-data; boundary=x",
+        b"Content-Length": "²".encode("latin-1"),
+    }
+    problem(await anna.client.post("/files/upload", content=b"--x--", headers=headers), 400)
+
+
 async def test_a_file_of_just_the_size_limit_is_taken(installation: Installation, anna: Person) -> None:
     limit = installation.parts.settings.upload_max_bytes
     whole = sound(60)

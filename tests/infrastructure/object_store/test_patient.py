@@ -1,6 +1,7 @@
 """A patient store waits for the one behind it, says so once, and gives up at its limit."""
 
 import asyncio
+import errno
 import logging
 from math import inf
 from pathlib import Path
@@ -53,6 +54,29 @@ async def test_whatever_is_asked_is_answered_after_the_outage(away: AwayStore, t
     away.failures = 3
     assert not await patient.exists("media/x")
     assert away.failed == 18
+
+
+class OnAFullDisk(AwayStore):
+    """Its outages are those of the disk that is fetched to."""
+
+    async def fetch(self, key: str, path: Path) -> None:
+        try:
+            await super().fetch(key, path)
+        except ObjectStoreUnavailable:
+            raise OSError(errno.ENOSPC, "No space left on device") from None
+
+
+async def test_a_full_disk_where_a_recording_is_to_lie_is_sat_out_and_called_one(
+    folder: FolderObjectStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = OnAFullDisk(folder)
+    full.failures = 3
+    await PatientObjectStore(full, QUICK).fetch(KEY, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"some sound"
+    assert f"the disk is full at {tmp_path}" in caplog.text
+    full.failures = inf
+    with pytest.raises(ObjectStoreUnavailable, match="the disk is full"):
+        await PatientObjectStore(full, SHORT).fetch(KEY, tmp_path / "another")
 
 
 async def test_an_outage_is_told_once(away: AwayStore, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,7 +13,7 @@ from litestar.types import Scope
 
 from infrastructure.settings import InvalidSetting
 
-Address: TypeAlias = IPv4Address | IPv6Address
+IpAddress: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
 IPV6_PREFIX_BITS: Final = 64
@@ -36,15 +36,14 @@ class TrustedProxies:
         """Raises InvalidSetting."""
         self._networks = [_network(part.strip()) for part in text.split(",") if part.strip()]
 
-    def __contains__(self, address: Address) -> bool:
+    def __contains__(self, address: IpAddress) -> bool:
         return any(address in network for network in self._networks)
 
     def source_of(self, scope: Scope) -> str:
         """An IPv4 address, or the /64 of an IPv6 address: what is counted as one source."""
-        address = self.client_address(scope)
-        return UNKNOWN if address is None else _counted(address)
+        return _counted(self.client_address(scope))
 
-    def client_address(self, scope: Scope) -> Address | None:
+    def client_address(self, scope: Scope) -> IpAddress | None:
         """Who sent the request, as far as somebody trusted says so."""
         source = peer_of(scope)
         if source is None or source not in self:
@@ -58,7 +57,7 @@ class TrustedProxies:
         return source
 
 
-def peer_of(scope: Scope) -> Address | None:
+def peer_of(scope: Scope) -> IpAddress | None:
     """The other end of the connection, which nobody can make up."""
     client = scope.get("client")
     return _address(client[0]) if client else None
@@ -71,13 +70,18 @@ def _network(text: str) -> Network:
         raise InvalidSetting(f"STENOLOG_TRUSTED_PROXIES: {problem}") from problem
 
 
-def _counted(address: Address) -> str:
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(ip_network((int(address), IPV6_PREFIX_BITS), strict=False))
+def source_of_peer(host: str) -> str:
+    """What the other end of a connection counts as, whatever it sends."""
+    return _counted(_address(host))
 
 
-def _forwarded(scope: Scope) -> Sequence[Address | None]:
+def _counted(address: IpAddress | None) -> str:
+    if isinstance(address, IPv6Address):
+        return str(ip_network((int(address), IPV6_PREFIX_BITS), strict=False))
+    return UNKNOWN if address is None else str(address)
+
+
+def _forwarded(scope: Scope) -> Sequence[IpAddress | None]:
     """What the proxies said, the nearest last; nothing where two headers say different things.
 
     A proxy writes one of the headers and hands the other on, so that a client could choose by sending it.
@@ -89,7 +93,7 @@ def _forwarded(scope: Scope) -> Sequence[Address | None]:
     return listed or standard
 
 
-def _standard(text: str) -> Iterator[Address | None]:
+def _standard(text: str) -> Iterator[IpAddress | None]:
     """The `for` of each element of Forwarded; None where it says nothing that can be read."""
     for element in _split(text, ","):
         pairs = [_PAIR.fullmatch(part) for part in _split(element, ";")]
@@ -108,7 +112,7 @@ def _lines(scope: Scope, name: bytes) -> str:
     return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name)
 
 
-def _address(text: str) -> Address | None:
+def _address(text: str) -> IpAddress | None:
     """With or without quotes, brackets, port and zone; an IPv4 address mapped into IPv6 is that IPv4 address."""
     text = text.strip().strip('"').strip()
     bare = _PORT.fullmatch(text)

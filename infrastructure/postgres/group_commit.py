@@ -178,7 +178,7 @@ class GroupWriter:
             for waiting in group:
                 await self._write([waiting])
         else:
-            _count(answers)
+            _count(group, answers)
             for waiting, answer in zip(group, answers, strict=True):
                 _answer(waiting, answer)
             self._has_written = True
@@ -222,9 +222,10 @@ class GroupWriter:
             await self._pool.release(connection)
 
 
-def _count(answers: Sequence[Address | VersionConflict]) -> None:
-    GROUP_COMMANDS.observe(NO_LABELS, len(answers))
-    VERSION_CONFLICTS.add(NO_LABELS, sum(isinstance(answer, VersionConflict) for answer in answers))
+def _count(group: Sequence[Waiting], answers: Sequence[Address | VersionConflict]) -> None:
+    GROUP_COMMANDS.observe(NO_LABELS, sum(len(waiting.command.counts) for waiting in group))
+    conflicts = sum(isinstance(answer, VersionConflict) for answer in answers)
+    VERSION_CONFLICTS.add(NO_LABELS, conflicts)
 
 
 def _answer_all(line: Iterable[Waiting], problem: Exception) -> None:

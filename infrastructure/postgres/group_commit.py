@@ -22,7 +22,7 @@ from infrastructure.telemetry.metrics import GROUP_COMMANDS, VERSION_CONFLICTS
 
 NO_ANSWER: Final = "the event log did not answer in time: what was to be appended may be stored or not"
 
-PATIENCE_SECONDS: Final = 0.1
+PATIENCE_SECONDS: Final = 0.2
 """Far longer than a group of another process takes to commit."""
 
 _logger = logging.getLogger(__name__)

@@ -70,10 +70,6 @@ class StateCache:
         self._remember(known)
         return known
 
-    def forget(self, streams: Iterable[str]) -> None:
-        for stream_id in streams:
-            self._known.pop(stream_id, None)
-
     def _recall(self, decider: Decider[Any, Any, Any], identity: UUID) -> Known:
         known = self._known.get(decider.stream_id(identity))
         return known or Known(decider, StreamHead(), decider.initial)

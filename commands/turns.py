@@ -14,7 +14,7 @@ from domain.log import Address, Decision, Provenance, VersionConflict
 from domain.ports import EventStore, EventStoreUnavailable
 
 DEADLINE_SECONDS: Final = 5.0
-PAUSE_SECONDS_MAX: Final = 0.02
+PAUSE_SECONDS_MAX: Final = 0.005
 TURN_COMMANDS_MAX: Final = 64
 WAITING_MAX: Final = 1_000
 """In the line of one owner."""
@@ -144,10 +144,9 @@ class Turns:
         try:
             await self._decide(store, owner_id, turn)
         except VersionConflict:
-            # What is cached may be to blame, if the log lost what was read from it.
-            self._states.forget(decider.stream_id(key) for each in turn for decider, key in each.about)
+            # What is known of the streams stays: it is held against the log whenever it is read on.
             _put_back(turn, line)
-            # Jitter, so that rivals do not meet again at once.
+            # Jitter, so that rivals do not meet again at once; short, or who lost would lose again.
             await asyncio.sleep(random.uniform(0, PAUSE_SECONDS_MAX))  # noqa: S311
         except EventStoreUnavailable as problem:
             _answer_all(turn, problem)

@@ -22,7 +22,7 @@ from infrastructure.telemetry.metrics import GROUP_COMMANDS, VERSION_CONFLICTS
 
 NO_ANSWER: Final = "the event log did not answer in time: what was to be appended may be stored or not"
 
-PATIENCE_SECONDS: Final = 0.1
+PATIENCE_SECONDS: Final = 0.2
 """Far longer than a group of another process takes to commit."""
 
 _logger = logging.getLogger(__name__)
@@ -178,7 +178,7 @@ class GroupWriter:
             for waiting in group:
                 await self._write([waiting])
         else:
-            _count(answers)
+            _count(group, answers)
             for waiting, answer in zip(group, answers, strict=True):
                 _answer(waiting, answer)
             self._has_written = True
@@ -222,9 +222,10 @@ class GroupWriter:
             await self._pool.release(connection)
 
 
-def _count(answers: Sequence[Address | VersionConflict]) -> None:
-    GROUP_COMMANDS.observe(NO_LABELS, len(answers))
-    VERSION_CONFLICTS.add(NO_LABELS, sum(isinstance(answer, VersionConflict) for answer in answers))
+def _count(group: Sequence[Waiting], answers: Sequence[Address | VersionConflict]) -> None:
+    GROUP_COMMANDS.observe(NO_LABELS, sum(len(waiting.command.counts) for waiting in group))
+    conflicts = sum(isinstance(answer, VersionConflict) for answer in answers)
+    VERSION_CONFLICTS.add(NO_LABELS, conflicts)
 
 
 def _answer_all(line: Iterable[Waiting], problem: Exception) -> None:

@@ -74,7 +74,7 @@ class Lanes:
             self._apart[partition].take_over(commands)
 
     def _open(self, partition: int) -> None:
-        _logger.warning("partition %d is held by somebody else: its commands wait by themselves", partition)
+        _logger.info("partition %d is held by somebody else: its commands wait by themselves", partition)
         self._apart[partition] = GroupWriter(self._pool, self._limits, self._deadline_seconds)
         task = asyncio.create_task(self._write_apart(partition), name=f"log writer of {partition}")
         self._tasks.add(task)

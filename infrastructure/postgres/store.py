@@ -25,8 +25,9 @@ from schemas.events import EventType
 
 DEADLINE_SECONDS: Final = 10.0
 LEAVE_SECONDS_MAX: Final = 3.0
+LOG_QUERIES: Final = Path(__file__).parent / "log.sql"
 
-_SQL: Final = load_queries(Path(__file__).parent / "log.sql")
+_SQL: Final = load_queries(LOG_QUERIES)
 
 
 class PostgresEventStore:

@@ -196,3 +196,10 @@ async def test_groups_and_conflicts_are_counted(store: PostgresEventStore) -> No
     assert conflicts == 1
     assert commands == 22
     assert groups < 22
+
+
+async def test_each_command_of_a_chain_counts(store: PostgresEventStore) -> None:
+    before = COUNTED.get_sample_value("stenolog_group_commands_sum") or 0
+    chain = [Decision([append(OWNER, 1, at=version)], provenance()) for version in range(3)]
+    await store.append_chain(chain)
+    assert COUNTED.get_sample_value("stenolog_group_commands_sum") == before + 3

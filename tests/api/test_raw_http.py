@@ -4,6 +4,7 @@ import asyncio
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
@@ -45,6 +46,12 @@ def request(method: str, path: str, content: bytes = b"", *, token: str = "", **
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def door(installation: Installation) -> AsyncIterator[Door]:
+    async with serving_door(installation) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def serving_door(installation: Installation) -> AsyncIterator[Door]:
     async def started(scope: Any, receive: Any, send: Any) -> None:
         """The application, which runs already."""
         if scope["type"] != "lifespan":

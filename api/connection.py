@@ -11,8 +11,9 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from api.crowd import Crowd, Limits, Phase, source_of
+from api.crowd import Crowd, Limits, Phase
 from api.errors import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_of
+from api.source import source_of_host
 
 WRITE_BYTES_PER_SECOND_MIN: Final = 256
 """A client that takes its answer slower is gone, or wants us to believe that it is not."""
@@ -63,7 +64,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
-        self._crowd.admit(self, source_of(self.client[0] if self.client else ""))
+        self._crowd.admit(self, source_of_host(self.client[0] if self.client else ""))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True

@@ -4,14 +4,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
-from ipaddress import IPv6Address, ip_address
 from operator import itemgetter
 from typing import Final, Protocol
 
 from msgspec import Struct
 
-IPV6_SOURCE_BITS: Final = 64
-"""What one customer of a provider has at least (RFC 6177): all its addresses are one source."""
 STALLED_SECONDS: Final = 2.0
 """A body of which nothing came for so long makes room when there are too many requests."""
 
@@ -176,16 +173,3 @@ class Crowd:
     def _drop(self, member: Member, source: str, phase: Phase) -> None:
         self._everybody.drop(member, phase)
         self._lines[source].drop(member, phase)
-
-
-def source_of(host: str) -> str:
-    """The address, or of IPv6 the network one customer has."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if not isinstance(address, IPv6Address):
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return f"{int(address) >> (128 - IPV6_SOURCE_BITS):x}/64"

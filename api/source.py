@@ -64,6 +64,12 @@ def peer_of(scope: Scope) -> Address | None:
     return _address(client[0]) if client else None
 
 
+def source_of_host(host: str) -> str:
+    """What is counted as one source of the other end of a connection."""
+    address = _address(host)
+    return UNKNOWN if address is None else _counted(address)
+
+
 def _network(text: str) -> Network:
     try:
         return ip_network(text)

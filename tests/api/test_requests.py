@@ -118,9 +118,7 @@ async def test_unexpected_errors_are_counted(
 
 async def failures(installation: Installation) -> float:
     text = (await installation.client().get("http://stenolog/metrics")).text
-    found = re.search(
-        r'^stenolog_internal_errors_total{error="RuntimeError"} (.+)$', text, re.MULTILINE
-    )
+    found = re.search(r'^stenolog_internal_errors_total{error="RuntimeError"} (.+)$', text, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 from litestar import Litestar, Router
+from litestar.datastructures import State
 from litestar.di import Provide
 
 from api import (
@@ -24,11 +25,14 @@ from api import (
     transcripts,
 )
 from api.attempts import Attempts
+from api.border import Api, add_headers
+from api.cross_origin import origins_of
+from api.known_users import KnownUsers, look_in
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords
 from api.patience import Impatient
 from api.probing import ProbeQueue
-from api.requests import add_headers, provide_caller
+from api.requests import OwnWords, provide_caller
 from api.source import TrustedProxies
 from api.system_metrics import SystemMetrics
 from api.tokens import SECRET_CHARACTERS_MIN, Tokens, require_token
@@ -83,6 +87,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             progress=progress,
             passwords=Passwords(),
             tokens=Tokens(settings.jwt_secret, settings.token_lifetime_seconds, clock),
+            known_users=KnownUsers(look_in(pool, store)),
             texts=TranscriptTexts(objects),
             probe=_probe_of(settings),
             spool=spool,
@@ -114,7 +119,7 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
             app.state.parts = parts
             yield
 
-    return Litestar(
+    return Api(
         route_handlers=[
             _open_routes(),
             _protected_routes(),
@@ -124,6 +129,8 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
             metrics.metrics,
             openapi.get_asset,
         ],
+        state=State({"origins": origins_of(settings.cors_origins)}),
+        request_class=OwnWords,
         lifespan=[lifespan],
         dependencies={"parts": Provide(provide_parts, sync_to_thread=False)},
         exception_handlers=errors.HANDLERS,

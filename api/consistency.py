@@ -135,10 +135,11 @@ async def wait_for_token(request: Request[Any, Any, Any]) -> None:
     After the deadline it answers what there is, and says so: an old answer serves a client better than none.
     """
     token = request.headers.get(TOKEN_HEADER)
-    if token is None or request.method != "GET":
+    if token is None or request.method not in ("GET", "HEAD"):
         return
     parts = request.app.state.parts
-    await _wait(request, parts.progress, _address_of(token), parts.settings.consistency_wait_seconds)
+    address = _address_of(token, parts.settings.partitions)
+    await _wait(request, parts.progress, address, parts.settings.consistency_wait_seconds)
 
 
 async def _wait(
@@ -148,8 +149,8 @@ async def _wait(
         add_header(request.scope, STATUS_HEADER, BEHIND)
 
 
-def _address_of(token: str) -> Address:
+def _address_of(token: str, partition_count: int) -> Address:
     match = _TOKEN.fullmatch(token.strip())
-    if match is None:
+    if match is None or int(match[1]) >= partition_count:
         raise InvalidField(TOKEN_HEADER, "is none that a command answered with: send it as it came")
     return Address(int(match[1]), int(match[2]))

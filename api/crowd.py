@@ -4,12 +4,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
+from operator import itemgetter
 from typing import Final, Protocol
 
 from msgspec import Struct
 
-FIRST_WORD_SECONDS: Final = 1.0
-"""A connection that has not yet sent a whole request keeps its place for so long, if anything else can go."""
 STALLED_SECONDS: Final = 2.0
 """A body of which nothing came for so long makes room when there are too many requests."""
 
@@ -70,14 +69,15 @@ class _Line:
     def drop(self, member: Member, phase: Phase) -> None:
         self._since[phase].pop(member, None)
 
-    def closable(self, now: float) -> Member | None:
-        """The one idle for longest; the newest heads come last, as a moment later most of them are requests."""
-        heads = self._since[Phase.HEAD]
-        silent = next(self.waiting(Phase.HEAD, now - FIRST_WORD_SECONDS), None)
-        return silent or next(
-            (member for phase in (Phase.DRAINING, Phase.IDLE) for member in self._since[phase]),
-            next(iter(heads), None),
-        )
+    def closable(self) -> Member | None:
+        """Of the silent and of those between two requests, from the larger group the one idle for longest.
+
+        So a flood of either makes room for itself, and hardly touches the other.
+        """
+        heads, draining, idle = (self._since[phase] for phase in (Phase.HEAD, Phase.DRAINING, Phase.IDLE))
+        groups = [heads] if len(heads) > len(draining) + len(idle) else [draining, idle]
+        oldest = [next(iter(group.items())) for group in groups if group]
+        return min(oldest, key=itemgetter(1))[0] if oldest else None
 
     def waiting(self, phase: Phase, since: float) -> Iterator[Member]:
         """Those in whose phase nothing has happened after `since`, the oldest first."""
@@ -104,9 +104,9 @@ class Crowd:
     def admit(self, member: Member, source: str) -> None:
         """Makes room first. Where nobody can go, as all have requests in progress, the newcomer itself is cut."""
         if self._counts[source] >= self._limits.connections_per_source:
-            room = self._cut(self._lines[source].closable(self._clock()))
+            room = self._cut(self._lines[source].closable())
         elif len(self) >= self._limits.connections:
-            room = self._cut(self._everybody.closable(self._clock()))
+            room = self._cut(self._everybody.closable())
         else:
             room = True
         if not room:

@@ -26,6 +26,7 @@ from domain.errors import Rejection
 from domain.ports import ObjectStoreUnavailable
 from infrastructure.disk import is_full
 from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
+from infrastructure.telemetry.fingerprints import fingerprint_of
 from infrastructure.telemetry.metrics import INTERNAL_ERRORS, PROBLEMS, Code, Error
 from schemas.bodies import Problem
 
@@ -196,11 +197,18 @@ def _answer_full(request: Request[Any, Any, Any], problem: Exception) -> Respons
 
 
 def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
-    """Says nothing about what happened inside; the log has it, under the request's id."""
-    _LOGGER.error("request %s failed", request_id_of(request.scope), exc_info=problem)
-    INTERNAL_ERRORS.add(Error(type(problem).__name__))
+    """Says nothing about what happened inside; the log has where, under the request's id."""
+    report_unexpected(problem, request_id_of(request.scope))
     text = "Something went wrong on our side: try again, and quote the request_id if it goes on"
     return _problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", text)
+
+
+def report_unexpected(problem: Exception, request_id: UUID) -> None:
+    """Without its message, which may be somebody's words."""
+    fingerprint = fingerprint_of(problem)
+    INTERNAL_ERRORS.add(Error(type(problem).__name__))
+    _LOGGER.error("request %s failed: %s", request_id, fingerprint.text)
+    _LOGGER.debug("request %s went through %s", request_id, ", ".join(fingerprint.places))
 
 
 _UNAVAILABLE: Final = (
@@ -242,6 +250,8 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 _MISSING: Final = re.compile(r"missing required field `(\w+)`")
+_UNKNOWN: Final = re.compile(r"unknown field `(.*)`", re.DOTALL)
+_NAME_CHARACTERS_MAX: Final = 100
 
 
 def _explained(extra: Any) -> tuple[str | None, str]:
@@ -249,6 +259,9 @@ def _explained(extra: Any) -> tuple[str | None, str]:
     message, field = str(first.get("message", "")), first.get("key")
     if missing := _MISSING.search(message):
         return missing[1], f"{missing[1]} is required"
+    if unknown := _UNKNOWN.search(message):
+        name = unknown[1][:_NAME_CHARACTERS_MAX]
+        return name, f"{name} is no member of this body: /schema lists those there are"
     if field and field != "data":
         return field, f"{field}: {message[:1].lower()}{message[1:]}"
     return None, f"The body does not fit: {message[:1].lower()}{message[1:]}"

@@ -13,6 +13,7 @@ from api.attempts import Attempts
 from api.consistency import ReadModelProgress
 from api.health import Health
 from api.kept import Kept
+from api.known_users import KnownUsers
 from api.passwords import Passwords
 from api.source import TrustedProxies
 from api.tokens import Tokens
@@ -42,6 +43,7 @@ class Parts:
     progress: ReadModelProgress
     passwords: Passwords
     tokens: Tokens
+    known_users: KnownUsers
     texts: TranscriptTexts
     probe: Probe
     spool: Path

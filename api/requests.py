@@ -1,12 +1,14 @@
 """What every request carries: an id, a trace and, once authenticated, a caller."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
 from litestar import Request
-from litestar.datastructures import Headers, MutableScopeHeaders, State
-from litestar.types import Message, Scope
+from litestar.datastructures import Headers, State
+from litestar.exceptions import ClientException
+from litestar.types import Scope
 from msgspec import Struct
 
 from domain.log import Provenance
@@ -56,24 +58,22 @@ def provide_caller(request: AuthenticatedRequest) -> Caller:
     return Caller(request.user, provenance_of(request, request.user))
 
 
+def added_headers(scope: Scope) -> Mapping[str, str]:
+    added: Mapping[str, str] = scope["state"].get(_ADDED, {})
+    return added
+
+
 def add_header(scope: Scope, name: str, value: str) -> None:
     """A header for the response, whether it turns out an answer or a problem."""
     scope["state"].setdefault(_ADDED, {})[name] = value
 
 
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+class OwnWords(Request[Any, Any, Any]):
+    """A request whose body is JSON or a refusal, whatever the decoder stumbles over."""
 
-
-async def add_headers(message: Message, scope: Scope) -> None:
-    """Goes through every response, also those to requests that no route took."""
-    if message["type"] != "http.response.start":
-        return
-    headers = MutableScopeHeaders.from_message(message)
-    headers["X-Request-Id"] = str(request_id_of(scope))
-    for name, value in (_HEADERS | scope["state"].get(_ADDED, {})).items():
-        headers.setdefault(name, value)
+    async def json(self) -> Any:
+        """Raises ClientException."""
+        try:
+            return await super().json()
+        except (RecursionError, UnicodeDecodeError) as problem:
+            raise ClientException("no JSON that can be read") from problem

@@ -1,7 +1,6 @@
 """Receives an upload: the one file of a multipart body, streamed to a private file with flat memory."""
 
 import asyncio
-import re
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -16,12 +15,12 @@ from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from api.errors import MalformedUpload, UploadTooLarge
+from api.filenames import HEADER_BYTES_MAX, HEADER_CHARSET, clean_filename, filename_of
 from api.upload_room import UploadShare
 from domain.personal import PersonalText
 from infrastructure.private_files import open_private
 
 FILE_PART: Final = "file"
-FILENAME_CHARACTERS_MAX: Final = 255
 PARTS_MAX: Final = 20
 OVERHEAD_BYTES_MAX: Final = 64 << 10
 """Boundaries, part headers and parts other than the file, all together."""
@@ -29,7 +28,6 @@ LENGTH_DIGITS_MAX: Final = 18
 """Of a Content-Length: an exabyte less one, which nobody has room for."""
 WRITE_BYTES: Final = 1 << 20
 _PREFIX: Final = "stenolog-upload-"
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Received(Struct, frozen=True, kw_only=True):
@@ -60,19 +58,6 @@ async def receive(
     finally:
         # Files of gigabytes take a moment to delete.
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder))
-
-
-def clean_filename(sent: str) -> str:
-    """The last part of a path, of either kind, without what terminals and headers take for commands."""
-    name = _UNPRINTABLE.sub("", sent).replace("\\", "/").rpartition("/")[2].strip()
-    return _shortened(name) if name not in ("", ".", "..") else "upload"
-
-
-def _shortened(name: str) -> str:
-    stem, dot, extension = name.rpartition(".")
-    if len(name) <= FILENAME_CHARACTERS_MAX or not dot or len(extension) > 10:
-        return name[:FILENAME_CHARACTERS_MAX]
-    return f"{stem[: FILENAME_CHARACTERS_MAX - 1 - len(extension)]}.{extension}"
 
 
 def _boundary_of(request: Request[Any, Any, Any]) -> str:
@@ -143,13 +128,14 @@ class _Receiver:
             raise MalformedUpload(f"Send nothing but the recording, in a part called {FILE_PART!r}")
 
     def _begin(self, segment: MultipartSegment) -> None:
-        if segment.name != FILE_PART or segment.filename is None:
+        filename = filename_of(segment)
+        if segment.name != FILE_PART or filename is None:
             return
-        if not segment.filename:
+        if not filename:
             raise MalformedUpload("No selected file: send the recording with its filename")
         if self._filename is not None:
             raise MalformedUpload("Send one recording per upload")
-        self._filename = clean_filename(segment.filename)
+        self._filename = clean_filename(filename)
         self._in_file = True
 
     async def _write(self, file: IO[bytes]) -> None:
@@ -167,9 +153,17 @@ class _Receiver:
 @contextmanager
 def _parsed(boundary: str) -> Iterator[PushMultipartParser]:
     try:
-        with PushMultipartParser(boundary, max_segment_count=PARTS_MAX) as parser:
+        with PushMultipartParser(
+            boundary,
+            max_segment_count=PARTS_MAX,
+            max_header_size=HEADER_BYTES_MAX,
+            header_charset=HEADER_CHARSET,
+        ) as parser:
             yield parser
     except MultipartError as problem:
+        if "header length" in str(problem):
+            text = "The header of a part is too long: send a shorter filename"
+            raise MalformedUpload(text) from problem
         raise MalformedUpload(
             "The multipart body is broken or ends early: upload the file again"
         ) from problem

@@ -15,6 +15,9 @@ PositiveInt = Annotated[int, Meta(gt=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 
 
+ORIGINS_PATTERN: Final = r"^[\s,]*(https?://[a-z0-9._:\[\]-]+([\s,]+|$))*$"
+
+
 class InvalidSetting(Mendable):
     """A variable is missing or has a value nobody could mean; the message names it."""
 
@@ -49,6 +52,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long an attempt may go without a report before it counts as failed."""
     ready_interval_seconds: PositiveFloat = 2.0
     """How often a worker says that it is there."""
+    cors_origins: Annotated[str, Meta(pattern=ORIGINS_PATTERN)] = ""
+    """Web pages that may use the API from a browser, as `https://name[:port]`, separated by commas or spaces."""
     consistency_wait_seconds: Annotated[float, Meta(ge=0)] = 2.0
     login_attempts_per_minute: PositiveInt = 10
     trusted_proxies: str = ""

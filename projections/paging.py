@@ -1,7 +1,7 @@
 """Where a page of a list ends: newest first, stable while newer entries arrive."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -26,10 +26,14 @@ def decode_cursor(text: str) -> Cursor:
     """Raises InvalidField when the text is no cursor that a list gave out."""
     try:
         content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        created_at = datetime.fromisoformat(content[_UUID_BYTES:].decode())
-        cursor = Cursor(created_at, UUID(bytes=content[:_UUID_BYTES]))
-    except ValueError:
+        created_at = _utc(datetime.fromisoformat(content[_UUID_BYTES:].decode()))
+        return Cursor(created_at, UUID(bytes=content[:_UUID_BYTES]))
+    except (ValueError, OverflowError):
         raise InvalidField("cursor", "is none that a list gave out: take it from a Link header") from None
-    if created_at.tzinfo is None:
-        raise InvalidField("cursor", "is none that a list gave out: take it from a Link header")
-    return cursor
+
+
+def _utc(moment: datetime) -> datetime:
+    """As the database takes it. Raises ValueError, or OverflowError for one that is in no year we count."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone is no moment")
+    return moment.astimezone(UTC)

@@ -10,7 +10,7 @@ from domain.personal import PersonalText
 from domain.transcript import Transcript
 
 
-class Credentials(Struct, frozen=True, kw_only=True):
+class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     email: PersonalText
     password: str
 
@@ -60,7 +60,7 @@ class FileBody(Struct, frozen=True, kw_only=True):
     transcription_status: str
 
 
-class TranscriptionRequest(Struct, frozen=True, kw_only=True):
+class TranscriptionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     file_id: UUID
 
 
@@ -107,7 +107,7 @@ class TranscriptBody(Struct, frozen=True, kw_only=True):
     transcript: Transcript
 
 
-class TextEdit(Struct, frozen=True, kw_only=True):
+class TextEdit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     transcript_text: str
 
 

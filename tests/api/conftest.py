@@ -1,7 +1,8 @@
 """One installation of the API for each module, and fresh people for each test."""
 
+import logging
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,36 @@ from infrastructure.settings import Settings
 from tests.api.rig import Installation, Person, in_one_task, migrate_all, serving
 
 SECRET = "a secret that only this test knows, and nobody else"
+
+
+class Recorded(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+@pytest.fixture
+def internal_errors() -> Iterator[list[str]]:
+    """What was logged of errors that no handler names. A test that asks for this fixture asks for such errors."""
+    recorded = Recorded()
+    loggers = [logging.getLogger(name) for name in ("api.errors", "uvicorn.error")]
+    for logger in loggers:
+        logger.addHandler(recorded)
+    yield recorded.said
+    for logger in loggers:
+        logger.removeHandler(recorded)
+
+
+@pytest.fixture(autouse=True)
+def no_internal_error(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A 500 is a defect wherever it comes from: no test has one that it did not ask for."""
+    asked_for = "internal_errors" in request.fixturenames
+    said: list[str] = request.getfixturevalue("internal_errors")
+    yield
+    assert asked_for or not said
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

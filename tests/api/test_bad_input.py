@@ -186,14 +186,6 @@ async def test_a_forged_token_is_refused(installation: Installation, name: str) 
     assert problem(answer, 401)["error"] == "Invalid or expired token: log in again"
 
 
-async def test_a_token_of_nobody_finds_no_user(installation: Installation) -> None:
-    token = installation.parts.tokens.issue(uuid4())
-    client = installation.client()
-    for path in ("/auth/me", "/user/quota"):
-        answer = await client.get(path, headers={"Authorization": f"Bearer {token}"})
-        assert problem(answer, 404)["error"] == "User not found: register first"
-
-
 # Whose it is
 
 

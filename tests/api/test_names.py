@@ -2,8 +2,8 @@
 
 import pytest
 
+from api.filenames import FILENAME_CHARACTERS_MAX, clean_filename
 from api.transcripts import attachment
-from api.uploads import FILENAME_CHARACTERS_MAX, clean_filename
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,8 @@ async def served(settings: Settings, tmp: Path, within: Sequence[str] = ()) -> A
     finally:
         if server.process.returncode is None:
             server.process.kill()
-        await server.process.communicate()
+        _, said = await server.process.communicate()
+    assert b"ERROR api.errors" not in said
 
 
 @pytest.mark.parametrize("secret", ["", "too short"])

@@ -1,5 +1,6 @@
 """What goes along with every request: ids, traces, headers, and a calm answer when something breaks."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -88,13 +89,69 @@ async def request_on_broken_log(
 
 
 async def test_an_unexpected_error_says_nothing_of_the_inside(
-    installation: Installation, anna: Person, caplog: pytest.LogCaptureFixture
+    installation: Installation,
+    anna: Person,
+    internal_errors: list[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    secret = RuntimeError("the inside")
-    answer = await request_on_broken_log(installation, anna, secret)
-    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
-    assert "inside" not in answer.text
-    assert answer.json()["request_id"] in caplog.text
+    caplog.set_level("DEBUG", "api")
+    for _ in range(2):
+        answer = await request_on_broken_log(installation, anna, RuntimeError("the inside"))
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert "inside" not in answer.text
+        assert f"request {answer.json()['request_id']} failed" in internal_errors[-1]
+    [fingerprint] = {said.partition(" failed: ")[2] for said in internal_errors}
+    assert re.fullmatch(
+        r"builtins\.RuntimeError [0-9a-f]{12} at tests\.api\.test_requests:\d+", fingerprint
+    )
+    assert "inside" not in caplog.text
+    assert "commands.request_transcription:" in caplog.text
+
+
+async def test_unexpected_errors_are_counted(
+    installation: Installation, anna: Person, internal_errors: list[str]
+) -> None:
+    before = await failures(installation)
+    await request_on_broken_log(installation, anna, RuntimeError("the inside"))
+    assert await failures(installation) == before + 1
+
+
+async def failures(installation: Installation) -> float:
+    text = (await installation.client().get("http://stenolog/metrics")).text
+    found = re.search(r'^stenolog_internal_errors_total{error="RuntimeError"} (.+)$', text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+async def test_an_answer_that_breaks_off_is_no_traceback(
+    installation: Installation, internal_errors: list[str]
+) -> None:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        raise RuntimeError(f"the inside of {message['type']}")
+
+    scope = scope_of("GET", "/v1/health/live")
+    await installation.app(scope, receive, send)  # type: ignore[arg-type]  # a dict is what servers pass
+    assert internal_errors
+    assert not [said for said in internal_errors if "inside" in said]
+
+
+def scope_of(method: str, path: str, *headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": list(headers),
+        "client": ("127.0.0.1", 1),
+        "server": ("stenolog", 80),
+        "scheme": "http",
+        "http_version": "1.1",
+        "root_path": "",
+        "state": {},
+    }
 
 
 async def test_an_object_store_out_of_reach_asks_to_come_back(
@@ -129,19 +186,8 @@ async def test_a_client_that_goes_away_in_the_middle_of_its_body_is_no_error_of_
     async def send(message: Any) -> None:
         answered.append(message)
 
-    scope: dict[str, Any] = {
-        "type": "http",
-        "method": "POST",
-        "path": "/v1/auth/login",
-        "raw_path": b"/v1/auth/login",
-        "query_string": b"",
-        "headers": [(b"content-type", b"application/json"), (b"content-length", b"50")],
-        "client": ("127.0.0.1", 1),
-        "server": ("stenolog", 80),
-        "scheme": "http",
-        "http_version": "1.1",
-        "root_path": "",
-    }
+    headers = (b"content-type", b"application/json"), (b"content-length", b"50")
+    scope = scope_of("POST", "/v1/auth/login", *headers)
     await installation.app(scope, receive, send)  # type: ignore[arg-type]  # a dict is what servers pass
     assert answered[0]["status"] == 400
     assert not [each for each in caplog.records if each.levelname == "ERROR"]

@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -91,8 +91,13 @@ async def test_a_client_in_a_hurry_is_not_made_to_wait(unprojected: Installation
 async def test_who_has_just_registered_can_log_in_before_any_projection(unprojected: Installation) -> None:
     new = credentials()
     await unprojected.client().post("/auth/register", json=new, headers={"Prefer": "respond-async"})
-    answer = await unprojected.client().post("/auth/login", json=new)
+    client = unprojected.client()
+    answer = await client.post("/auth/login", json=new)
     assert (answer.status_code, answer.json()["user"]["quota_minutes"]) == (200, 60)
+    client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+    assert (await client.get("/auth/me")).json()["user"]["email"] == new["email"]
+    assert (await client.get("/user/quota")).json()["quota_minutes_remaining"] == 60
+    assert (await client.get("/files")).json() == []
 
 
 @pytest.mark.parametrize("notify", [True, False])
@@ -129,7 +134,9 @@ async def test_what_a_crash_of_the_database_took_back_is_waited_for_again(
 
 
 async def test_a_query_that_cannot_be_current_says_so(unprojected: Installation) -> None:
-    token = unprojected.parts.tokens.issue(UUID(int=9))
+    new = credentials()
+    await unprojected.client().post("/auth/register", json=new, headers={"Prefer": "respond-async"})
+    token = (await unprojected.client().post("/auth/login", json=new)).json()["token"]
     headers = {"Authorization": f"Bearer {token}", "Consistency-Token": "1:999999999"}
     answer = await unprojected.client().get("/files", headers=headers)
     assert (answer.status_code, answer.json()) == (200, [])

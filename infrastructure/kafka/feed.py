@@ -8,13 +8,13 @@ from typing import Final
 
 from domain.log import RecordedEvent
 from domain.ports import FeedPosition, FeedRecord
-from infrastructure.complaints import Complaints
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
 from infrastructure.kafka.failures import KafkaUnreachable, PartitionDamaged
 from infrastructure.kafka.reader import RETRY_SECONDS, PartitionReader
 from infrastructure.kafka.reading import Reading
 from infrastructure.kafka.substitute import Substitute
+from infrastructure.waiting import Wait
 from schemas.topics import Topics, UnreadableMessage, event_of
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,8 @@ class KafkaEventFeed:
         self._dead_letters = DeadLetters(bootstrap, topics, self._reader)
         self._substitute = substitute
         self._readings: dict[int, Reading] = {}
-        self._complaints = Complaints(logger)
+        self._end = Wait(f"the end of {topics.events}")
+        self._damage = Wait(f"all of {topics.events}")
 
     async def follow(self, positions: Mapping[int, FeedPosition]) -> None:
         kept = self._readings.keys() & positions.keys()
@@ -88,10 +89,11 @@ class KafkaEventFeed:
         return {partition: records for partition, records in taken.items() if records}
 
     async def _do_without(self, damage: PartitionDamaged) -> None:
-        self._complaints.warn(f"damage of {damage.partition}", "%s", damage)
         if self._substitute is None:
+            self._damage.goes_on(damage)
             await asyncio.sleep(RETRY_SECONDS)
             return
+        logger.warning("%s: what follows is taken from the log", damage)
         await self._substitute.tell(damage)
         self._note_offsets()
         self._readings[damage.partition].leave_kafka(damage.offset)
@@ -121,10 +123,9 @@ class KafkaEventFeed:
             async with asyncio.timeout(ASK_SECONDS):
                 end = (await self._reader.ends([partition]))[partition]
         except (KafkaUnreachable, TimeoutError) as problem:
-            self._complaints.warn(
-                "return", "Kafka does not say where partition %d ends: %r", partition, problem
-            )
+            self._end.goes_on(repr(problem))
             return
+        self._end.is_over()
         self._note_offsets()
         reading.next_offset, reading.in_kafka = end, True
         self._assign()

@@ -33,6 +33,8 @@ REACH_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 5.0
 """How often it is asked of a partition that gives nothing whether there is nothing."""
+STUCK_MAX: Final = 3
+"""After so many consumers got nothing at the same place it is damaged; one or two may have had bad luck."""
 POLL_SECONDS: Final = 0.02
 
 Messages = Mapping[int, Sequence[ConsumedMessage]]
@@ -63,8 +65,8 @@ class PartitionReader:
         self._check_at = 0.0
         self._heard: set[int] = set()
         """The partitions from which something came since the last check."""
-        self._stuck: dict[int, int] = {}
-        """The offset at which nothing came from a consumer that then was replaced, by partition."""
+        self._stuck: dict[int, list[int]] = {}
+        """The offsets at which nothing came from consumers that then were replaced, by partition."""
         self._one_by_one = False
         self._damage: PartitionDamaged | None = None
 
@@ -102,11 +104,14 @@ class PartitionReader:
         except StuckConsumer as problem:
             self._partition(problem.partition).goes_on(problem)
             await self.close()
-            if self._stuck.get(problem.partition) == problem.offset:
+            stuck = self._stuck.setdefault(problem.partition, [])
+            stuck.append(problem.offset)
+            del stuck[:-STUCK_MAX]
+            if stuck == [problem.offset] * STUCK_MAX:
+                stuck.clear()
                 raise PartitionDamaged(
                     self._topic, problem.partition, problem.offset, "nothing comes"
                 ) from problem
-            self._stuck[problem.partition] = problem.offset
         except KAFKA_FAILURES as problem:
             self._kafka.goes_on(repr(problem))
             await self.close()

@@ -12,6 +12,7 @@ from api.checks import Look, NotReady, readiness
 from api.database import look_at_database
 from domain.ports import ObjectStore
 from infrastructure.disk import FREE_BYTES_MIN, free_bytes
+from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
 from infrastructure.postgres.leases import DISPATCH, PROJECT, RELAY
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.queries import load_queries
@@ -82,6 +83,7 @@ class SystemHealth:
             "read_models": self._read_models,
         }
         others: dict[str, Look] = {
+            "kafka": self._kafka,
             RELAY: self._relay,
             PROJECT: partial(self._members, PROJECT),
             DISPATCH: self._dispatch,
@@ -103,6 +105,12 @@ class SystemHealth:
         if age_seconds > self._lag_seconds_max:
             raise NotReady(late)
         return behind
+
+    async def _kafka(self) -> str:
+        """What its readers have found; whether it answers, those who need it show."""
+        if damages := await PostgresKafkaDamage(self._pool).known():
+            raise NotReady("; ".join([*_some([str(each) for each in damages]), damages[0].remedy]))
+        return "no damage known"
 
     async def _relay(self) -> str:
         refusals = [row["reason"] for row in await self._pool.fetch(_SQL["refusals"])]

@@ -17,6 +17,7 @@ from infrastructure.kafka.failures import KafkaUnreachable
 from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.reports import ReportConsumer
 from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
+from infrastructure.postgres.kafka_substitute import PostgresSubstitute
 from infrastructure.postgres.leases import DISPATCH, DISPATCH_QUEUE, PostgresLeases
 from infrastructure.postgres.migrate import noting_new_tables, tell_done
 from infrastructure.postgres.pool import Pool, create_pool
@@ -73,7 +74,8 @@ def _dispatcher(settings: Settings, pool: Pool, store: PostgresEventStore) -> Di
 
 
 async def _fold_queue(settings: Settings, pool: Pool, dispatcher: Dispatcher) -> None:
-    feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix))
+    substitute = PostgresSubstitute(pool, settings.partitions)
+    feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix), substitute)
     leases = PostgresLeases(pool, DISPATCH_QUEUE, settings.partitions, uuid4(), settings.lease_seconds)
     runner = Runner(
         pool,

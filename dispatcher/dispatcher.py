@@ -25,6 +25,7 @@ from domain.errors import Rejection
 from domain.log import Provenance
 from domain.ports import Clock, EventStore
 from domain.transcription import FailAttempt
+from infrastructure.waiting import Wait
 
 logger = logging.getLogger(__name__)
 
@@ -97,14 +98,17 @@ class Dispatcher:
         raise AssertionError("neither task ends without an error")
 
     async def _listen(self, hearing: Hearing) -> Never:
+        needs = Wait("what taking reports needs")
         while True:
             try:
                 async with await self._open_reports() as reports:
                     while True:
                         await self._take(await reports.next_batch(self._limits.look_seconds), hearing)
+                        needs.is_over()
             except self._outages as problem:
                 # Opened again where the offsets say, so that nothing is passed over.
-                await self._sit_out(problem)
+                needs.goes_on(type(problem).__name__)
+                await asyncio.sleep(self._limits.pause_seconds)
 
     async def _take(self, batch: Sequence[ReceivedReport], hearing: Hearing) -> None:
         if batch:
@@ -113,12 +117,15 @@ class Dispatcher:
             self.wake()
 
     async def _look(self, hearing: Hearing) -> Never:
+        needs = Wait("what assigning jobs needs")
         while True:
             try:
                 await self.expire(silence_counts=hearing.is_steady)
                 await self.assign(hearing.steady_seconds - self._limits.settle_seconds)
+                needs.is_over()
             except self._outages as problem:
-                await self._sit_out(problem)
+                needs.goes_on(type(problem).__name__)
+                await asyncio.sleep(self._limits.pause_seconds)
             await self._rest()
 
     async def _rest(self) -> None:
@@ -128,10 +135,6 @@ class Dispatcher:
         except TimeoutError:
             pass
         self._woken.clear()
-
-    async def _sit_out(self, problem: Exception) -> None:
-        logger.warning("%s: going on in %s s", type(problem).__name__, self._limits.pause_seconds)
-        await asyncio.sleep(self._limits.pause_seconds)
 
     async def expire(self, *, silence_counts: bool = True) -> None:
         """Ends the attempts of workers that are gone, and those that nobody has reported about for a whole lease."""

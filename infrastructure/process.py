@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from typing import Any, Final, Never
 
 import uvloop
 
@@ -76,6 +76,17 @@ async def _until_told(work: Work, settings: Settings) -> None:
         logger.error("not everything ended within %.0f s", STOP_SECONDS_MAX)
     elif not working.cancelled():
         working.result()
+
+
+async def until_one_ends(*tasks: asyncio.Task[Never]) -> Never:
+    """None ends unless it fails or we are told to end: then the others end as well, and have their time for that."""
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    raise next(problem for task in done if (problem := task.exception()) is not None)
 
 
 def _give_up(problems: Sequence[Exception]) -> int:

@@ -1,6 +1,7 @@
 """Settings: one frozen struct read from `STENOLOG_*` variables and validated once, at start."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
@@ -10,6 +11,9 @@ from msgspec import Meta, Struct
 from infrastructure.mendable import Mendable
 
 PREFIX: Final = "STENOLOG_"
+PORT_MAX: Final = 65_535
+
+_HOST: Final = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.]+\]")
 
 PositiveInt = Annotated[int, Meta(gt=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
@@ -79,6 +83,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             if field is None:
                 raise InvalidSetting(f"{name} is no setting; there are {', '.join(sorted(_NAMES))}")
             values[field.name] = _convert(name, text, field.type)
+            if field.name == "kafka_bootstrap":
+                _require_brokers(name, text)
     return Settings(**values)  # type: ignore[arg-type]  # each value was converted to its field's type
 
 
@@ -87,6 +93,15 @@ def _convert(name: str, text: str, kind: object) -> object:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as problem:
         raise InvalidSetting(f"{name}: {problem}") from problem
+
+
+def _require_brokers(name: str, text: str) -> None:
+    """Each as host:port, an IPv6 address in brackets; aiokafka takes port 9092 for what it cannot read."""
+    for broker in text.split(","):
+        host, _, port = broker.strip().rpartition(":")
+        is_host = bool(_HOST.fullmatch(host))
+        if not (is_host and port.isascii() and port.isdecimal() and 0 < int(port) <= PORT_MAX):
+            raise InvalidSetting(f"{name}: {broker!r} is no broker: give host:port, or host:port,host:port")
 
 
 def to_environment(settings: Settings) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The projector's process, its migration, rebuilds and status: `python -m projections [run | migrate | rebuild NAME | status]`."""
 
 import argparse
+import asyncio
 import functools
 import sys
 import time
@@ -11,12 +12,15 @@ import asyncpg
 
 from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.postgres.errors import DatabaseNotMigrated
+from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
+from infrastructure.postgres.kafka_substitute import PostgresSubstitute
 from infrastructure.postgres.leases import PROJECT, PostgresLeases
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import noting_new_tables, tell_done
 from infrastructure.postgres.pool import create_pool
-from infrastructure.process import run_process
+from infrastructure.process import run_process, until_one_ends
 from infrastructure.settings import Settings
+from projections.damage_watch import watch_damage
 from projections.lag import read_lags
 from projections.models import READ_MODELS, migrate
 from projections.rebuild import rebuild
@@ -29,10 +33,11 @@ TELL_SECONDS: Final = 1.0
 
 
 async def project(settings: Settings) -> None:
-    feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix))
     async with await create_pool(
         settings.database_url, application_name="stenolog project", size_max=3
     ) as pool:
+        substitute = PostgresSubstitute(pool, settings.partitions)
+        feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix), substitute)
         leases = PostgresLeases(pool, PROJECT, settings.partitions, uuid4(), settings.lease_seconds)
         runner = Runner(
             pool,
@@ -42,8 +47,9 @@ async def project(settings: Settings) -> None:
             channel=PROJECTED_CHANNEL,
             pace=Pace(renew_seconds=leases.renew_seconds),
         )
+        watching = watch_damage(PostgresKafkaDamage(pool), settings.kafka_bootstrap)
         try:
-            await runner.run()
+            await until_one_ends(asyncio.create_task(runner.run()), asyncio.create_task(watching))
         except asyncpg.UndefinedTableError as problem:
             raise DatabaseNotMigrated from problem
         finally:

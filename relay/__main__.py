@@ -11,7 +11,7 @@ from infrastructure.postgres.errors import PartitionCountMismatch
 from infrastructure.postgres.leases import RELAY, PostgresLeases
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import create_pool
-from infrastructure.process import run_process
+from infrastructure.process import run_process, until_one_ends
 from infrastructure.settings import InvalidSetting, Settings
 from infrastructure.waiting import Wait
 from relay.owner import RelayOwner
@@ -58,18 +58,7 @@ async def _relay_log(settings: Settings) -> Never:
         relaying = asyncio.create_task(owner.run())
         keeping = asyncio.create_task(_keep_topics(settings, topics))
         telling = asyncio.create_task(keep_telling(pool, positions))
-        await _until_one_ends(relaying, keeping, telling)
-
-
-async def _until_one_ends(*tasks: asyncio.Task[Never]) -> Never:
-    """Neither ends unless it fails or we do: then the other ends as well, and has its time for that."""
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    raise next(problem for task in done if (problem := task.exception()) is not None)
+        await until_one_ends(relaying, keeping, telling)
 
 
 async def _keep_topics(settings: Settings, topics: Topics) -> Never:

@@ -15,6 +15,7 @@ from domain.log import LogRecord
 from domain.ports import EventLog
 from infrastructure.kafka.producer import Connect, Message, TransactionalProducer
 from infrastructure.kafka.tail import Tails
+from infrastructure.waiting import Wait
 from relay.kafka_state import (
     HangingTransaction,
     KafkaPartition,
@@ -68,6 +69,7 @@ class PartitionRelay:
         self._limits = limits or Limits()
         self._connect = connect
         self._failures = 0
+        self._needs = Wait(f"what the relay of partition {partition} needs")
         self._check_at = 0.0
         self._seq = 0
         self._event_id: UUID | None = None
@@ -117,6 +119,7 @@ class PartitionRelay:
                     await self._send(records, producer)
                 if len(records) == len(following) < self._limits.records_max:
                     await self._wait(there)
+                self._needs.is_over()
 
     async def _resume(self, there: KafkaPartition) -> None:
         state = await there.state()
@@ -192,9 +195,8 @@ class PartitionRelay:
         pause_seconds = min(pause_seconds, self._limits.backoff_seconds_max)
         self.restarts += 1
         self._failures = min(self._failures + 1, 10)
-        logger.warning(
-            "relay of partition %d starts over in %.1f s: %r", self._partition, pause_seconds, problem
-        )
+        self._needs.goes_on(repr(problem))
+        logger.debug("relay of partition %d starts over in %.1f s", self._partition, pause_seconds)
         await asyncio.sleep(pause_seconds)
 
     def _log_end(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, NamedTuple
@@ -14,9 +13,8 @@ from aiokafka.structs import RecordMetadata
 
 from infrastructure.kafka.clients import end_task, start_client
 from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
+from infrastructure.waiting import Wait
 from schemas.topics import Headers
-
-logger = logging.getLogger(__name__)
 
 # After a commit the broker still writes its markers, and refuses the next transaction for about 2 ms.
 # aiokafka then waits 20 ms, ten times as long, which made transactions back to back take 28 ms instead of 5.
@@ -166,6 +164,7 @@ class IdempotentProducer:
         self._try_seconds = try_seconds
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._kafka = Wait(f"Kafka at {bootstrap}")
 
     async def send(self, message: Message) -> None:
         """Returns when Kafka has the message. Raises KafkaUnreachable at the deadline."""
@@ -189,9 +188,10 @@ class IdempotentProducer:
                 producer = await self._started()
                 await (await producer.send(topic, value, key, partition, headers=headers))
         except KAFKA_FAILURES as problem:
-            logger.warning("sending to %s failed, trying again: %r", topic, problem)
+            self._kafka.goes_on(f"sending to {topic}: {problem!r}")
             await self._drop(producer)
             return False
+        self._kafka.is_over()
         return True
 
     async def _started(self) -> AIOKafkaProducer:

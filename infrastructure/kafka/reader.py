@@ -10,7 +10,6 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CorruptRecordException, UnknownTopicOrPartitionError
 from aiokafka.structs import TopicPartition
 
-from infrastructure.complaints import Complaints
 from infrastructure.kafka.consumer import (
     CONNECT_SECONDS,
     ConsumedMessage,
@@ -26,6 +25,7 @@ from infrastructure.kafka.failures import (
     StuckConsumer,
 )
 from infrastructure.kafka.one_by_one import sweep
+from infrastructure.waiting import Wait
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ REACH_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 5.0
 """How often it is asked of a partition that gives nothing whether there is nothing."""
+STUCK_MAX: Final = 3
+"""After so many consumers got nothing at the same place it is damaged; one or two may have had bad luck."""
 POLL_SECONDS: Final = 0.02
 
 Messages = Mapping[int, Sequence[ConsumedMessage]]
@@ -56,13 +58,15 @@ class PartitionReader:
         self._topic = topic
         self._places: dict[int, Continuity] = {}
         self._consumer: AIOKafkaConsumer | None = None
-        self._complaints = Complaints(logger)
+        self._kafka = Wait(f"{topic} at {bootstrap}")
+        self._silent: dict[int, Wait] = {}
+        """The partitions that have messages and do not give them."""
         self._ends: Mapping[TopicPartition, int] = {}
         self._check_at = 0.0
         self._heard: set[int] = set()
         """The partitions from which something came since the last check."""
-        self._stuck: dict[int, int] = {}
-        """The offset at which nothing came from a consumer that then was replaced, by partition."""
+        self._stuck: dict[int, list[int]] = {}
+        """The offsets at which nothing came from consumers that then were replaced, by partition."""
         self._one_by_one = False
         self._damage: PartitionDamaged | None = None
 
@@ -98,14 +102,19 @@ class PartitionReader:
         try:
             return await self._read(timeout_seconds, records_max)
         except StuckConsumer as problem:
-            await self._start_over(problem, f"partition {problem.partition}")
-            if self._stuck.get(problem.partition) == problem.offset:
+            self._partition(problem.partition).goes_on(problem)
+            await self.close()
+            stuck = self._stuck.setdefault(problem.partition, [])
+            stuck.append(problem.offset)
+            del stuck[:-STUCK_MAX]
+            if stuck == [problem.offset] * STUCK_MAX:
+                stuck.clear()
                 raise PartitionDamaged(
                     self._topic, problem.partition, problem.offset, "nothing comes"
                 ) from problem
-            self._stuck[problem.partition] = problem.offset
         except KAFKA_FAILURES as problem:
-            await self._start_over(problem, self._topic)
+            self._kafka.goes_on(repr(problem))
+            await self.close()
             await asyncio.sleep(RETRY_SECONDS)
         return {}
 
@@ -114,7 +123,7 @@ class PartitionReader:
         try:
             return await self.read(timeout_seconds, records_max)
         except PartitionDamaged as damage:
-            self._complaints.warn(f"damage of {damage.partition}", "%s: passing by it", damage)
+            self._partition(damage.partition).goes_on(f"{damage}, passing by it")
             with contextlib.suppress(KafkaUnreachable):  # Then the damage is found again.
                 self.seek(damage.partition, (await self.ends([damage.partition]))[damage.partition])
         return {}
@@ -141,14 +150,13 @@ class PartitionReader:
     def _forget_damage(self) -> None:
         self._one_by_one, self._damage = False, None
 
-    async def _start_over(self, problem: Exception, about: str) -> None:
-        self._complaints.warn(about, "reading %s failed, starting over: %r", self._topic, problem)
-        await self.close()
+    def _partition(self, partition: int) -> Wait:
+        return self._silent.setdefault(partition, Wait(f"{self._topic}-{partition}"))
 
     async def _read(self, timeout_seconds: float, records_max: int) -> Messages:
         consumer = await self._connected()
         fetched = await self._fetched(consumer, timeout_seconds, records_max)
-        self._complaints.settle(self._topic)
+        self._kafka.is_over()
         news = {where.partition: self._news(where, each) for where, each in fetched.items()}
         if timeout_seconds > 0:  # Who does not wait learns nothing from silence.
             await self._require_alive(consumer)
@@ -190,6 +198,8 @@ class PartitionReader:
     ) -> Sequence[ConsumedMessage]:
         self._heard.add(where.partition)
         self._stuck.pop(where.partition, None)
+        if silent := self._silent.pop(where.partition, None):
+            silent.is_over()
         try:
             return self._places[where.partition].news(messages)
         except PartitionChanged:

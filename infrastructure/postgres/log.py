@@ -23,6 +23,8 @@ _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 class PostgresEventLog:
     """An EventLog. Enter it before use; it takes one connection of the pool for itself, to listen on.
 
+    `read` and `head` need neither.
+
     Every method raises DatabaseUnavailable when the database gave no answer by the deadline.
     """
 

@@ -19,7 +19,9 @@ from api.database import look_at_database
 from api.kept import Kept
 from api.system_health import ObjectStoreProbe, SystemHealth
 from domain.ports import ObjectStoreUnavailable
+from infrastructure.kafka.failures import PartitionDamaged
 from infrastructure.object_store.folder import FolderObjectStore
+from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.settings import Settings
 from projections.models import READ_MODELS
@@ -207,6 +209,21 @@ async def test_processes_elsewhere_are_told_of_but_not_needed(running: Installat
     readiness = await readiness_of(running)
     assert readiness.parts["dispatch"] == Check(ready=True, required=False, detail="1 at work")
     await leases.release()
+
+
+async def test_a_damaged_partition_of_kafka_is_named_with_what_to_do(running: Installation) -> None:
+    assert (await readiness_of(running)).parts["kafka"] == Check(
+        ready=True, required=False, detail="no damage known"
+    )
+    pool = running.parts.read_models
+    await PostgresKafkaDamage(pool).tell(PartitionDamaged("stenolog.events.v1", 3, 150, "Invalid CRC"))
+    kafka = (await readiness_of(running)).parts["kafka"]
+    assert not kafka.ready
+    assert kafka.detail.startswith(
+        "stenolog.events.v1-3 is damaged at offset 150; read models take from the log"
+    )
+    assert "delete the events and checkpoints topics" in kafka.detail
+    await pool.execute("delete from kafka_damage")
 
 
 async def test_workers_are_told_of_when_the_dispatcher_has_heard_of_them(running: Installation) -> None:

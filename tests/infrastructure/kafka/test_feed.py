@@ -20,15 +20,19 @@ from tests.infrastructure.kafka.messages import (
     send,
     take,
 )
+from tests.infrastructure.kafka.substitutes import MemorySubstitute
 
 START = FeedPosition()
 
 
 @asynccontextmanager
 async def following(
-    kafka: str, topics: Topics, positions: dict[int, FeedPosition]
+    kafka: str,
+    topics: Topics,
+    positions: dict[int, FeedPosition],
+    substitute: MemorySubstitute | None = None,
 ) -> AsyncIterator[KafkaEventFeed]:
-    feed = KafkaEventFeed(kafka, topics)
+    feed = KafkaEventFeed(kafka, topics, substitute)
     try:
         await feed.follow(positions)
         yield feed
@@ -109,6 +113,17 @@ async def test_a_missing_event_is_waited_for_until_it_is_sent_again(kafka: str) 
         assert await take(feed, 1) == events(1, partition=1)
         await publish(kafka, topics, records(3, 4, 5))
         assert await take(feed, 3) == events(3, 4, 5)
+
+
+async def test_who_can_reach_the_log_takes_from_it_what_kafka_does_not_have(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    await publish(kafka, topics, records(1, 2, 5, 6))
+    substitute = MemorySubstitute(records(1, 2, 3, 4, 5))
+    async with following(kafka, topics, {0: START}, substitute) as feed:
+        assert await take(feed, 6) == events(1, 2, 3, 4, 5, 6)
+        assert not substitute.told
+        await publish(kafka, topics, records(3, 4, 7))
+        assert await take(feed, 1) == events(7)
 
 
 async def test_a_rewound_partition_is_handed_out_again(kafka: str) -> None:

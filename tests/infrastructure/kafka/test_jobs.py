@@ -107,11 +107,11 @@ async def test_who_comes_when_kafka_is_away_waits_for_it_however_long(
             return await take(jobs, 1)
 
     listening = asyncio.Event()
-    async with own_broker(tmp_path, topics) as broker, asyncio.timeout(DEADLINE_SECONDS):
+    async with own_broker(tmp_path, topics) as broker, asyncio.timeout(3 * DEADLINE_SECONDS):
         broker.kill()
         await broker.wait()
         hearing = asyncio.create_task(listen())
-        await eventually(says_what_it_waits_for, "it tries again and again")
+        await eventually(says_what_it_waits_for, "it tries again and again", DEADLINE_SECONDS)
         await broker.start()
         await create_topics(broker.bootstrap, topics, 1)  # As a relay sees to where a broker forgets them.
         await listening.wait()

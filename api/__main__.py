@@ -24,4 +24,4 @@ async def serve(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(serve))
+    sys.exit(run_process(serve, ["database"]))

@@ -24,6 +24,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     database_url: str = "postgresql://stenolog@127.0.0.1:5432/stenolog"
     kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_security: Literal["plaintext", "ssl", "sasl_ssl"] = "plaintext"
+    """Over TLS, and with a login by SCRAM-SHA-512; a login in the clear is none of the choices."""
+    kafka_ca: str = ""
+    """A PEM file with the authorities that sign brokers' certificates; empty takes the system's."""
+    kafka_username: str = ""
+    kafka_password: str = ""
+    kafka_cert: str = ""
+    kafka_key: str = ""
+    """What we show to brokers that want a certificate of us, as PEM files."""
+    require_encryption: bool = False
+    """Refuses at start whatever this process would say in the clear."""
     object_store: str = "file:///var/lib/stenolog/objects"
     jwt_secret: str = ""
     """Signs the tokens; every API process needs the same one, of at least 32 characters."""

@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 
 from infrastructure.kafka.feed import KafkaEventFeed
+from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.postgres.errors import DatabaseNotMigrated
 from infrastructure.postgres.leases import PROJECT, PostgresLeases
 from infrastructure.postgres.log import PostgresEventLog
@@ -29,7 +30,7 @@ TELL_SECONDS: Final = 1.0
 
 
 async def project(settings: Settings) -> None:
-    feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix))
+    feed = KafkaEventFeed(await welcoming_brokers(settings), Topics(settings.topic_prefix))
     async with await create_pool(
         settings.database_url, application_name="stenolog project", size_max=3
     ) as pool:
@@ -108,14 +109,14 @@ def main() -> int:
     arguments = _parser().parse_args()
     match arguments.action:
         case "migrate":
-            return run_process(migrate_tables)
+            return run_process(migrate_tables, ["database"])
         case "rebuild":
             names = list(READ_MODELS) if arguments.name == ALL else [arguments.name]
-            return run_process(functools.partial(rebuild_tables, names))
+            return run_process(functools.partial(rebuild_tables, names), ["database"])
         case "status":
-            return run_process(functools.partial(show_status, arguments.json))
+            return run_process(functools.partial(show_status, arguments.json), ["database"])
         case _:
-            return run_process(project)
+            return run_process(project, ["database", "kafka"])
 
 
 def _parser() -> argparse.ArgumentParser:

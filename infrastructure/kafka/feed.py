@@ -8,6 +8,7 @@ from typing import Final
 
 from domain.log import RecordedEvent
 from domain.ports import FeedPosition, FeedRecord
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
 from infrastructure.kafka.reader import PartitionReader
@@ -43,9 +44,9 @@ class KafkaEventFeed:
     no event becomes a dead letter; should it have been one, its partition stands still, and only that one.
     """
 
-    def __init__(self, bootstrap: str, topics: Topics) -> None:
-        self._reader = PartitionReader(bootstrap, topics.events)
-        self._dead_letters = DeadLetters(bootstrap, topics, self._reader)
+    def __init__(self, brokers: Brokers, topics: Topics) -> None:
+        self._reader = PartitionReader(brokers, topics.events)
+        self._dead_letters = DeadLetters(brokers, topics, self._reader)
         self._readings: dict[int, _Reading] = {}
 
     async def follow(self, positions: Mapping[int, FeedPosition]) -> None:

@@ -167,6 +167,8 @@ async def provide_topics(settings: Settings, retention_ms: int = -1) -> Sequence
     """
     topics = Topics(settings.topic_prefix)
     try:
-        return await create_topics(await welcoming_brokers(settings), topics, settings.partitions, retention_ms)
+        return await create_topics(
+            await welcoming_brokers(settings), topics, settings.partitions, retention_ms
+        )
     except (WrongPartitionCount, KafkaError, OSError) as problem:
         raise NoTopics(f"cannot create the topics: {str(problem) or type(problem).__name__}") from problem

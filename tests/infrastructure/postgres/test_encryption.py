@@ -91,7 +91,7 @@ async def test_a_query_that_takes_too_long_is_cancelled_through_tls_as_well(
             await pool.execute("select pg_sleep(60)")
 
         async def stopped() -> bool:
-            return await pool.fetchval(SLEEPING) == 0
+            return bool(await pool.fetchval(SLEEPING) == 0)
 
         await until(stopped)
 

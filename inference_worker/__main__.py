@@ -43,7 +43,7 @@ async def open_worker(
     choice = EngineChoice(kind=settings.engine, model=settings.model, speed=settings.scripted_speed)
     brokers = await welcoming_brokers(settings)
     async with (
-        open_object_store(settings.object_store) as store,
+        open_object_store(settings.object_store, encrypted=settings.require_encryption) as store,
         ReportProducer(brokers, topics) as reports,
         JobConsumer(brokers, topics, settings.partitions, worker_id) as assignments,
     ):

@@ -35,9 +35,9 @@ class Pair(Struct, frozen=True, kw_only=True):
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """`by_us` tells whether we refuse the server's certificate, or the server refuses what we show or do not show."""
+    """What is wrong: the server's certificate, ours (or that we show none), or how the two speak."""
 
-    by_us: bool
+    wrong: Literal["its certificate", "our certificate", "protocol"]
     why: str
 
 
@@ -80,17 +80,27 @@ def why_refused(problem: BaseException, server: str, authority: str) -> Refusal 
 
     `authority` says in words whose signature was asked for.
     """
-    found = next((each for each in _causes(problem) if isinstance(each, ssl.SSLError)), None)
+    found: ssl.SSLError | None = None
+    for cause in _causes(problem):
+        if isinstance(cause, ssl.SSLError):
+            found = cause  # The first one of all: libraries wrap it in classes of their own that say less.
     if isinstance(found, ssl.SSLCertVerificationError):
-        return Refusal(by_us=True, why=f"the certificate of {server} {_what_is_wrong(found, authority)}")
+        return Refusal(
+            wrong="its certificate", why=f"the certificate of {server} {_what_is_wrong(found, authority)}"
+        )
     if found is None:
         return None
-    reason = found.reason or type(found).__name__
-    if reason in _NO_TLS:
-        return Refusal(by_us=True, why=f"{server} does not speak TLS")
-    by_us = "_ALERT_" not in reason
+    return _without_verdict(found.reason or type(found).__name__, server)
+
+
+def _without_verdict(reason: str, server: str) -> Refusal:
+    """The handshake ended before anybody looked at the server's certificate, or after we had accepted it."""
     told = reason.lower().replace("_", " ")
-    return Refusal(by_us=by_us, why=f"{server} {'cannot be spoken to' if by_us else 'refuses us'}: {told}")
+    if reason in _NO_TLS:
+        return Refusal(wrong="protocol", why=f"{server} does not speak TLS")
+    if "CERT" in reason or "UNKNOWN_CA" in reason:
+        return Refusal(wrong="our certificate", why=f"{server} refuses us: {told}")
+    return Refusal(wrong="protocol", why=f"no TLS with {server}: {told}")
 
 
 def require_encryption(settings: Settings, connections: Collection[Connection]) -> None:

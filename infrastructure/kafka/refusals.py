@@ -15,6 +15,12 @@ from infrastructure.settings import Settings
 LOOK_SECONDS: Final = 5.0
 """For all that is tried with one broker."""
 
+_VARIABLES: Final = {
+    "its certificate": "STENOLOG_KAFKA_CA",
+    "our certificate": "STENOLOG_KAFKA_CERT",
+    "protocol": "STENOLOG_KAFKA_SECURITY",
+}
+
 
 class TurnedAway(KafkaConnectionError):  # type: ignore[misc]  # aiokafka has no types
     """For a process that runs this is an outage as any other: certificates are renewed and passwords set right."""
@@ -68,7 +74,7 @@ async def _why_not_connected(
             return f"STENOLOG_KAFKA_SECURITY: {server} speaks TLS only, and this says plaintext"
         return None
     if refusal := why_refused(problem, server, brokers.authority):
-        return f"{'STENOLOG_KAFKA_CA' if refusal.by_us else 'STENOLOG_KAFKA_CERT'}: {refusal.why}"
+        return f"{_VARIABLES[refusal.wrong]}: {refusal.why}"
     if isinstance(problem, KafkaError) and not isinstance(problem, KafkaConnectionError):
         return f"STENOLOG_KAFKA_SECURITY: {server} refuses the login: {type(problem).__name__}"
     if await _listens(*address) and not await _speaks_tls(*address):

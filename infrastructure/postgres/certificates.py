@@ -1,5 +1,6 @@
 """The URL's own `sslmode`, `sslrootcert`, `sslcert` and `sslkey`: what is wrong with them, and with what the server shows."""
 
+import re
 import ssl
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +14,12 @@ from infrastructure.settings import InvalidSetting
 
 _NO_TLS_THERE: Final = "rejected SSL upgrade"
 """The only thing that tells asyncpg's error about that from one about a connection that broke."""
+
+
+_ABOUT_TLS: Final = re.compile(
+    r"^(`ssl|root certificate file|(unsupported|no such) tls version)", re.IGNORECASE
+)
+"""Other complaints of asyncpg about the URL may quote any part of it."""
 
 
 class DatabaseTurnedAway(DatabaseProblem, RefusedConnection):
@@ -32,7 +39,7 @@ def require_certificates(database_url: str) -> None:
 def require_trust(problem: Exception, database_url: str) -> None:
     """Raises DatabaseTurnedAway or InvalidSetting when a try to connect failed because of TLS; else returns."""
     server = server_of(database_url)
-    if isinstance(problem, asyncpg.ClientConfigurationError):
+    if isinstance(problem, asyncpg.ClientConfigurationError) and _ABOUT_TLS.search(str(problem)):
         raise InvalidSetting(f"{VARIABLE}: {problem.args[0]}") from problem
     if isinstance(problem, ConnectionError) and _NO_TLS_THERE in str(problem):
         raise DatabaseTurnedAway(

@@ -11,7 +11,7 @@ from msgspec import Struct
 from infrastructure.mendable import Mendable
 from infrastructure.settings import InvalidSetting, Settings
 
-Connection = Literal["database", "kafka"]
+Connection = Literal["database", "kafka", "http"]
 """What a process connects to, and its settings decide how."""
 
 _EXPIRED: Final = 10
@@ -61,7 +61,7 @@ def trusting(ca: str, variable: str) -> ssl.SSLContext:
 
 
 def show(context: ssl.SSLContext, pair: Pair) -> None:
-    """Makes the context show this certificate from now on. Raises InvalidSetting, and then shows what it did before."""
+    """Makes a new context show this certificate. Raises InvalidSetting, after which the context is of no use."""
     for path in (pair.certificate, pair.key):
         try:
             Path(path).read_bytes()  # OpenSSL does not say which of the two it cannot read.
@@ -117,6 +117,10 @@ def _in_the_clear(settings: Settings, connections: Collection[Connection]) -> It
         )
     if "kafka" in connections and settings.kafka_security == "plaintext":
         yield "STENOLOG_KAFKA_SECURITY: STENOLOG_REQUIRE_ENCRYPTION wants sasl_ssl or ssl, not plaintext"
+    if "http" in connections and not (settings.tls_cert or settings.trusted_proxies):
+        yield (
+            "STENOLOG_TLS_CERT: STENOLOG_REQUIRE_ENCRYPTION wants a certificate, or STENOLOG_TRUSTED_PROXIES who have one"
+        )
 
 
 def _is_verified(database_url: str) -> bool:

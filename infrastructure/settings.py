@@ -62,6 +62,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often a worker says that it is there."""
     consistency_wait_seconds: Annotated[float, Meta(ge=0)] = 2.0
     login_attempts_per_minute: PositiveInt = 10
+    tls_cert: str = ""
+    tls_key: str = ""
+    """PEM files: with them the API speaks https itself. They are read again when they change."""
     trusted_proxies: str = ""
     """Addresses and networks whose Forwarded and X-Forwarded-For say where a request comes from."""
     window_seconds: Annotated[float, Meta(ge=5, le=900)] = 60.0

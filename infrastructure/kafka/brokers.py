@@ -1,6 +1,7 @@
 """Where Kafka is and how it is spoken to: in the clear, or over TLS with or without a login."""
 
 import asyncio
+import re
 import ssl
 from typing import Any, Final, Literal, TypeAlias
 
@@ -13,6 +14,7 @@ Protocol = Literal["SSL", "SASL_SSL"]
 
 MECHANISM: Final = "SCRAM-SHA-512"
 """RFC 5802: the password itself is never sent, and the broker has to know it as well."""
+_ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 
 
 class SecureBrokers(Struct, frozen=True, kw_only=True):
@@ -60,6 +62,11 @@ def security_options(brokers: Brokers) -> dict[str, Any]:
 
 async def brokers_of(settings: Settings) -> Brokers:
     """Reads the certificates. Raises InvalidSetting."""
+    for address in settings.kafka_bootstrap.split(","):
+        if not _is_address(address.strip()):
+            raise InvalidSetting(
+                f"STENOLOG_KAFKA_BOOTSTRAP: {address!r} is no broker: give host:port,host:port"
+            )
     _require_whole(settings)
     if settings.kafka_security == "plaintext":
         return settings.kafka_bootstrap
@@ -70,6 +77,11 @@ async def brokers_of(settings: Settings) -> Brokers:
         username=settings.kafka_username,
         password=settings.kafka_password,
     )
+
+
+def _is_address(text: str) -> bool:
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and 0 < int(found[2] or 1) < 1 << 16
 
 
 def _require_whole(settings: Settings) -> None:

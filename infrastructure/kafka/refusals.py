@@ -14,6 +14,8 @@ from infrastructure.settings import Settings
 
 LOOK_SECONDS: Final = 5.0
 """For all that is tried with one broker."""
+CONFIRM_SECONDS: Final = 1.0
+"""A broker that is just ending may hang up as one does that wants a login; asked again it does not answer at all."""
 
 _VARIABLES: Final = {
     "its certificate": "STENOLOG_KAFKA_CA",
@@ -33,7 +35,9 @@ async def welcoming_brokers(settings: Settings) -> Brokers:
     """
     brokers = await brokers_of(settings)
     if why := await why_turned_away(brokers):
-        raise RefusedConnection(why)
+        await asyncio.sleep(CONFIRM_SECONDS)
+        if await why_turned_away(brokers) == why:
+            raise RefusedConnection(why)
     return brokers
 
 

@@ -167,6 +167,10 @@ async def test_every_process_that_is_turned_away_ends_with_that_one_line(
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
+        ({"kafka_bootstrap": ""}, "STENOLOG_KAFKA_BOOTSTRAP: '' is no broker"),
+        ({"kafka_bootstrap": "kafka:9092,:9092"}, "STENOLOG_KAFKA_BOOTSTRAP: ':9092' is no broker"),
+        ({"kafka_bootstrap": "kafka:99999"}, "STENOLOG_KAFKA_BOOTSTRAP: 'kafka:99999' is no broker"),
+        ({"kafka_bootstrap": "kafka:port"}, "STENOLOG_KAFKA_BOOTSTRAP: 'kafka:port' is no broker"),
         ({"kafka_security": "sasl_ssl"}, "STENOLOG_KAFKA_USERNAME is missing"),
         ({"kafka_security": "sasl_ssl", "kafka_username": "anna"}, "STENOLOG_KAFKA_PASSWORD is missing"),
         ({"kafka_password": "secret"}, "STENOLOG_KAFKA_PASSWORD is of use with"),

@@ -21,9 +21,7 @@ _UNKNOWN_AUTHORITY: Final = frozenset({2, 19, 20, 21})
 _OTHER_NAME: Final = frozenset({62, 63, 64})
 """OpenSSL's X509_V_ERR_* codes (x509_vfy.h)."""
 
-_NO_TLS: Final = frozenset(
-    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNEXPECTED_EOF_WHILE_READING"}
-)
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
 
 
 class Pair(Struct, frozen=True, kw_only=True):
@@ -88,8 +86,8 @@ def why_refused(problem: BaseException, server: str, authority: str) -> Refusal 
         return Refusal(
             wrong="its certificate", why=f"the certificate of {server} {_what_is_wrong(found, authority)}"
         )
-    if found is None:
-        return None
+    if found is None or isinstance(found, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None  # Who hangs up without a word may just be ending.
     return _without_verdict(found.reason or type(found).__name__, server)
 
 

@@ -68,7 +68,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         ) as pool,
         PostgresEventStore(pool, settings.partitions) as store,
         consistency.ReadModelProgress(pool) as progress,
-        open_object_store(settings.object_store) as objects,
+        open_object_store(settings.object_store, encrypted=settings.require_encryption) as objects,
         _spool() as spool,
     ):
         clock = SystemClock()

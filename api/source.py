@@ -56,6 +56,15 @@ class TrustedProxies:
                 return source
         return source
 
+    def protocols(self, scope: Scope) -> Sequence[str]:
+        """How the request came, part by part, as a trusted proxy says; nothing where none is there or says it."""
+        peer = peer_of(scope)
+        if peer is None or peer not in self:
+            return []
+        listed = _lines(scope, b"x-forwarded-proto").lower().split(",")
+        standard = _standard_protocols(_lines(scope, b"forwarded"))
+        return [*filter(None, map(str.strip, listed)), *standard]
+
 
 def peer_of(scope: Scope) -> IpAddress | None:
     """The other end of the connection, which nobody can make up."""
@@ -99,6 +108,15 @@ def _standard(text: str) -> Iterator[IpAddress | None]:
         pairs = [_PAIR.fullmatch(part) for part in _split(element, ";")]
         found = [pair[2] for pair in pairs if pair and pair[1].lower() == "for"]
         yield _address(found[0]) if len(found) == 1 and all(pairs) else None
+
+
+def _standard_protocols(text: str) -> Iterator[str]:
+    """The `proto` of each element of Forwarded that has one, and of one that cannot be read, which is no protocol."""
+    for element in _split(text, ","):
+        pairs = [_PAIR.fullmatch(part) for part in _split(element, ";")]
+        if not all(pairs):
+            yield UNKNOWN
+        yield from (pair[2].strip('"').lower() for pair in pairs if pair and pair[1].lower() == "proto")
 
 
 def _split(text: str, separator: str) -> list[str]:

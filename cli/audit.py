@@ -15,6 +15,7 @@ from domain.quota import QUOTA
 from domain.transcription import TRANSCRIPTION
 from domain.user import USER
 from infrastructure.mendable import Mendable
+from infrastructure.postgres.certificates import require_certificates, require_trust
 from infrastructure.postgres.connecting import server_of
 from infrastructure.postgres.queries import load_queries
 
@@ -46,8 +47,9 @@ class NoSuchStream(Mendable):
 
 @asynccontextmanager
 async def opened_log(database_url: str) -> AsyncIterator[Connection]:
-    """Raises InvalidSetting for what is no URL of a database, or NoLog; neither quotes the password."""
+    """Raises InvalidSetting for what is no URL of a database, DatabaseTurnedAway or NoLog; none quotes the password."""
     server_of(database_url)
+    await asyncio.to_thread(require_certificates, database_url)
     try:
         connection = await asyncpg.connect(
             database_url,
@@ -56,6 +58,7 @@ async def opened_log(database_url: str) -> AsyncIterator[Connection]:
             server_settings={"application_name": "stenolog events", "default_transaction_read_only": "on"},
         )
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+        require_trust(problem, database_url)
         raise NoLog(f"cannot connect to the database: {str(problem) or type(problem).__name__}") from None
     try:
         yield connection

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ import click
 import msgspec
 
 from cli.audit import (
+    Connection,
     coming_records,
     newest_records,
     opened_log,
@@ -19,6 +21,8 @@ from cli.running import run
 from cli.up import data_option
 from domain.log import LogRecord
 from embedded.stack_folder import StackFolder
+from infrastructure.encryption import require_encryption
+from infrastructure.settings import read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -58,18 +62,25 @@ def tail(count: int, follow: bool, as_json: bool, data: Path) -> None:
 
 
 async def _show(stream: str, related: bool, as_json: bool, data: Path) -> None:
-    async with opened_log(database_url(data)) as log:
+    async with _allowed_log(data) as log:
         found = await stream_records(log, stream)
         _print(await with_related(log, found) if related else found, as_json)
 
 
 async def _tail(count: int, follow: bool, as_json: bool, data: Path) -> None:
-    async with opened_log(database_url(data)) as log:
+    async with _allowed_log(data) as log:
         newest, heads = await newest_records(log, count)
         _print(newest, as_json)
         if follow:
             async for record in coming_records(log, heads):
                 _print([record], as_json)
+
+
+def _allowed_log(data: Path) -> AbstractAsyncContextManager[Connection]:
+    """Raises InvalidSetting where it would be read in the clear and that is forbidden; a log of `up` is on this machine."""
+    if os.environ.get("STENOLOG_DATABASE_URL"):
+        require_encryption(read_settings(), ["database"])
+    return opened_log(database_url(data))
 
 
 def database_url(data: Path) -> str:

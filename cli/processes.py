@@ -7,6 +7,7 @@ import sys
 import click
 
 from cli.running import run
+from infrastructure.encryption import require_encryption
 from infrastructure.kafka.topics import provide_topics
 from infrastructure.postgres.migrate import tell_done
 from infrastructure.processes import MIGRATIONS, PROCESSES, product_environment
@@ -50,6 +51,7 @@ def migrate() -> None:
 
 async def _migrate() -> None:
     settings = read_settings()
+    require_encryption(settings, ["database", "kafka"])
     for module in MIGRATIONS:
         arguments = [sys.executable, "-m", *module]
         process = await asyncio.create_subprocess_exec(*arguments, env=product_environment())

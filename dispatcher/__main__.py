@@ -13,8 +13,10 @@ from dispatcher.leadership import lead
 from dispatcher.migration import QUEUE, migrate_dispatch_tables
 from dispatcher.tables import PostgresDispatchTables
 from infrastructure.clock import SystemClock
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.failures import KafkaUnreachable
 from infrastructure.kafka.feed import KafkaEventFeed
+from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.kafka.reports import ReportConsumer
 from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
 from infrastructure.postgres.kafka_substitute import PostgresSubstitute
@@ -40,10 +42,11 @@ async def dispatch(settings: Settings) -> None:
         PostgresEventStore(pool, settings.partitions) as store,
     ):
         await _require_tables(pool)
-        dispatcher = _dispatcher(settings, pool, store)
+        brokers = await welcoming_brokers(settings)
+        dispatcher = _dispatcher(settings, brokers, pool, store)
         leases = PostgresLeases(pool, DISPATCH, 1, uuid4(), settings.lease_seconds)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_fold_queue(settings, pool, dispatcher), name="folding the queue")
+            tasks.create_task(_fold_queue(settings, brokers, pool, dispatcher), name="folding the queue")
             tasks.create_task(lead(leases, dispatcher.run, leases.renew_seconds), name="leading")
 
 
@@ -56,12 +59,12 @@ async def _require_tables(pool: Pool) -> None:
         raise DatabaseNotMigrated from problem
 
 
-def _dispatcher(settings: Settings, pool: Pool, store: PostgresEventStore) -> Dispatcher:
+def _dispatcher(settings: Settings, brokers: Brokers, pool: Pool, store: PostgresEventStore) -> Dispatcher:
     tables = PostgresDispatchTables(pool)
     topics = Topics(settings.topic_prefix)
 
     async def open_reports() -> ReportConsumer:
-        return ReportConsumer(settings.kafka_bootstrap, topics, await tables.report_offsets())
+        return ReportConsumer(brokers, topics, await tables.report_offsets())
 
     limits = DispatchLimits(
         lease_seconds=settings.attempt_lease_seconds,
@@ -73,9 +76,9 @@ def _dispatcher(settings: Settings, pool: Pool, store: PostgresEventStore) -> Di
     )
 
 
-async def _fold_queue(settings: Settings, pool: Pool, dispatcher: Dispatcher) -> None:
+async def _fold_queue(settings: Settings, brokers: Brokers, pool: Pool, dispatcher: Dispatcher) -> None:
     substitute = PostgresSubstitute(pool, settings.partitions)
-    feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix), substitute)
+    feed = KafkaEventFeed(brokers, Topics(settings.topic_prefix), substitute)
     leases = PostgresLeases(pool, DISPATCH_QUEUE, settings.partitions, uuid4(), settings.lease_seconds)
     runner = Runner(
         pool,
@@ -105,8 +108,9 @@ def main() -> int:
     actions = parser.add_subparsers(dest="action")
     actions.add_parser("run", help="assign transcriptions to workers and take their reports (the default)")
     actions.add_parser("migrate", help="create the tables that are missing")
-    work = migrate if parser.parse_args().action == "migrate" else dispatch
-    return run_process(work)
+    if parser.parse_args().action == "migrate":
+        return run_process(migrate, ["database"])
+    return run_process(dispatch, ["database", "kafka"])
 
 
 if __name__ == "__main__":

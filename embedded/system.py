@@ -10,7 +10,7 @@ import msgspec
 
 from embedded.brokers import embedded_broker, retention_ms
 from embedded.given import DATABASE as DATABASE_VARIABLE
-from embedded.given import Given, given
+from embedded.given import Given, given, require_in_the_clear
 from embedded.leftovers import ProcessRecord
 from embedded.log_files import keep_small
 from embedded.ports import reachable, require_free
@@ -38,6 +38,7 @@ async def running_system(
     Raises InvalidSetting, FolderInUse or PortTaken before anything starts; later an exception group of Problems.
     """
     settings, there = read_settings(environment), given(environment)
+    require_in_the_clear(settings)
     if not folder.path.exists():
         port = require_free(port, settings.host)  # A refusal leaves nothing behind.
     with folder.locked():

@@ -11,6 +11,7 @@ from inference_worker.engines.choice import EngineChoice
 from inference_worker.job import Workplace
 from inference_worker.worker import Worker
 from infrastructure.kafka.jobs import JobConsumer
+from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.kafka.reports import ReportProducer
 from infrastructure.media.sandbox_gaps import sandbox_gaps
 from infrastructure.object_store.opening import open_object_store
@@ -40,10 +41,11 @@ async def open_worker(
     """A worker whose assignments are heard from now on."""
     topics = Topics(settings.topic_prefix)
     choice = EngineChoice(kind=settings.engine, model=settings.model, speed=settings.scripted_speed)
+    brokers = await welcoming_brokers(settings)
     async with (
-        open_object_store(settings.object_store) as store,
-        ReportProducer(settings.kafka_bootstrap, topics) as reports,
-        JobConsumer(settings.kafka_bootstrap, topics, settings.partitions, worker_id) as assignments,
+        open_object_store(settings.object_store, encrypted=settings.require_encryption) as store,
+        ReportProducer(brokers, topics) as reports,
+        JobConsumer(brokers, topics, settings.partitions, worker_id) as assignments,
     ):
         yield Worker(
             worker_id=worker_id,
@@ -57,4 +59,4 @@ async def open_worker(
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(work))
+    sys.exit(run_process(work, ["kafka"]))

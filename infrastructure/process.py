@@ -5,11 +5,12 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, Final, Never
 
 import uvloop
 
+from infrastructure.encryption import Connection, require_encryption
 from infrastructure.mendable import Mendable
 from infrastructure.settings import InvalidSetting, Settings, read_settings
 
@@ -27,13 +28,14 @@ _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 logger = logging.getLogger(__name__)
 
 
-def run_process(work: Work) -> int:
+def run_process(work: Work, connections: Collection[Connection]) -> int:
     """Returns the exit code. Signals cancel the work, which is a fine way to end.
 
-    About what a person can mend they see one line; other errors are raised.
+    `connections` are those it makes, which are not made in the clear when that is forbidden. About what a person can mend they see one line; other errors are raised.
     """
     try:
         settings = read_settings()
+        require_encryption(settings, connections)
         logging.basicConfig(level=settings.log_level.upper(), format=_LOG_FORMAT, stream=sys.stderr)
         collect_rarely()
         uvloop.run(_until_told(work, settings))

@@ -31,6 +31,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     database_url: str = "postgresql://stenolog@127.0.0.1:5432/stenolog"
     kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_security: Literal["plaintext", "ssl", "sasl_ssl"] = "plaintext"
+    """Over TLS, and with a login by SCRAM-SHA-512; a login in the clear is none of the choices."""
+    kafka_ca: str = ""
+    """A PEM file with the authorities that sign brokers' certificates; empty takes the system's."""
+    kafka_username: str = ""
+    kafka_password: str = ""
+    kafka_cert: str = ""
+    kafka_key: str = ""
+    """What we show to brokers that want a certificate of us, as PEM files."""
+    require_encryption: bool = False
+    """Refuses at start whatever this process would say in the clear."""
     object_store: str = "file:///var/lib/stenolog/objects"
     jwt_secret: str = ""
     """Signs the tokens; every API process needs the same one, of at least 32 characters."""
@@ -60,6 +71,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Web pages that may use the API from a browser, as `https://name[:port]`, separated by commas or spaces."""
     consistency_wait_seconds: Annotated[float, Meta(ge=0)] = 2.0
     login_attempts_per_minute: PositiveInt = 10
+    tls_cert: str = ""
+    tls_key: str = ""
+    """PEM files: with them the API speaks https itself. They are read again when they change."""
     trusted_proxies: str = ""
     """Addresses and networks whose Forwarded and X-Forwarded-For say where a request comes from."""
     window_seconds: Annotated[float, Meta(ge=5, le=900)] = 60.0

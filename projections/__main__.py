@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 
 from infrastructure.kafka.feed import KafkaEventFeed
+from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.postgres.errors import DatabaseNotMigrated
 from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
 from infrastructure.postgres.kafka_substitute import PostgresSubstitute
@@ -33,11 +34,12 @@ TELL_SECONDS: Final = 1.0
 
 
 async def project(settings: Settings) -> None:
+    brokers = await welcoming_brokers(settings)
     async with await create_pool(
         settings.database_url, application_name="stenolog project", size_max=3
     ) as pool:
         substitute = PostgresSubstitute(pool, settings.partitions)
-        feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix), substitute)
+        feed = KafkaEventFeed(brokers, Topics(settings.topic_prefix), substitute)
         leases = PostgresLeases(pool, PROJECT, settings.partitions, uuid4(), settings.lease_seconds)
         runner = Runner(
             pool,
@@ -47,7 +49,7 @@ async def project(settings: Settings) -> None:
             channel=PROJECTED_CHANNEL,
             pace=Pace(renew_seconds=leases.renew_seconds),
         )
-        watching = watch_damage(PostgresKafkaDamage(pool), settings.kafka_bootstrap)
+        watching = watch_damage(PostgresKafkaDamage(pool), brokers)
         try:
             await until_one_ends(asyncio.create_task(runner.run()), asyncio.create_task(watching))
         except asyncpg.UndefinedTableError as problem:
@@ -114,14 +116,14 @@ def main() -> int:
     arguments = _parser().parse_args()
     match arguments.action:
         case "migrate":
-            return run_process(migrate_tables)
+            return run_process(migrate_tables, ["database"])
         case "rebuild":
             names = list(READ_MODELS) if arguments.name == ALL else [arguments.name]
-            return run_process(functools.partial(rebuild_tables, names))
+            return run_process(functools.partial(rebuild_tables, names), ["database"])
         case "status":
-            return run_process(functools.partial(show_status, arguments.json))
+            return run_process(functools.partial(show_status, arguments.json), ["database"])
         case _:
-            return run_process(project)
+            return run_process(project, ["database", "kafka"])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,7 +5,9 @@ import sys
 from typing import Final, Never
 from uuid import uuid4
 
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.failures import KAFKA_FAILURES
+from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.kafka.topics import WrongPartitionCount, create_topics
 from infrastructure.postgres.errors import PartitionCountMismatch
 from infrastructure.postgres.leases import RELAY, PostgresLeases
@@ -38,13 +40,14 @@ async def _relay_log(settings: Settings) -> Never:
         await create_pool(settings.database_url, application_name="stenolog relay") as pool,
         PostgresEventLog(pool, settings.partitions) as log,
     ):
-        await _provide_topics(settings, topics)
+        brokers = await welcoming_brokers(settings)
+        await _provide_topics(brokers, settings, topics)
         leases = PostgresLeases(pool, RELAY, settings.partitions, uuid4(), settings.lease_seconds)
 
         relays: dict[int, PartitionRelay] = {}
 
         async def relay(partition: int) -> Never:
-            mine = relays[partition] = PartitionRelay(partition, log, settings.kafka_bootstrap, topics)
+            mine = relays[partition] = PartitionRelay(partition, log, brokers, topics)
             try:
                 await mine.run()
             finally:
@@ -56,24 +59,24 @@ async def _relay_log(settings: Settings) -> Never:
 
         owner = RelayOwner(leases, relay, PostgresRefusals(pool), leases.renew_seconds)
         relaying = asyncio.create_task(owner.run())
-        keeping = asyncio.create_task(_keep_topics(settings, topics))
+        keeping = asyncio.create_task(_keep_topics(brokers, settings, topics))
         telling = asyncio.create_task(keep_telling(pool, positions))
         await until_one_ends(relaying, keeping, telling)
 
 
-async def _keep_topics(settings: Settings, topics: Topics) -> Never:
+async def _keep_topics(brokers: Brokers, settings: Settings, topics: Topics) -> Never:
     """A broker may lose its disk under a relay that runs, and the topics with it."""
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        await _provide_topics(settings, topics)
+        await _provide_topics(brokers, settings, topics)
 
 
-async def _provide_topics(settings: Settings, topics: Topics) -> None:
+async def _provide_topics(brokers: Brokers, settings: Settings, topics: Topics) -> None:
     """So that a relay can fill a Kafka that was wiped. Waits for Kafka; raises WrongPartitionCount."""
     wait = Wait(f"Kafka at {settings.kafka_bootstrap}")
     while True:
         try:
-            await create_topics(settings.kafka_bootstrap, topics, settings.partitions)
+            await create_topics(brokers, topics, settings.partitions)
         except KAFKA_FAILURES as problem:
             wait.goes_on(repr(problem))
         else:
@@ -82,4 +85,4 @@ async def _provide_topics(settings: Settings, topics: Topics) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(relay_log))
+    sys.exit(run_process(relay_log, ["database", "kafka"]))

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from domain.log import LogRecord
 from domain.ports import EventLog
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.producer import Connect, Message, TransactionalProducer
 from infrastructure.kafka.tail import Tails
 from infrastructure.waiting import Wait
@@ -56,7 +57,7 @@ class PartitionRelay:
         self,
         partition: int,
         log: EventLog,
-        bootstrap: str,
+        brokers: Brokers,
         topics: Topics,
         *,
         limits: Limits | None = None,
@@ -64,7 +65,7 @@ class PartitionRelay:
     ) -> None:
         self._partition = partition
         self._log = log
-        self._bootstrap = bootstrap
+        self._brokers = brokers
         self._topics = topics
         self._limits = limits or Limits()
         self._connect = connect
@@ -104,8 +105,8 @@ class PartitionRelay:
     async def _relay(self) -> Never:
         transactional_id = f"{self._topics.prefix}-relay-{self._partition}"
         async with (
-            TransactionalProducer(self._bootstrap, transactional_id, connect=self._connect) as producer,
-            Tails(self._bootstrap) as tails,
+            TransactionalProducer(self._brokers, transactional_id, connect=self._connect) as producer,
+            Tails(self._brokers) as tails,
         ):
             there = KafkaPartition(tails, self._topics, self._partition, self._limits.settle_seconds)
             try:

@@ -5,15 +5,31 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from aiokafka.errors import KafkaConnectionError
+
+from infrastructure.kafka.brokers import Brokers
+from infrastructure.kafka.refusals import TurnedAway, why_turned_away
+
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 1.0
 
 
-async def start_client(start: Coroutine[Any, Any, None], deadline_seconds: float) -> None:
+async def start_client(start: Coroutine[Any, Any, None], deadline_seconds: float, brokers: Brokers) -> None:
     """Awaits a client's `start()`; the caller stops the client when that raises.
 
-    A start that is cancelled in its first request forgets the connection it has just opened. So one that is
+    Raises KafkaError or TimeoutError; TurnedAway says why.
+    """
+    try:
+        await _start(start, deadline_seconds)
+    except KafkaConnectionError as problem:
+        if why := await why_turned_away(brokers):
+            raise TurnedAway(why) from problem
+        raise
+
+
+async def _start(start: Coroutine[Any, Any, None], deadline_seconds: float) -> None:
+    """A start that is cancelled in its first request forgets the connection it has just opened. So one that is
     cut short gets a moment to come to its end by itself.
     """
     starting = asyncio.ensure_future(start)

@@ -4,6 +4,7 @@ from typing import Any, Final, Literal
 
 from aiokafka import AIOKafkaConsumer
 
+from infrastructure.kafka.brokers import Brokers, connection_options
 from infrastructure.kafka.clients import end_task, start_client
 
 CONNECT_SECONDS: Final = 10.0
@@ -17,14 +18,14 @@ ConsumedMessage = Any
 
 
 def new_consumer(
-    bootstrap: str,
+    brokers: Brokers,
     *,
     fetch_wait_ms: int = FETCH_WAIT_MS,
     isolation: Literal["read_committed", "read_uncommitted"] = "read_uncommitted",
 ) -> AIOKafkaConsumer:
     """Goes to the beginning where an offset does not exist (any more)."""
     return AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **connection_options(brokers),
         isolation_level=isolation,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
@@ -33,10 +34,10 @@ def new_consumer(
     )
 
 
-async def start_consumer(consumer: AIOKafkaConsumer) -> None:
+async def start_consumer(consumer: AIOKafkaConsumer, brokers: Brokers) -> None:
     """Raises KafkaError or TimeoutError, having closed the consumer."""
     try:
-        await start_client(consumer.start(), CONNECT_SECONDS)
+        await start_client(consumer.start(), CONNECT_SECONDS, brokers)
     except BaseException:
         await close_consumer(consumer)
         raise

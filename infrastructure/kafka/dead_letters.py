@@ -2,6 +2,7 @@
 
 import logging
 
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.failures import KafkaUnreachable
 from infrastructure.kafka.producer import IdempotentProducer, Message
@@ -14,10 +15,10 @@ logger = logging.getLogger(__name__)
 class DeadLetters:
     """Buries what `reader` read; connects to Kafka only when there is something to bury."""
 
-    def __init__(self, bootstrap: str, topics: Topics, reader: PartitionReader) -> None:
+    def __init__(self, brokers: Brokers, topics: Topics, reader: PartitionReader) -> None:
         self._topic = topics.dead_letters
         self._reader = reader
-        self._producer = IdempotentProducer(bootstrap)
+        self._producer = IdempotentProducer(brokers)
 
     async def bury(self, message: ConsumedMessage, reason: Exception) -> bool:
         """False when that is impossible now: the reader will read the message, and what follows it, again."""

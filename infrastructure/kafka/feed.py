@@ -8,6 +8,7 @@ from typing import Final
 
 from domain.log import RecordedEvent
 from domain.ports import FeedPosition, FeedRecord
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
 from infrastructure.kafka.failures import KafkaUnreachable, PartitionDamaged
@@ -36,9 +37,9 @@ class KafkaEventFeed:
     until the event appears, which the relay sees to when Kafka lost it.
     """
 
-    def __init__(self, bootstrap: str, topics: Topics, substitute: Substitute | None = None) -> None:
-        self._reader = PartitionReader(bootstrap, topics.events)
-        self._dead_letters = DeadLetters(bootstrap, topics, self._reader)
+    def __init__(self, brokers: Brokers, topics: Topics, substitute: Substitute | None = None) -> None:
+        self._reader = PartitionReader(brokers, topics.events)
+        self._dead_letters = DeadLetters(brokers, topics, self._reader)
         self._substitute = substitute
         self._readings: dict[int, Reading] = {}
         self._end = Wait(f"the end of {topics.events}")

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from domain.transcription import TranscriptionCancelled, TranscriptionStarted
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
 from infrastructure.kafka.failures import KafkaUnreachable
@@ -34,14 +35,14 @@ class JobConsumer:
     workers had to do before is not read.
     """
 
-    def __init__(self, bootstrap: str, topics: Topics, partition_count: int, worker_id: UUID) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, brokers: Brokers, topics: Topics, partition_count: int, worker_id: UUID) -> None:
+        self._brokers = brokers
         self._topic = topics.jobs
         self._partition_count = partition_count
         self._partition = partition_of(worker_id, partition_count)
         self._key = str(worker_id).encode()
-        self._reader = PartitionReader(bootstrap, topics.jobs)
-        self._dead_letters = DeadLetters(bootstrap, topics, self._reader)
+        self._reader = PartitionReader(brokers, topics.jobs)
+        self._dead_letters = DeadLetters(brokers, topics, self._reader)
         self._seen: dict[int, int] = {}
         """The last `seq` handed out by log partition: after a loss the relay sends again what Kafka had."""
 
@@ -63,7 +64,7 @@ class JobConsumer:
         while True:
             try:
                 await self._reader.ends([0])  # There is a topic, then, and its first partition.
-                await require_partitions(self._bootstrap, self._topic, self._partition_count)
+                await require_partitions(self._brokers, self._topic, self._partition_count)
                 ends = await self._reader.ends([self._partition])
             except KafkaUnreachable as problem:
                 wait.goes_on(problem)

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
 
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import close_consumer, new_consumer, start_consumer
 
 ASK_SECONDS: Final = 15.0
@@ -14,10 +15,10 @@ WAIT_SECONDS: Final = 5.0
 POLL_MS: Final = 250
 
 
-async def is_readable(bootstrap: str, topic: str, partition: int, offset: int) -> bool:
+async def is_readable(brokers: Brokers, topic: str, partition: int, offset: int) -> bool:
     """Whether what lies at this offset can be read, or nothing lies there any more. Raises KafkaError or TimeoutError."""
-    consumer = new_consumer(bootstrap)
-    await start_consumer(consumer)
+    consumer = new_consumer(brokers)
+    await start_consumer(consumer, brokers)
     try:
         async with asyncio.timeout(ASK_SECONDS):
             return await _is_readable(consumer, TopicPartition(topic, partition), offset)

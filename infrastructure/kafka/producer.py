@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
+from infrastructure.kafka.brokers import Brokers, connection_options
 from infrastructure.kafka.clients import end_task, start_client
 from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
 from infrastructure.waiting import Wait
@@ -56,13 +57,13 @@ class TransactionalProducer:
 
     def __init__(
         self,
-        bootstrap: str,
+        brokers: Brokers,
         transactional_id: str,
         *,
         connect: Connect = AIOKafkaProducer,
         deadline_seconds: float = TRANSACTION_SECONDS,
     ) -> None:
-        self._bootstrap = bootstrap
+        self._brokers = brokers
         self._transactional_id = transactional_id
         self._connect = connect
         self._deadline_seconds = deadline_seconds
@@ -71,13 +72,13 @@ class TransactionalProducer:
     async def __aenter__(self) -> "TransactionalProducer":
         """Fences all earlier producers of this id. Raises KafkaError or TimeoutError."""
         producer = self._connect(
-            bootstrap_servers=self._bootstrap,
+            **connection_options(self._brokers),
             transactional_id=self._transactional_id,
             transaction_timeout_ms=TRANSACTION_EXPIRES_MS,
             max_batch_size=BATCH_BYTES,
             request_timeout_ms=REQUEST_MS,
         )
-        await _start(producer)
+        await _start(producer, self._brokers)
         self._producer = producer
         return self
 
@@ -157,14 +158,14 @@ class IdempotentProducer:
     """Sends messages one by one, each until it arrived; one whose answer was lost may arrive twice."""
 
     def __init__(
-        self, bootstrap: str, *, deadline_seconds: float = SEND_SECONDS, try_seconds: float = TRY_SECONDS
+        self, brokers: Brokers, *, deadline_seconds: float = SEND_SECONDS, try_seconds: float = TRY_SECONDS
     ) -> None:
-        self._bootstrap = bootstrap
+        self._brokers = brokers
         self._deadline_seconds = deadline_seconds
         self._try_seconds = try_seconds
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
-        self._kafka = Wait(f"Kafka at {bootstrap}")
+        self._kafka = Wait(f"Kafka at {brokers}")
 
     async def send(self, message: Message) -> None:
         """Returns when Kafka has the message. Raises KafkaUnreachable at the deadline."""
@@ -198,11 +199,11 @@ class IdempotentProducer:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap,
+                    **connection_options(self._brokers),
                     enable_idempotence=True,
                     request_timeout_ms=REQUEST_MS,
                 )
-                await _start(producer)
+                await _start(producer, self._brokers)
                 self._producer = producer
             return self._producer
 
@@ -215,9 +216,9 @@ class IdempotentProducer:
         await self._drop(self._producer)
 
 
-async def _start(producer: AIOKafkaProducer) -> None:
+async def _start(producer: AIOKafkaProducer, brokers: Brokers) -> None:
     try:
-        await start_client(producer.start(), START_SECONDS)
+        await start_client(producer.start(), START_SECONDS, brokers)
     except BaseException:
         await _discard(producer)
         raise

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CorruptRecordException, UnknownTopicOrPartitionError
 from aiokafka.structs import TopicPartition
 
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import (
     CONNECT_SECONDS,
     ConsumedMessage,
@@ -52,13 +53,13 @@ class PartitionReader:
     at the beginning of that partition again: who reads has to know what it has seen.
     """
 
-    def __init__(self, bootstrap: str, topic: str, *, check_seconds: float = CHECK_SECONDS) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, brokers: Brokers, topic: str, *, check_seconds: float = CHECK_SECONDS) -> None:
+        self._brokers = brokers
         self._check_seconds = check_seconds
         self._topic = topic
         self._places: dict[int, Continuity] = {}
         self._consumer: AIOKafkaConsumer | None = None
-        self._kafka = Wait(f"{topic} at {bootstrap}")
+        self._kafka = Wait(f"{topic} at {brokers}")
         self._silent: dict[int, Wait] = {}
         """The partitions that have messages and do not give them."""
         self._ends: Mapping[TopicPartition, int] = {}
@@ -223,8 +224,8 @@ class PartitionReader:
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = new_consumer(self._bootstrap)
-            await start_consumer(consumer)
+            consumer = new_consumer(self._brokers)
+            await start_consumer(consumer, self._brokers)
             self._consumer = consumer
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._start_reading(consumer)

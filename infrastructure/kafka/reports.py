@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
 from infrastructure.kafka.producer import IdempotentProducer, Message
@@ -20,9 +21,9 @@ REPORTS_MAX: Final = 500
 class ReportProducer:
     """Sends what a worker has to say. Any number of tasks may use it."""
 
-    def __init__(self, bootstrap: str, topics: Topics) -> None:
+    def __init__(self, brokers: Brokers, topics: Topics) -> None:
         self._topic = topics.reports
-        self._producer = IdempotentProducer(bootstrap)
+        self._producer = IdempotentProducer(brokers)
 
     async def __aenter__(self) -> "ReportProducer":
         return self
@@ -45,18 +46,18 @@ class ReportConsumer:
     Progress is the caller's to keep: after a report at `offset`, the next one to ask for is `offset + 1`.
     """
 
-    def __init__(self, bootstrap: str, topics: Topics, offsets: Mapping[int, int] | None = None) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, brokers: Brokers, topics: Topics, offsets: Mapping[int, int] | None = None) -> None:
+        self._brokers = brokers
         self._topic = topics.reports
         self._offsets = offsets or {}
-        self._reader = PartitionReader(bootstrap, topics.reports)
-        self._dead_letters = DeadLetters(bootstrap, topics, self._reader)
+        self._reader = PartitionReader(brokers, topics.reports)
+        self._dead_letters = DeadLetters(brokers, topics, self._reader)
         self._last: dict[int, tuple[int, int]] = {}
         """Offset and broker time (ms) of the last message of each partition."""
 
     async def __aenter__(self) -> "ReportConsumer":
         """Raises KafkaUnreachable."""
-        partitions = await partitions_of(self._bootstrap, self._topic)
+        partitions = await partitions_of(self._brokers, self._topic)
         self._reader.assign({partition: self._offsets.get(partition, 0) for partition in partitions})
         return self
 

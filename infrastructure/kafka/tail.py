@@ -10,6 +10,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
 from msgspec import Struct
 
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import ConsumedMessage, close_consumer, new_consumer, start_consumer
 from infrastructure.kafka.one_by_one import sweep
 
@@ -35,14 +36,14 @@ class Last(Struct, Generic[Content], frozen=True):
 class Tails:
     """Looks at the ends of partitions. Methods raise KafkaError or TimeoutError."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, brokers: Brokers) -> None:
+        self._brokers = brokers
 
     async def __aenter__(self) -> "Tails":
         # To a read_committed consumer a partition ends before the first transaction that is not over, which
         # for some milliseconds is the one that was just committed.
-        self._uncommitted = new_consumer(self._bootstrap)
-        await start_consumer(self._uncommitted)
+        self._uncommitted = new_consumer(self._brokers)
+        await start_consumer(self._uncommitted, self._brokers)
         return self
 
     async def __aexit__(
@@ -64,8 +65,8 @@ class Tails:
 
     async def held_up(self, where: TopicPartition) -> bool:
         """Whether a transaction is open there, so that readers of what is committed stop before its end."""
-        consumer = new_consumer(self._bootstrap, isolation="read_committed")
-        await start_consumer(consumer)
+        consumer = new_consumer(self._brokers, isolation="read_committed")
+        await start_consumer(consumer, self._brokers)
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 stable: int = (await consumer.end_offsets([where]))[where]
@@ -80,8 +81,8 @@ class Tails:
 
         Waits for open transactions to end.
         """
-        consumer = new_consumer(self._bootstrap, fetch_wait_ms=FETCH_WAIT_MS, isolation="read_committed")
-        await start_consumer(consumer)
+        consumer = new_consumer(self._brokers, fetch_wait_ms=FETCH_WAIT_MS, isolation="read_committed")
+        await start_consumer(consumer, self._brokers)
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 begin, stop = (await self.begins(where))[where], (await self.ends(where))[where]

@@ -8,8 +8,10 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NodeNotReadyError, NoError, TopicAlreadyExistsError, for_code
 
+from infrastructure.kafka.brokers import Brokers, connection_options
 from infrastructure.kafka.clients import start_client
 from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
+from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.mendable import Mendable
 from infrastructure.settings import InvalidSetting, Settings
 from schemas.topics import Topics
@@ -48,7 +50,7 @@ class WrongPartitionCount(InvalidSetting):
 
 
 async def create_topics(
-    bootstrap: str,
+    brokers: Brokers,
     topics: Topics,
     partition_count: int,
     retention_ms: int = -1,
@@ -60,33 +62,33 @@ async def create_topics(
     `retention_ms` bounds how long messages are kept, -1 keeps the events for ever.
     Raises WrongPartitionCount, a KafkaError, or TimeoutError after half a minute.
     """
-    async with asyncio.timeout(DEADLINE_SECONDS), _administering(bootstrap, connect) as admin:
+    async with asyncio.timeout(DEADLINE_SECONDS), _administering(brokers, connect) as admin:
         created = await _create(admin, _wanted(topics, partition_count, retention_ms))
         await _wait_until_usable(admin, list(_names(topics)), partition_count)
     return created
 
 
-async def partitions_of(bootstrap: str, topic: str) -> frozenset[int]:
+async def partitions_of(brokers: Brokers, topic: str) -> frozenset[int]:
     """The partitions of a topic, once it exists. Raises KafkaUnreachable after half a minute."""
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while True:
-                if found := await _look_up(bootstrap, topic):
+                if found := await _look_up(brokers, topic):
                     return found
                 await asyncio.sleep(RETRY_SECONDS)
     except TimeoutError:
-        raise KafkaUnreachable(f"there is no topic {topic} at {bootstrap}") from None
+        raise KafkaUnreachable(f"there is no topic {topic} at {brokers}") from None
 
 
-async def require_partitions(bootstrap: str, topic: str, wanted: int) -> None:
+async def require_partitions(brokers: Brokers, topic: str, wanted: int) -> None:
     """Raises WrongPartitionCount, or KafkaUnreachable when there is no such topic after half a minute."""
-    if (found := len(await partitions_of(bootstrap, topic))) != wanted:
+    if (found := len(await partitions_of(brokers, topic))) != wanted:
         raise WrongPartitionCount(topic, found, wanted)
 
 
-async def _look_up(bootstrap: str, topic: str) -> frozenset[int]:
+async def _look_up(brokers: Brokers, topic: str) -> frozenset[int]:
     try:
-        async with _administering(bootstrap, AIOKafkaAdminClient) as admin:
+        async with _administering(brokers, AIOKafkaAdminClient) as admin:
             [described] = await admin.describe_topics([topic])
     except KAFKA_FAILURES:
         return frozenset()
@@ -94,14 +96,14 @@ async def _look_up(bootstrap: str, topic: str) -> frozenset[int]:
 
 
 @asynccontextmanager
-async def _administering(bootstrap: str, connect: Connect) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = connect(bootstrap_servers=bootstrap)
+async def _administering(brokers: Brokers, connect: Connect) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = connect(**connection_options(brokers))
     try:
-        await start_client(admin.start(), DEADLINE_SECONDS)
+        await start_client(admin.start(), DEADLINE_SECONDS, brokers)
         yield admin
     except (AttributeError, AssertionError) as problem:
         # How aiokafka says that it knows of no broker or controller, as when the brokers have just started.
-        raise NodeNotReadyError(f"{bootstrap} has no controller yet: {problem!r}") from problem
+        raise NodeNotReadyError(f"{brokers} has no controller yet: {problem!r}") from problem
     finally:
         await admin.close()
 
@@ -161,10 +163,12 @@ def _new_topic(name: str, partition_count: int, settings: Mapping[str, str]) -> 
 async def provide_topics(settings: Settings, retention_ms: int = -1) -> Sequence[str]:
     """Creates what is missing, and returns it; `retention_ms` bounds how long messages are kept, -1 does not.
 
-    Raises NoTopics.
+    Raises NoTopics, InvalidSetting, and RefusedConnection when Kafka turns us away.
     """
     topics = Topics(settings.topic_prefix)
     try:
-        return await create_topics(settings.kafka_bootstrap, topics, settings.partitions, retention_ms)
+        return await create_topics(
+            await welcoming_brokers(settings), topics, settings.partitions, retention_ms
+        )
     except (WrongPartitionCount, KafkaError, OSError) as problem:
         raise NoTopics(f"cannot create the topics: {str(problem) or type(problem).__name__}") from problem

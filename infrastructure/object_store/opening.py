@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from domain.ports import ObjectStore, ObjectStoreUnavailable
 from infrastructure.disk import is_full
+from infrastructure.object_store.certificates import require_bundle, require_encrypted, require_trust
 from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.object_store.patient import Patience, sit_out
 from infrastructure.object_store.s3 import CredentialsRefused, S3ObjectStore
@@ -32,24 +33,26 @@ _CONFIG: Final = AioConfig(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
+_ONCE: Final = AioConfig(retries={"mode": "standard", "total_max_attempts": 1})
 _ENDLESS: Final = Patience(seconds_max=inf)
 
 logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_object_store(url: str) -> AsyncIterator[ObjectStore]:
+async def open_object_store(url: str, *, encrypted: bool = False) -> AsyncIterator[ObjectStore]:
     """`file:///folder`, or `s3://bucket?endpoint=http://host:port&region=…&create=yes`.
 
     S3 credentials come from the AWS_* variables; `create=yes` makes a missing bucket, later if its server is away.
-    Raises InvalidSetting.
+    Where it has to be `encrypted`, a bucket's endpoint has to begin with https://.
+    Raises InvalidSetting, or RefusedConnection when the bucket's server is there and is not trusted.
     """
     parts = urlsplit(url)
     match parts.scheme:
         case "file":
             yield await _open_folder(_folder_of(parts))
         case "s3":
-            async with _open_s3(parts) as bucket:
+            async with _open_s3(parts, encrypted) as bucket:
                 yield bucket
         case _:
             raise InvalidSetting("STENOLOG_OBJECT_STORE: begin it with file:// or s3://")
@@ -84,17 +87,18 @@ def _folder_of(parts: SplitResult) -> Path:
 
 
 @asynccontextmanager
-async def _open_s3(parts: SplitResult) -> AsyncIterator[ObjectStore]:
+async def _open_s3(parts: SplitResult, encrypted: bool) -> AsyncIterator[ObjectStore]:
     options = dict(parse_qsl(parts.query))
     if not parts.netloc or parts.path not in ("", "/") or not _OPTIONS.issuperset(options):
         raise InvalidSetting("STENOLOG_OBJECT_STORE: a bucket is given as s3://bucket?endpoint=…&region=…")
     session = get_session()
-    async with session.create_client(
-        "s3",
-        region_name=options.get("region", "us-east-1"),
-        endpoint_url=options.get("endpoint"),
-        config=_CONFIG,
-    ) as client:
+    await require_bundle(session)
+    place = {"region_name": options.get("region", "us-east-1"), "endpoint_url": options.get("endpoint")}
+    async with session.create_client("s3", **place, config=_CONFIG.merge(_ONCE)) as asking:
+        if encrypted:
+            require_encrypted(asking)
+        await require_trust(asking, parts.netloc, session)
+    async with session.create_client("s3", **place, config=_CONFIG) as client:
         store = S3ObjectStore(client, parts.netloc)
         created = (
             _created(store, options.get("region")) if options.get("create") == "yes" else nullcontext()

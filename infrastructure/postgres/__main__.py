@@ -18,4 +18,4 @@ async def bring_up_to_date(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(bring_up_to_date))
+    sys.exit(run_process(bring_up_to_date, ["database"]))

@@ -2,6 +2,7 @@
 
 DatabaseProblem
 ├── DatabaseUnavailable        try again later
+├── DatabaseTurnedAway         a certificate is not accepted (certificates.py)
 ├── DatabaseNotMigrated        run the migrations
 ├── MigrationChanged           an applied file was edited
 └── PartitionCountMismatch     the log was started with another number of partitions

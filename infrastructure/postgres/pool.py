@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from infrastructure.postgres.certificates import require_certificates, require_trust
 from infrastructure.postgres.connecting import connected
 
 if TYPE_CHECKING:
@@ -69,20 +70,26 @@ async def create_pool(
 
     Waits up to `connect_seconds` for a server that is still starting. A command that takes longer than
     `command_seconds` is cancelled and raises TimeoutError. Who gives one up sooner waits at most CANCEL_SECONDS_MAX
-    for the server to hear of it. Raises InvalidSetting for a URL that cannot work, or DatabaseUnavailable.
+    for the server to hear of it. Raises DatabaseUnavailable, and without a second try InvalidSetting for a URL that
+    cannot work, or DatabaseTurnedAway when a certificate is not accepted. Once the pool is there, that is an outage.
     """
 
     async def connect() -> Pool:
-        return await asyncpg.create_pool(
-            database_url,
-            min_size=1,
-            max_size=size_max,
-            timeout=connect_seconds,
-            command_timeout=command_seconds,
-            server_settings={"application_name": application_name, **SESSION_SETTINGS},
-            reset=_leave_as_it_is,
-            connection_class=ImpatientConnection,
-        )
+        await asyncio.to_thread(require_certificates, database_url)
+        try:
+            return await asyncpg.create_pool(
+                database_url,
+                min_size=1,
+                max_size=size_max,
+                timeout=connect_seconds,
+                command_timeout=command_seconds,
+                server_settings={"application_name": application_name, **SESSION_SETTINGS},
+                reset=_leave_as_it_is,
+                connection_class=ImpatientConnection,
+            )
+        except (OSError, asyncpg.ClientConfigurationError) as problem:
+            require_trust(problem, database_url)
+            raise
 
     return await connected(database_url, connect, connect_seconds)
 

@@ -140,6 +140,18 @@ def test_an_unreachable_database_is_one_line_without_its_password() -> None:
     assert len(finished.stderr.splitlines()) == 1
 
 
+def test_the_log_is_not_read_in_the_clear_when_that_is_forbidden() -> None:
+    url = f"postgresql://auditor:hunter2@{LOOPBACK}:{free_port()}/stenolog?sslmode=require"
+    told = stenolog("events", "tail", STENOLOG_DATABASE_URL=url, STENOLOG_REQUIRE_ENCRYPTION="true")
+    assert told.returncode == 2
+    assert told.stderr.startswith("stenolog: STENOLOG_DATABASE_URL: STENOLOG_REQUIRE_ENCRYPTION wants ")
+    assert "hunter2" not in told.stderr
+    migrating = stenolog("migrate", STENOLOG_DATABASE_URL=url, STENOLOG_REQUIRE_ENCRYPTION="true")
+    assert migrating.returncode == 2
+    names = [line.removeprefix("stenolog: ").partition(":")[0] for line in migrating.stderr.splitlines()]
+    assert names == ["STENOLOG_DATABASE_URL", "STENOLOG_KAFKA_SECURITY"]
+
+
 def test_our_packages_win_over_others_with_the_same_generic_names(tmp_path: Path) -> None:
     """A stray `api` on somebody's path must not be what `stenolog api` runs."""
     (tmp_path / "api").mkdir()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from embedded.given import Given, given, without_given
-from infrastructure.settings import InvalidSetting
+from embedded.given import Given, given, require_in_the_clear, without_given
+from infrastructure.settings import InvalidSetting, Settings
 
 DATABASE = {"STENOLOG_DATABASE_URL": "postgresql://db/stenolog"}
 KAFKA = {"STENOLOG_KAFKA_BOOTSTRAP": "kafka:9092"}
@@ -36,9 +36,30 @@ def test_an_empty_variable_is_refused(name: str) -> None:
         given({f"STENOLOG_{name}": " "})
 
 
+def test_encryption_is_for_what_is_not_started_here() -> None:
+    security = {"STENOLOG_KAFKA_SECURITY": "ssl"}
+    assert given(KAFKA | security).broker == "external"
+    with pytest.raises(InvalidSetting, match=r"^STENOLOG_KAFKA_SECURITY is for a Kafka of yours"):
+        given(security)
+    require_in_the_clear(Settings())
+    for wrong, name in (
+        (Settings(tls_cert="/c.pem"), "TLS_CERT"),
+        (Settings(tls_key="/k.pem"), "TLS_KEY"),
+        (Settings(require_encryption=True), "REQUIRE_ENCRYPTION"),
+    ):
+        with pytest.raises(InvalidSetting, match=f"^STENOLOG_{name}: "):
+            require_in_the_clear(wrong)
+
+
 def test_the_demo_takes_nothing_of_anybody() -> None:
     limits = {"STENOLOG_FREE_MINUTES": "5", "PATH": "/bin"}
     assert without_given(DATABASE | KAFKA | limits | {"STENOLOG_BROKER": "noida"}) == limits | {
         "STENOLOG_BROKER": "noida"
     }
+    encryption = {
+        "STENOLOG_KAFKA_PASSWORD": "p",
+        "STENOLOG_TLS_KEY": "k",
+        "STENOLOG_REQUIRE_ENCRYPTION": "1",
+    }
+    assert without_given(KAFKA | limits | encryption) == limits
     assert without_given(KAFKA | limits | {"STENOLOG_BROKER": "external"}) == limits

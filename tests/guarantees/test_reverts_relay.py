@@ -105,7 +105,7 @@ class CheckpointApart(PartitionRelay):
 
     async def _resume(self, *there: Any) -> None:
         await super()._resume(*there)
-        checkpoints = await committed(self._bootstrap, self._topics.checkpoints)
+        checkpoints = await committed(str(self._brokers), self._topics.checkpoints)
         self._seq = decode_checkpoint(checkpoints[-1].value).seq if checkpoints else 0
         self._event_id = None
 

@@ -14,7 +14,7 @@ def test_cycles_are_looked_for_rarely() -> None:
 
     before = gc.get_threshold()
     try:
-        assert run_process(work) == 0
+        assert run_process(work, []) == 0
     finally:
         gc.set_threshold(*before)
     assert seen == [OBJECTS_BETWEEN_COLLECTIONS]

@@ -8,6 +8,7 @@ from uuid import UUID
 from domain.events import Event
 from domain.log import Address, LogRecord, Provenance, StreamAppend
 from domain.ports import EventLog, EventStore
+from infrastructure.kafka.brokers import Brokers
 from infrastructure.memory import InMemoryEventStore
 from relay.relay import Limits, PartitionRelay
 from schemas.topics import Topics, record_of
@@ -45,7 +46,7 @@ async def log_of(count: int) -> InMemoryEventStore:
 
 @asynccontextmanager
 async def relaying(
-    kafka: str, topics: Topics, log: EventLog, limits: Limits = QUICK
+    kafka: Brokers, topics: Topics, log: EventLog, limits: Limits = QUICK
 ) -> AsyncIterator[Sequence[PartitionRelay]]:
     """A relay for each partition; the block sees the death of one as an error."""
     relays = [

@@ -24,6 +24,7 @@ PLACES: Final = (
     "tests/infrastructure/kafka/",
     "tests/infrastructure/media/",
     "tests/infrastructure/object_store/test_contract.py",
+    "tests/infrastructure/postgres/test_encryption.py",
     "tests/infrastructure/object_store/test_patient.py",
     "tests/infrastructure/test_private_files.py",
     "tests/infrastructure/test_scratch.py",

@@ -169,7 +169,7 @@ async def test_a_client_that_does_not_end_is_left_behind() -> None:
 
 async def test_a_start_that_is_cut_short_leaves_no_connection_open(kafka: str) -> None:
     for _ in range(5):
-        starting = asyncio.create_task(start_consumer(new_consumer(kafka)))
+        starting = asyncio.create_task(start_consumer(new_consumer(kafka), kafka))
         for _ in range(3):
             await asyncio.sleep(0)
         starting.cancel()

@@ -30,9 +30,10 @@ TELL_SECONDS: Final = 1.0
 
 async def project(settings: Settings) -> None:
     feed = KafkaEventFeed(settings.kafka_bootstrap, Topics(settings.topic_prefix))
-    async with await create_pool(
-        settings.database_url, application_name="stenolog project", size_max=3
-    ) as pool:
+    async with (
+        await create_pool(settings.database_url, application_name="stenolog project", size_max=6) as pool,
+        PostgresEventLog(pool, settings.partitions) as event_log,
+    ):
         leases = PostgresLeases(pool, PROJECT, settings.partitions, uuid4(), settings.lease_seconds)
         runner = Runner(
             pool,
@@ -41,6 +42,7 @@ async def project(settings: Settings) -> None:
             list(READ_MODELS.values()),
             channel=PROJECTED_CHANNEL,
             pace=Pace(renew_seconds=leases.renew_seconds),
+            event_log=event_log,
         )
         try:
             await runner.run()

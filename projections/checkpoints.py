@@ -13,6 +13,9 @@ from domain.ports import FeedPosition
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
 
+NEVER: Final = 1 << 62
+"""More events than there will be."""
+
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
@@ -50,25 +53,53 @@ class Failure(Struct, frozen=True):
     tries: int
 
 
+class Places(Struct, frozen=True):
+    """By partition: where the live projections are, and where those that are still catching up."""
+
+    live: Checkpoints
+    catching_up: Mapping[int, Mapping[str, int]]
+
+
 async def read_checkpoints(
-    connection: Connection, projections: Sequence[str], partitions: Collection[int]
-) -> dict[int, Checkpoint]:
-    """Where these projections are, starting those that were never there at 0."""
-    await connection.execute(SQL["begin"], projections, list(partitions))
+    connection: Connection,
+    projections: Sequence[str],
+    partitions: Collection[int],
+    catch_up_above: int = NEVER,
+) -> Places:
+    """Where these projections are, starting those that were never there at 0.
+
+    One that starts where others have folded more than `catch_up_above` events is to catch up beside them.
+    """
+    await connection.execute(SQL["begin"], projections, list(partitions), catch_up_above)
     return await stored_places(connection, projections, partitions)
 
 
 async def stored_places(
     connection: Connection, projections: Sequence[str], partitions: Collection[int]
-) -> dict[int, Checkpoint]:
+) -> Places:
     """Where these projections are; nothing for partitions in which none of them ever began."""
     rows = await connection.fetch(SQL["read"], projections, list(partitions))
     seqs: dict[int, dict[str, int]] = defaultdict(dict)
+    behind: dict[int, dict[str, int]] = defaultdict(dict)
     offsets: dict[int, int | None] = {}
-    for projection, partition, seq, next_offset in sorted(rows, key=lambda row: row["seq"], reverse=True):
-        seqs[partition][projection] = seq
-        offsets[partition] = next_offset  # That of the projection furthest behind stays.
-    return {partition: Checkpoint(seqs[partition], offsets[partition]) for partition in seqs}
+    for row in sorted(rows, key=lambda row: row["seq"], reverse=True):
+        projection, partition, seq, next_offset, catching_up = row
+        if catching_up:
+            behind[partition][projection] = seq
+        else:
+            seqs[partition][projection] = seq
+            offsets[partition] = next_offset  # That of the projection furthest behind stays.
+    return Places(
+        {partition: Checkpoint(seqs[partition], offsets[partition]) for partition in seqs}, behind
+    )
+
+
+async def caught_up(
+    connection: Connection, projection: str, partition: int, seq: int, next_offset: int | None
+) -> None:
+    """From the commit on the projection is one of the live ones. Raises CheckpointMoved."""
+    if not await connection.fetchval(SQL["caught_up"], projection, partition, seq, next_offset):
+        raise CheckpointMoved
 
 
 async def advance(

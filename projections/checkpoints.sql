@@ -6,6 +6,8 @@ create table if not exists projection_checkpoints (
     next_offset bigint,
     primary key (projection, partition)
 ) with (fillfactor = 50);
+-- A new projection among others that have come far: it is folded beside them until it has caught up.
+alter table projection_checkpoints add column if not exists catching_up boolean not null default false;
 create table if not exists projection_failures (
     projection text        not null,
     partition  integer     not null,
@@ -18,17 +20,27 @@ create table if not exists projection_failures (
 );
 
 -- name: begin
-insert into projection_checkpoints (projection, partition, seq)
-select projection, partition, 0
-from unnest($1::text[]) projection cross join unnest($2::integer[]) partition
+insert into projection_checkpoints (projection, partition, seq, catching_up)
+select projection, partition, 0, exists (
+    select from projection_checkpoints others
+    where others.partition = new.partition and others.projection = any($1::text[]) and others.seq > $3
+)
+from unnest($1::text[]) projection cross join unnest($2::integer[]) new (partition)
 on conflict do nothing;
 
 -- name: read
-select projection, partition, seq, next_offset from projection_checkpoints
+select projection, partition, seq, next_offset, catching_up from projection_checkpoints
 where projection = any($1::text[]) and partition = any($2::integer[]);
 
+-- name: caught_up
+update projection_checkpoints set catching_up = false, next_offset = $4
+where projection = $1 and partition = $2 and seq = $3
+returning true;
+
 -- name: reached
-select partition, min(seq) as seq from projection_checkpoints where projection = any($1::text[]) group by partition;
+-- One that is catching up holds nobody back, readers that wait for their own writes included.
+select partition, min(seq) as seq from projection_checkpoints
+where projection = any($1::text[]) and not catching_up group by partition;
 
 -- name: advance
 -- Answers how many moved: a row somebody else has moved stays where it is.

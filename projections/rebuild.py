@@ -75,8 +75,8 @@ async def _begin(connection: Connection, event_log: EventLog, projection: Projec
     # Nothing is lost with the last moments of an unfinished rebuild; the switch itself waits for the disk.
     await connection.execute("set synchronous_commit to off")
     partitions = range(event_log.partition_count)
-    reached = await checkpoints.read_checkpoints(connection, [projection.name], partitions)
-    return _Builder(connection, event_log, projection, schema, reached)
+    places = await checkpoints.read_checkpoints(connection, [projection.name], partitions)
+    return _Builder(connection, event_log, projection, schema, places.live)
 
 
 async def _until_switched(builder: "_Builder") -> None:

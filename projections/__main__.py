@@ -53,13 +53,19 @@ async def project(settings: Settings) -> None:
 
 
 async def migrate_tables(settings: Settings) -> None:
+    """A read model of an older version is rebuilt, while the old table answers and is kept up to date."""
     async with (
-        await create_pool(settings.database_url, application_name="stenolog migrate", size_max=1) as pool,
+        await create_pool(settings.database_url, application_name="stenolog migrate", size_max=4) as pool,
+        PostgresEventLog(pool, settings.partitions) as event_log,
         pool.acquire() as connection,
     ):
-        async with noting_new_tables(connection) as new:
-            await migrate(connection)
-        tell_done("read models", new)
+        async with noting_new_tables(connection) as done:
+            outdated = await migrate(connection)
+        for projection in outdated:
+            progress = _Progress(projection.name)
+            await rebuild(connection, event_log, projection, progress.tell)
+            done.append(f"{projection.name} in version {projection.version}")
+        tell_done("read models", done)
 
 
 async def rebuild_tables(names: list[str], settings: Settings) -> None:

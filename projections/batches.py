@@ -13,7 +13,7 @@ from infrastructure.postgres.errors import OUTAGES
 from infrastructure.postgres.pool import Connection
 from projections import checkpoints
 from projections.checkpoints import NEVER, Checkpoint, Checkpoints
-from projections.projection import Projection, fold_into
+from projections.projection import Projection, fold_into, versions_of
 from schemas.events import REGISTRY, EventType, UnknownEventType, decode
 
 EVERY_PROJECTION: Final = "all"
@@ -72,7 +72,7 @@ async def apply_batch(
     }
     # Checkpoints first: a zombie fails before it touches a row, and a rebuild that holds them is waited for
     # without holding the tables it wants to replace.
-    await checkpoints.advance(connection, reached, after, channel)
+    await checkpoints.advance(connection, versions_of(projections), reached, after, channel)
     events = _read(batch, _ignored(projections))
     for projection in projections:
         try:

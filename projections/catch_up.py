@@ -150,7 +150,8 @@ class CatchUp:
         async with self._pool.acquire() as connection, connection.transaction():
             await self._apply(connection, place, records)
             seq = records[-1].seq if records else seq
-            await checkpoints.caught_up(connection, *place, seq, live.next_offset)
+            known = place.projection, self._projections[place.projection].version
+            await checkpoints.caught_up(connection, known, place.partition, seq, live.next_offset)
         return seq
 
     async def _apply(self, connection: Connection, place: Place, records: Sequence[RecordedEvent]) -> None:

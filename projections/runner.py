@@ -10,6 +10,7 @@ import asyncpg
 from msgspec import Struct
 
 from domain.ports import EventFeed, EventLog, FeedRecord, Leases
+from infrastructure.mendable import Mendable
 from infrastructure.postgres.errors import OUTAGES
 from infrastructure.postgres.retry import is_being_cancelled
 from projections import checkpoints
@@ -17,7 +18,7 @@ from projections.ahead import ReadAhead
 from projections.batches import EVERY_PROJECTION, Batch, PartitionBatch, ProjectionFailed, apply_batch
 from projections.catch_up import CatchUp
 from projections.checkpoints import Checkpoint, CheckpointMoved
-from projections.projection import Projection
+from projections.projection import Projection, versions_of
 
 log: Final = logging.getLogger(__name__)
 
@@ -39,6 +40,15 @@ class Pace(Struct, frozen=True, kw_only=True):
 
     def retry_seconds(self, tries: int) -> float:
         return min(self.retry_seconds_max, self.retry_seconds_min * 2.0 ** min(tries - 1, 16))
+
+
+class Superseded(Mendable):
+    """Another version of Stenolog folds everything there."""
+
+    def __init__(self, partitions: Sequence[int]) -> None:
+        super().__init__(
+            f"the read models of partitions {partitions} are all of another version: run that one's projector"
+        )
 
 
 class Runner:
@@ -65,7 +75,7 @@ class Runner:
         self._feed = ReadAhead(feed)
         self._leases = leases
         self._projections = projections
-        self._names = [projection.name for projection in projections]
+        self._known = versions_of(projections)
         self._channel = channel
         self._pace = pace or Pace()
         self._on_applied = on_applied
@@ -126,7 +136,7 @@ class Runner:
     async def _notice_moves(self) -> None:
         """A crash of the database may take back our last commits, which did not wait for the disk, unheard by us."""
         async with self._pool.acquire() as connection:
-            stored = await checkpoints.stored_places(connection, self._names, self._reached)
+            stored = await checkpoints.stored_places(connection, self._known, self._reached)
         moved = {
             partition
             for partition, place in self._reached.items()
@@ -164,11 +174,13 @@ class Runner:
         if partitions:
             async with self._pool.acquire() as connection:
                 places = await checkpoints.read_checkpoints(
-                    connection, self._names, partitions, self._catch_up_above
+                    connection, self._known, partitions, self._catch_up_above
                 )
                 self._failed |= await checkpoints.failed_partitions(
                     connection, self._failure_names(), partitions
                 )
+            if superseded := sorted(set(partitions) - places.live.keys()):
+                raise Superseded(superseded)
             self._reached |= places.live
             for partition in partitions:
                 self._catch_up.follow(partition, places.catching_up.get(partition, {}))
@@ -269,7 +281,7 @@ class Runner:
 
     def _failure_names(self) -> list[str]:
         """Of the live projections; the others see to their own."""
-        return [*(set(self._names) - self._catch_up.projections), EVERY_PROJECTION]
+        return [*(set(self._known) - self._catch_up.projections), EVERY_PROJECTION]
 
     async def _sit_out(self, problem: Exception) -> None:
         """After an outage nobody knows what was committed, so everything is taken up anew."""

@@ -13,7 +13,9 @@ from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, not_applied
 from infrastructure.postgres.pool import Connection, Pool
 from infrastructure.postgres.queries import load_queries
+from projections import checkpoints
 from projections.models import READ_MODELS
+from projections.projection import versions_of
 
 READ_SECONDS_MAX: Final = 3.0
 """For a query of a client, the wait for a connection included. A silent line takes a second more to give up."""
@@ -37,8 +39,11 @@ async def look_at_database(pool: Pool) -> str:
         try:
             missing = await not_applied(connection, LOG_COMPONENT, LOG_MIGRATIONS)
             missing += await connection.fetchval(_SQL["missing_tables"], list(READ_MODELS))
-        except asyncpg.UndefinedTableError:
+            missing += await checkpoints.outdated(connection, versions_of(READ_MODELS.values()))
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
             raise NotReady("not migrated: run `stenolog migrate`") from None
     if missing:
-        raise NotReady(f"not migrated: run `stenolog migrate`, which has {', '.join(missing)} to add")
+        raise NotReady(
+            f"not migrated: run `stenolog migrate`, which has {', '.join(missing)} to add or renew"
+        )
     return "answers"

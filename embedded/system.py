@@ -26,7 +26,8 @@ from infrastructure.processes import MIGRATIONS, PROCESSES
 from infrastructure.settings import Settings, read_settings
 
 DATABASE: Final = "stenolog"
-_MIGRATION_SECONDS: Final = 120.0
+_MIGRATION_SECONDS: Final = 3_600.0
+"""One may fold the whole log into a new table."""
 
 
 @asynccontextmanager

@@ -35,9 +35,10 @@ TELL_SECONDS: Final = 1.0
 
 async def project(settings: Settings) -> None:
     brokers = await welcoming_brokers(settings)
-    async with await create_pool(
-        settings.database_url, application_name="stenolog project", size_max=3
-    ) as pool:
+    async with (
+        await create_pool(settings.database_url, application_name="stenolog project", size_max=6) as pool,
+        PostgresEventLog(pool, settings.partitions) as event_log,
+    ):
         substitute = PostgresSubstitute(pool, settings.partitions)
         feed = KafkaEventFeed(brokers, Topics(settings.topic_prefix), substitute)
         leases = PostgresLeases(pool, PROJECT, settings.partitions, uuid4(), settings.lease_seconds)
@@ -48,6 +49,7 @@ async def project(settings: Settings) -> None:
             list(READ_MODELS.values()),
             channel=PROJECTED_CHANNEL,
             pace=Pace(renew_seconds=leases.renew_seconds),
+            event_log=event_log,
         )
         watching = watch_damage(PostgresKafkaDamage(pool), brokers)
         try:
@@ -59,13 +61,19 @@ async def project(settings: Settings) -> None:
 
 
 async def migrate_tables(settings: Settings) -> None:
+    """A read model of an older version is rebuilt, while the old table answers and is kept up to date."""
     async with (
-        await create_pool(settings.database_url, application_name="stenolog migrate", size_max=1) as pool,
+        await create_pool(settings.database_url, application_name="stenolog migrate", size_max=4) as pool,
+        PostgresEventLog(pool, settings.partitions) as event_log,
         pool.acquire() as connection,
     ):
-        async with noting_new_tables(connection) as new:
-            await migrate(connection)
-        tell_done("read models", new)
+        async with noting_new_tables(connection) as done:
+            outdated = await migrate(connection)
+        for projection in outdated:
+            progress = _Progress(projection.name)
+            await rebuild(connection, event_log, projection, progress.tell)
+            done.append(f"{projection.name} in version {projection.version}")
+        tell_done("read models", done)
 
 
 async def rebuild_tables(names: list[str], settings: Settings) -> None:

@@ -12,8 +12,8 @@ from infrastructure.mendable import Mendable
 from infrastructure.postgres.errors import OUTAGES
 from infrastructure.postgres.pool import Connection
 from projections import checkpoints
-from projections.checkpoints import Checkpoint, Checkpoints
-from projections.projection import Projection, fold_into
+from projections.checkpoints import NEVER, Checkpoint, Checkpoints
+from projections.projection import Projection, fold_into, versions_of
 from schemas.events import REGISTRY, EventType, UnknownEventType, decode
 
 EVERY_PROJECTION: Final = "all"
@@ -72,7 +72,7 @@ async def apply_batch(
     }
     # Checkpoints first: a zombie fails before it touches a row, and a rebuild that holds them is waited for
     # without holding the tables it wants to replace.
-    await checkpoints.advance(connection, reached, after, channel)
+    await checkpoints.advance(connection, versions_of(projections), reached, after, channel)
     events = _read(batch, _ignored(projections))
     for projection in projections:
         try:
@@ -104,5 +104,6 @@ def _read(batch: Batch, ignored: Collection[EventType]) -> list[tuple[RecordedEv
 def _unseen(
     events: Iterable[tuple[RecordedEvent, Event]], projection: str, reached: Checkpoints
 ) -> Iterator[Event]:
-    seen = {partition: place.seqs[projection] for partition, place in reached.items()}
+    """Nothing of partitions in which the projection is still catching up elsewhere."""
+    seen = {partition: place.seqs.get(projection, NEVER) for partition, place in reached.items()}
     return (event for record, event in events if record.seq > seen[record.partition])

@@ -13,6 +13,9 @@ from domain.ports import FeedPosition
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
 
+NEVER: Final = 1 << 62
+"""More events than there will be."""
+
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
@@ -50,29 +53,70 @@ class Failure(Struct, frozen=True):
     tries: int
 
 
+Versions = Mapping[str, int]
+"""By projection, which version of it we know how to fold."""
+
+
+class Places(Struct, frozen=True):
+    """By partition: where the live projections are, and where those that are still catching up."""
+
+    live: Checkpoints
+    catching_up: Mapping[int, Mapping[str, int]]
+
+
 async def read_checkpoints(
-    connection: Connection, projections: Sequence[str], partitions: Collection[int]
-) -> dict[int, Checkpoint]:
-    """Where these projections are, starting those that were never there at 0."""
-    await connection.execute(SQL["begin"], projections, list(partitions))
-    return await stored_places(connection, projections, partitions)
+    connection: Connection,
+    known: Versions,
+    partitions: Collection[int],
+    catch_up_above: int = NEVER,
+) -> Places:
+    """Where these projections are, starting those that were never there at 0; not those of another version.
+
+    One that starts where others have folded more than `catch_up_above` events is to catch up beside them.
+    """
+    await connection.execute(
+        SQL["begin"], list(known), list(known.values()), list(partitions), catch_up_above
+    )
+    return await stored_places(connection, known, partitions)
 
 
-async def stored_places(
-    connection: Connection, projections: Sequence[str], partitions: Collection[int]
-) -> dict[int, Checkpoint]:
+async def stored_places(connection: Connection, known: Versions, partitions: Collection[int]) -> Places:
     """Where these projections are; nothing for partitions in which none of them ever began."""
-    rows = await connection.fetch(SQL["read"], projections, list(partitions))
+    rows = await connection.fetch(SQL["read"], list(known), list(known.values()), list(partitions))
     seqs: dict[int, dict[str, int]] = defaultdict(dict)
+    behind: dict[int, dict[str, int]] = defaultdict(dict)
     offsets: dict[int, int | None] = {}
-    for projection, partition, seq, next_offset in sorted(rows, key=lambda row: row["seq"], reverse=True):
-        seqs[partition][projection] = seq
-        offsets[partition] = next_offset  # That of the projection furthest behind stays.
-    return {partition: Checkpoint(seqs[partition], offsets[partition]) for partition in seqs}
+    for row in sorted(rows, key=lambda row: row["seq"], reverse=True):
+        projection, partition, seq, next_offset, catching_up = row
+        if catching_up:
+            behind[partition][projection] = seq
+        else:
+            seqs[partition][projection] = seq
+            offsets[partition] = next_offset  # That of the projection furthest behind stays.
+    return Places(
+        {partition: Checkpoint(seqs[partition], offsets[partition]) for partition in seqs}, behind
+    )
+
+
+async def caught_up(
+    connection: Connection,
+    known: tuple[str, int],
+    partition: int,
+    seq: int,
+    next_offset: int | None,
+) -> None:
+    """From the commit on the projection is one of the live ones. Raises CheckpointMoved."""
+    projection, version = known
+    if not await connection.fetchval(SQL["caught_up"], projection, partition, seq, next_offset, version):
+        raise CheckpointMoved
 
 
 async def advance(
-    connection: Connection, before: Checkpoints, after: Checkpoints, channel: str | None = None
+    connection: Connection,
+    known: Versions,
+    before: Checkpoints,
+    after: Checkpoints,
+    channel: str | None = None,
 ) -> None:
     """Moves the checkpoints in the open transaction, all or none. Raises CheckpointMoved.
 
@@ -85,15 +129,21 @@ async def advance(
         if seq != before[partition].seqs[projection]
     ]
     told = [str(Address(partition, place.position.seq)) for partition, place in after.items() if channel]
-    if moves and await connection.fetchval(SQL["advance"], *zip(*moves, strict=True), channel, told) != len(
-        moves
-    ):
+    versions = [known[projection] for projection, *_ in moves]
+    arguments = (*zip(*moves, strict=True), channel, told, versions)
+    if moves and await connection.fetchval(SQL["advance"], *arguments) != len(moves):
         raise CheckpointMoved
 
 
 async def reached(connection: Connection, projections: Sequence[str]) -> dict[int, int]:
     """By partition, the `seq` up to which every one of these projections has folded; nothing where none began."""
     return {row["partition"]: row["seq"] for row in await connection.fetch(SQL["reached"], projections)}
+
+
+async def outdated(connection: Connection, known: Versions) -> list[str]:
+    """The projections whose tables are of an older version than the one we know."""
+    rows = await connection.fetch(SQL["outdated"], list(known), list(known.values()))
+    return [row["projection"] for row in rows]
 
 
 async def record_failure(

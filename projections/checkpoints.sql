@@ -6,6 +6,10 @@ create table if not exists projection_checkpoints (
     next_offset bigint,
     primary key (projection, partition)
 ) with (fillfactor = 50);
+-- A new projection among others that have come far: it is folded beside them until it has caught up.
+alter table projection_checkpoints add column if not exists catching_up boolean not null default false;
+-- Of the table that is folded into: only projectors that know this version move the checkpoint.
+alter table projection_checkpoints add column if not exists version integer not null default 1;
 create table if not exists projection_failures (
     projection text        not null,
     partition  integer     not null,
@@ -18,17 +22,33 @@ create table if not exists projection_failures (
 );
 
 -- name: begin
-insert into projection_checkpoints (projection, partition, seq)
-select projection, partition, 0
-from unnest($1::text[]) projection cross join unnest($2::integer[]) partition
+insert into projection_checkpoints (projection, version, partition, seq, catching_up)
+select projection, version, partition, 0, exists (
+    select from projection_checkpoints others
+    where others.partition = new.partition and others.projection = any($1::text[]) and others.seq > $4
+)
+from unnest($1::text[], $2::integer[]) known (projection, version) cross join unnest($3::integer[]) new (partition)
 on conflict do nothing;
 
 -- name: read
-select projection, partition, seq, next_offset from projection_checkpoints
-where projection = any($1::text[]) and partition = any($2::integer[]);
+select projection, partition, seq, next_offset, catching_up from projection_checkpoints
+join unnest($1::text[], $2::integer[]) known (projection, version) using (projection, version)
+where partition = any($3::integer[]);
+
+-- name: outdated
+select distinct projection from projection_checkpoints there
+join unnest($1::text[], $2::integer[]) known (projection, version) using (projection)
+where there.version < known.version order by projection;
+
+-- name: caught_up
+update projection_checkpoints set catching_up = false, next_offset = $4
+where projection = $1 and version = $5 and partition = $2 and seq = $3
+returning true;
 
 -- name: reached
-select partition, min(seq) as seq from projection_checkpoints where projection = any($1::text[]) group by partition;
+-- One that is catching up holds nobody back, readers that wait for their own writes included.
+select partition, min(seq) as seq from projection_checkpoints
+where projection = any($1::text[]) and not catching_up group by partition;
 
 -- name: advance
 -- Answers how many moved: a row somebody else has moved stays where it is.
@@ -37,9 +57,10 @@ select partition, min(seq) as seq from projection_checkpoints where projection =
 -- holds the partition looks now and then whether the checkpoint is where it left it, and folds again.
 with moved as (
     update projection_checkpoints c set seq = m.seq, next_offset = m.next_offset
-    from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])
-        m (projection, partition, previous_seq, seq, next_offset)
-    where c.projection = m.projection and c.partition = m.partition and c.seq = m.previous_seq
+    from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $8::integer[])
+        m (projection, partition, previous_seq, seq, next_offset, version)
+    where c.projection = m.projection and c.version = m.version and c.partition = m.partition
+        and c.seq = m.previous_seq
     returning 1
 )
 select count(*), set_config('synchronous_commit', 'off', true),

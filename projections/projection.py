@@ -29,6 +29,14 @@ class Projection(Generic[Row]):
     keys: Mapping[type[Event], Callable[[Any], UUID]]
     project: Callable[[Row | None, Event], Row | None]
     queries: Mapping[str, str]
+    version: int = 1
+    """Of its columns and of what is folded into them. The migration to a higher one builds a new table beside the old
+    and switches to it; from then on a projector of the older version leaves it alone."""
+
+
+def versions_of(projections: Iterable[Projection[Any]]) -> dict[str, int]:
+    """By name."""
+    return {projection.name: projection.version for projection in projections}
 
 
 async def fold_into(connection: Connection, projection: Projection[Row], events: Iterable[Event]) -> None:

@@ -16,7 +16,7 @@ from infrastructure.postgres.queries import load_queries
 from projections import checkpoints
 from projections.batches import Batch, PartitionBatch, apply_batch
 from projections.checkpoints import Checkpoint
-from projections.projection import Projection
+from projections.projection import Projection, versions_of
 from projections.tables import ensure_tables
 
 log: Final = logging.getLogger(__name__)
@@ -75,8 +75,8 @@ async def _begin(connection: Connection, event_log: EventLog, projection: Projec
     # Nothing is lost with the last moments of an unfinished rebuild; the switch itself waits for the disk.
     await connection.execute("set synchronous_commit to off")
     partitions = range(event_log.partition_count)
-    reached = await checkpoints.read_checkpoints(connection, [projection.name], partitions)
-    return _Builder(connection, event_log, projection, schema, reached)
+    places = await checkpoints.read_checkpoints(connection, versions_of([projection]), partitions)
+    return _Builder(connection, event_log, projection, schema, places.live)
 
 
 async def _until_switched(builder: "_Builder") -> None:

@@ -16,11 +16,12 @@ lock table {live}.projection_checkpoints in exclusive mode;
 -- Folding turned the durable commit off; this one is to be durable.
 -- The offset stays: it is a hint, and that of the live projector is close.
 set local synchronous_commit = on;
-update {live}.projection_checkpoints live set seq = built.seq
+-- The version goes with the table: a projector that does not know it finds its checkpoint moved, and lets go.
+update {live}.projection_checkpoints live set seq = built.seq, version = built.version, catching_up = false
 from {built}.projection_checkpoints built
 where live.projection = built.projection and live.partition = built.partition;
-insert into {live}.projection_checkpoints (projection, partition, seq)
-select projection, partition, seq from {built}.projection_checkpoints
+insert into {live}.projection_checkpoints (projection, version, partition, seq)
+select projection, version, partition, seq from {built}.projection_checkpoints
 on conflict do nothing;
 delete from {live}.projection_failures where projection = '{table}';
 drop table if exists {live}.{table};

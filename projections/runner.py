@@ -9,14 +9,16 @@ from typing import Any, Final, Never
 import asyncpg
 from msgspec import Struct
 
-from domain.ports import EventFeed, FeedRecord, Leases
+from domain.ports import EventFeed, EventLog, FeedRecord, Leases
+from infrastructure.mendable import Mendable
 from infrastructure.postgres.errors import OUTAGES
 from infrastructure.postgres.retry import is_being_cancelled
 from projections import checkpoints
 from projections.ahead import ReadAhead
 from projections.batches import EVERY_PROJECTION, Batch, PartitionBatch, ProjectionFailed, apply_batch
+from projections.catch_up import CatchUp
 from projections.checkpoints import Checkpoint, CheckpointMoved
-from projections.projection import Projection
+from projections.projection import Projection, versions_of
 
 log: Final = logging.getLogger(__name__)
 
@@ -33,16 +35,28 @@ class Pace(Struct, frozen=True, kw_only=True):
     renew_seconds: float = 1.0
     retry_seconds_min: float = 1.0
     retry_seconds_max: float = 60.0
+    catch_up_above: int = 10_000
+    """How many events others may have folded before a new projection catches up beside them."""
 
     def retry_seconds(self, tries: int) -> float:
         return min(self.retry_seconds_max, self.retry_seconds_min * 2.0 ** min(tries - 1, 16))
+
+
+class Superseded(Mendable):
+    """Another version of Stenolog folds everything there."""
+
+    def __init__(self, partitions: Sequence[int]) -> None:
+        super().__init__(
+            f"the read models of partitions {partitions} are all of another version: run that one's projector"
+        )
 
 
 class Runner:
     """Folds the partitions that its lease gives it.
 
     An event that cannot be folded stops its partition alone, and is tried again with a growing back-off.
-    `on_applied` is called after each batch, for whoever waits in the same process.
+    `on_applied` is called after each batch, for whoever waits in the same process. With an `event_log`, projections
+    that are new catch up from it beside the others; without one, the others wait for them.
     """
 
     def __init__(
@@ -55,15 +69,18 @@ class Runner:
         channel: str | None = None,
         pace: Pace | None = None,
         on_applied: Callable[[], None] = lambda: None,
+        event_log: EventLog | None = None,
     ) -> None:
         self._pool = pool
         self._feed = ReadAhead(feed)
         self._leases = leases
         self._projections = projections
-        self._names = [projection.name for projection in projections]
+        self._known = versions_of(projections)
         self._channel = channel
         self._pace = pace or Pace()
         self._on_applied = on_applied
+        self._catch_up = CatchUp(pool, event_log, projections, self._live_seq)
+        self._catch_up_above = self._pace.catch_up_above if event_log else checkpoints.NEVER
         self._reached: dict[int, Checkpoint] = {}
         self._failed: set[int] = set()  # Partitions with a row in projection_failures.
         self._retry_at: dict[int, float] = {}  # Partitions that stand still, by monotonic clock.
@@ -73,8 +90,11 @@ class Runner:
 
     async def run(self) -> Never:
         """Until cancelled; gives its partitions up then."""
+        catching_up = asyncio.create_task(self._catch_up.run(), name="catching up")
         try:
             while True:
+                if catching_up.done():
+                    catching_up.result()
                 try:
                     await self._turn()
                     self._outages = 0
@@ -85,10 +105,13 @@ class Runner:
                         raise asyncio.CancelledError from problem
                     await self._sit_out(problem)
         finally:
+            catching_up.cancel()
+            await asyncio.wait({catching_up}, timeout=RELEASE_SECONDS_MAX)
             await self._release()
 
     async def _turn(self) -> None:
         await self._share()
+        await self._let_join()
         await self._resume_due()
         arrived = await self._feed.next_batch(self._patience_seconds(), self._pace.records_max)
         batch = {partition: part for partition in arrived if (part := self._fitting(partition, arrived))}
@@ -113,14 +136,23 @@ class Runner:
     async def _notice_moves(self) -> None:
         """A crash of the database may take back our last commits, which did not wait for the disk, unheard by us."""
         async with self._pool.acquire() as connection:
-            stored = await checkpoints.stored_places(connection, self._names, self._reached)
+            stored = await checkpoints.stored_places(connection, self._known, self._reached)
         moved = {
             partition
             for partition, place in self._reached.items()
-            if partition not in stored or stored[partition].seqs != place.seqs
+            if partition not in stored.live or stored.live[partition].seqs != place.seqs
         }
         if moved:
             await self._catch_up_with_others(moved)
+
+    async def _let_join(self) -> None:
+        """Between two batches, so that the live projections stand still."""
+        if moved := self._catch_up.take_moved() & self._reached.keys():
+            await self._catch_up_with_others(moved)
+        self._reached |= await self._catch_up.join(self._reached)
+
+    def _live_seq(self, partition: int) -> int:
+        return self._reached[partition].position.seq
 
     async def _own(self, owned: Collection[int]) -> None:
         for partition in set(self._reached) - set(owned):
@@ -134,17 +166,24 @@ class Runner:
 
     def _forget(self, partition: int) -> None:
         del self._reached[partition]
+        self._catch_up.forget(partition)
         self._failed.discard(partition)
         self._retry_at.pop(partition, None)
 
     async def _take_up(self, partitions: Collection[int]) -> None:
         if partitions:
             async with self._pool.acquire() as connection:
-                reached = await checkpoints.read_checkpoints(connection, self._names, partitions)
+                places = await checkpoints.read_checkpoints(
+                    connection, self._known, partitions, self._catch_up_above
+                )
                 self._failed |= await checkpoints.failed_partitions(
                     connection, self._failure_names(), partitions
                 )
-            self._reached |= reached
+            if superseded := sorted(set(partitions) - places.live.keys()):
+                raise Superseded(superseded)
+            self._reached |= places.live
+            for partition in partitions:
+                self._catch_up.follow(partition, places.catching_up.get(partition, {}))
 
     async def _follow(self) -> None:
         await self._feed.follow(
@@ -241,7 +280,8 @@ class Runner:
         await self._follow()
 
     def _failure_names(self) -> list[str]:
-        return [*self._names, EVERY_PROJECTION]
+        """Of the live projections; the others see to their own."""
+        return [*(set(self._known) - self._catch_up.projections), EVERY_PROJECTION]
 
     async def _sit_out(self, problem: Exception) -> None:
         """After an outage nobody knows what was committed, so everything is taken up anew."""

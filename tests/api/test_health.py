@@ -101,7 +101,7 @@ async def test_a_process_whose_migrations_are_missing_is_not_ready(running: Inst
     finally:
         await pool.execute("update public.migrations set component = 'log' where name like '002%'")
     assert found.parts["database"].detail == (
-        "not migrated: run `stenolog migrate`, which has 002_append_events.sql to add"
+        "not migrated: run `stenolog migrate`, which has 002_append_events.sql to add or renew"
     )
     await pool.execute("alter table read.quota rename to quota_aside")
     try:
@@ -109,8 +109,13 @@ async def test_a_process_whose_migrations_are_missing_is_not_ready(running: Inst
     finally:
         await pool.execute("alter table read.quota_aside rename to quota")
     assert not found.ready
-    assert found.parts["database"].detail.endswith("which has quota to add")
+    assert found.parts["database"].detail.endswith("which has quota to add or renew")
     assert (await readiness_by({"database": look}, {})).ready
+    await everything_is_projected(running)
+    await pool.execute("update projection_checkpoints set version = 0 where projection = 'files'")
+    found = await readiness_by({"database": look}, {})
+    await everything_is_projected(running)
+    assert found.parts["database"].detail.endswith("which has files to add or renew")
 
 
 async def test_one_look_serves_everybody_who_asks_for_a_while() -> None:

@@ -57,7 +57,7 @@ class CheckpointAfterwards(CarelessRunner):
             async with connection.transaction():
                 await self._fold(connection, batch)
             async with connection.transaction():
-                await checkpoints.advance(connection, self._reached, after)
+                await checkpoints.advance(connection, self._known, self._reached, after)
         self._reached |= after
 
 
@@ -66,7 +66,7 @@ class CheckpointBefore(CarelessRunner):
         after = self._after(batch)
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                await checkpoints.advance(connection, self._reached, after)
+                await checkpoints.advance(connection, self._known, self._reached, after)
             async with connection.transaction():
                 await self._fold(connection, batch)
         self._reached |= after

@@ -28,6 +28,7 @@ from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, as_shown, newe
 from tests.infrastructure.postgres.database import fresh_database
 from tests.relay.logs import append, grants, relayed, relaying
 from tests.stack.servers import Database
+from tests.stack.waiting import END_SECONDS
 
 TOPICS = Topics("outages")
 KILLS = 3
@@ -122,7 +123,7 @@ async def test_a_relay_ends_in_time_when_its_broker_answers_nobody(
                 await append(store, *grants(1, first=2), version=1)
                 assert relay.pid is not None
                 os.kill(relay.pid, signal.SIGTERM)
-                async with asyncio.timeout(10.0):
+                async with asyncio.timeout(END_SECONDS):
                     assert await relay.wait() == 0
 
 

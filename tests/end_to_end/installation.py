@@ -18,6 +18,7 @@ from embedded.noida import Noida
 from embedded.stack_folder import Addresses, StackFolder
 from infrastructure.settings import Settings
 from tests.end_to_end.database import Database
+from tests.stack.leashed import leashed
 
 BROKERS = {ApacheKafka.name, Noida.name}
 START_SECONDS = 120.0
@@ -90,10 +91,7 @@ async def start(folder: Path, **settings: object) -> Installation:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "up.out").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("stenolog")),
-            "up",
-            "--port=0",
-            f"--data={folder}",
+            *leashed(str(Path(sys.executable).with_name("stenolog")), "up", "--port=0", f"--data={folder}"),
             env={**os.environ, **variables},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,

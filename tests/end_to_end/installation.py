@@ -23,7 +23,8 @@ from tests.stack.leashed import leashed
 BROKERS = {ApacheKafka.name, Noida.name}
 START_SECONDS = 120.0
 STOP_SECONDS = 45.0
-RESTART_SECONDS = 30.0
+RESTART_SECONDS = 75.0
+"""What `up` itself allows: a pause of 10 s, and a minute until the successor answers."""
 
 
 class Installation:

@@ -16,7 +16,7 @@ from infrastructure.kafka.topics import create_topics
 from schemas.topics import Topics
 from tests.stack import servers
 from tests.stack.needs import Watch, needs_servers
-from tests.stack.spread import ShareScheduling, seconds_of, worker_count
+from tests.stack.spread import ShareScheduling, place_of, worker_count
 
 PARTITION_COUNT = 4
 """Of the topics that the `topics` fixture creates."""
@@ -40,7 +40,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """After everything was shuffled."""
-    items.sort(key=lambda item: -seconds_of(item.nodeid))
+    items.sort(key=lambda item: place_of(item.nodeid))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,9 +18,9 @@ from infrastructure.settings import Settings, to_environment
 from tests.api.rig import PASSWORD, sound
 from tests.projections.running import until
 from tests.stack.servers import Database
+from tests.stack.waiting import END_SECONDS
 
 ROOT = Path(__file__).parents[2]
-STOP_SECONDS_MAX = 10.0
 MIB = 1 << 20
 
 
@@ -118,7 +118,7 @@ async def test_a_store_nobody_can_mean_is_a_wrong_setting(settings: Settings, tm
 async def test_it_ends_cleanly_when_asked_to(settings: Settings, tmp_path: Path) -> None:
     async with served(settings, tmp_path) as server:
         server.process.terminate()
-        async with asyncio.timeout(STOP_SECONDS_MAX):
+        async with asyncio.timeout(END_SECONDS):
             assert await server.process.wait() == 0
 
 
@@ -128,7 +128,7 @@ async def test_it_ends_in_time_while_somebody_uploads_for_ever(settings: Setting
         writer = await begin_upload(server, token)
         await until(lambda: _true(server.spooled()))
         server.process.terminate()
-        async with asyncio.timeout(STOP_SECONDS_MAX):
+        async with asyncio.timeout(END_SECONDS):
             assert await server.process.wait() == 0
         writer.close()
         assert server.spooled() == []
@@ -181,7 +181,7 @@ async def test_an_upload_that_says_it_is_too_long_is_refused_at_once(
     async with served(settings, tmp_path) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.settings.port)
         writer.write(upload_head(await server.logged_in(), length=1 << 40))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(END_SECONDS):
             assert b" 413 " in await reader.readline()
         writer.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack.needs import PLACES, StartedAProcess, needs_servers
-from tests.stack.spread import SECONDS, TOGETHER, seconds_of, share_of, worker_count
+from tests.stack.spread import SECONDS, TOGETHER, place_of, seconds_of, share_of, worker_count
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +25,11 @@ def test_files_that_share_an_installation_are_one_share() -> None:
 def test_a_share_is_as_long_as_its_files_together() -> None:
     assert {seconds_of(f"{file}::test_something") for file in TOGETHER} == {SECONDS[TOGETHER[0]]}
     assert seconds_of("tests/domain/test_quota.py::test_something") == 0
+
+
+def test_long_files_begin_before_the_rest() -> None:
+    places = [place_of(f"{file}::test_something") for file in [*SECONDS, "tests/domain/test_quota.py"]]
+    assert places == sorted(set(places))
 
 
 @pytest.mark.parametrize(("cores", "workers"), [(None, 2), (1, 2), (2, 4), (64, 8)])

@@ -22,6 +22,7 @@ from tests.projections.lives import happened
 from tests.projections.running import until
 from tests.projections.system import System, fresh_system
 from tests.stack.servers import Database
+from tests.stack.waiting import END_SECONDS
 
 ATTEMPT_LEASE_SECONDS = 1.5
 READY_INTERVAL_SECONDS = 0.3
@@ -165,6 +166,6 @@ async def test_a_dispatcher_that_is_told_to_end_does_so_and_gives_the_lead_up(sy
     await until(leads)
     assert process.pid is not None
     os.kill(process.pid, signal.SIGTERM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(END_SECONDS):
         assert await process.wait() == 0
     assert await leader_pids(system) == 0

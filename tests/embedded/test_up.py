@@ -16,6 +16,7 @@ import pytest
 
 from embedded.stack_folder import StackFolder
 from infrastructure.processes import PROCESSES, ROOT
+from tests.stack.leashed import leashed
 from tests.stack.servers import Database
 from tests.stack.waiting import eventually
 
@@ -30,16 +31,7 @@ class Up:
         self._output = folder.path.with_suffix(".out")
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "cli",
-                    "up",
-                    "--port",
-                    "0",
-                    "--data",
-                    str(folder.path),
-                ],
+                leashed(sys.executable, "-m", "cli", "up", "--port", "0", "--data", str(folder.path)),
                 env={**os.environ, "PYTHONPATH": str(ROOT), "STENOLOG_ENGINE": "scripted", **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -18,11 +18,13 @@ from embedded.noida import Noida
 from embedded.stack_folder import Addresses, StackFolder
 from infrastructure.settings import Settings
 from tests.end_to_end.database import Database
+from tests.stack.leashed import leashed
 
 BROKERS = {ApacheKafka.name, Noida.name}
 START_SECONDS = 120.0
 STOP_SECONDS = 45.0
-RESTART_SECONDS = 30.0
+RESTART_SECONDS = 75.0
+"""What `up` itself allows: a pause of 10 s, and a minute until the successor answers."""
 
 
 class Installation:
@@ -90,10 +92,7 @@ async def start(folder: Path, **settings: object) -> Installation:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "up.out").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("stenolog")),
-            "up",
-            "--port=0",
-            f"--data={folder}",
+            *leashed(str(Path(sys.executable).with_name("stenolog")), "up", "--port=0", f"--data={folder}"),
             env={**os.environ, **variables},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,

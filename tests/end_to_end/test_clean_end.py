@@ -16,8 +16,8 @@ from tests.end_to_end.person import Person
 from tests.end_to_end.quiet import until_quiet
 from tests.end_to_end.story import assert_one_story
 from tests.media import write_tone
+from tests.stack.waiting import END_SECONDS
 
-END_SECONDS = 10.0
 FROZEN_SECONDS = 20.0
 """Each process is waited for 12 s and then killed, all at the same time: one after the other takes a minute."""
 SERVERS_SECONDS = 30.0

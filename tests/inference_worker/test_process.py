@@ -34,9 +34,10 @@ from schemas.topics import Topics, headers_of
 from tests.conftest import PARTITION_COUNT
 from tests.inference_worker.assignments import assigned, store_tone, withdrawn
 from tests.infrastructure.kafka.messages import fresh_topics, producing, record
+from tests.stack.leashed import leashed
+from tests.stack.waiting import END_SECONDS
 
 DEADLINE_SECONDS = 60.0
-STOP_SECONDS_MAX = 10.0
 
 Kind = TypeVar("Kind", bound=Report)
 
@@ -98,9 +99,7 @@ async def job(store: FolderObjectStore, tmp_path: Path) -> Job:
 async def worker_process(settings: Settings, temporary: Path) -> AsyncIterator[Process]:
     """Killed at the end, if it has not ended by then."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "inference_worker",
+        *leashed(sys.executable, "-m", "inference_worker"),
         env=child_environment(TMPDIR=str(temporary), **to_environment(settings)),
     )
     try:
@@ -126,7 +125,7 @@ async def at_work(settings: Settings, temporary: Path) -> AsyncIterator[tuple[Pr
 
 
 async def ends(process: Process) -> int:
-    async with asyncio.timeout(STOP_SECONDS_MAX):
+    async with asyncio.timeout(END_SECONDS):
         return await process.wait()
 
 

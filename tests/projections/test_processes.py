@@ -17,6 +17,7 @@ from tests.projections.running import contents, until, until_reached
 from tests.projections.system import PARTITION_COUNT, System, fresh_system
 from tests.projections.telling import told
 from tests.stack.servers import Database
+from tests.stack.waiting import END_SECONDS
 
 LIVES_MIN = 30
 
@@ -126,7 +127,7 @@ async def test_a_projector_that_is_told_to_end_does_so_and_leaves_its_partitions
     await until_reached_now(system)
     assert process.pid is not None
     os.kill(process.pid, signal.SIGTERM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(END_SECONDS):
         assert await process.wait() == 0
     assert await holders(system) == 0
 

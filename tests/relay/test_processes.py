@@ -27,6 +27,7 @@ from tests.infrastructure.kafka.messages import as_shown, fresh_topics, newest_e
 from tests.infrastructure.postgres.database import fresh_database
 from tests.relay.logs import append, grants, relayed
 from tests.stack.servers import Database, Kafka
+from tests.stack.waiting import END_SECONDS
 
 PARTITION_COUNT = 4
 PARTITIONS = range(PARTITION_COUNT)
@@ -282,7 +283,7 @@ async def test_a_relay_that_is_told_to_end_does_so_and_leaves_its_partitions_to_
         await until_relayed_more(settings, 0)
         assert process.pid is not None
         os.kill(process.pid, signal.SIGTERM)
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(END_SECONDS):
             assert await process.wait() == 0
     assert await lease_counts(pool) == {}
 

@@ -13,6 +13,7 @@ PLACES: Final = (
     "tests/cli/test_main.py",
     "tests/embedded/test_accounts.py",
     "tests/embedded/test_brokers.py",
+    "tests/embedded/test_leashed.py",
     "tests/embedded/test_leftovers.py",
     "tests/embedded/test_ports.py",
     "tests/embedded/test_postgres.py",

@@ -1,7 +1,7 @@
 """How one run is spread over several workers: what shares a costly fixture stays together, the longest goes first."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
@@ -18,15 +18,15 @@ TOGETHER: Final = (
 SECONDS: Final[Mapping[str, int]] = {
     "tests/end_to_end/test_kill.py": 220,
     "tests/end_to_end/test_clean_end.py": 170,
-    "tests/chaos/test_chaos.py": 150,
-    "tests/end_to_end/test_main_path.py": 130,
     "tests/inference_worker/test_outage.py": 100,
     "tests/relay/test_outages.py": 90,
     "tests/relay/test_processes.py": 65,
+    "tests/api/test_process.py": 40,
+    "tests/chaos/test_chaos.py": 150,
+    "tests/end_to_end/test_main_path.py": 130,
     "tests/embedded/test_up.py": 55,
     "tests/relay/test_wiped_disk.py": 45,
     "tests/guarantees/test_followers.py": 43,
-    "tests/api/test_process.py": 40,
     "tests/inference_worker/test_worker.py": 33,
     "tests/inference_worker/test_engines.py": 32,
     "tests/inference_worker/test_process.py": 30,
@@ -45,7 +45,11 @@ SECONDS: Final[Mapping[str, int]] = {
     "tests/infrastructure/media/test_decode.py": 12,
     "tests/infrastructure/object_store/test_patient.py": 11,
 }
-"""What the longest files took with four workers on two busy cores; the rest takes less than ten seconds each."""
+"""What the longest files took with four workers on two busy cores, in the order in which they begin.
+
+The longest first, but not all whole installations at the same time. The rest takes less than ten seconds each.
+"""
+_ORDER: Final = {share: place for place, share in enumerate(SECONDS)}
 
 
 def share_of(nodeid: str) -> str:
@@ -59,12 +63,28 @@ def seconds_of(nodeid: str) -> int:
     return SECONDS.get(share_of(nodeid), 0)
 
 
+def place_of(nodeid: str) -> int:
+    """Of the share a test belongs to, in the order in which they begin."""
+    return _ORDER.get(share_of(nodeid), len(_ORDER))
+
+
 def worker_count(cores: int | None) -> int:
     return min(WORKERS_PER_CORE * (cores or 1), WORKERS_MAX)
 
 
 class ShareScheduling(LoadScopeScheduling):  # type: ignore[misc]  # mypy is not shown the library's types
-    """Hands out whole shares, in the order in which their tests were collected."""
+    """Hands out whole shares, in the order in which their tests were collected, and says so of the long ones.
+
+    All workers begin with long ones, and without a word nothing would be seen of them for minutes.
+    """
+
+    def _assign_work_unit(self, node: Any) -> None:
+        share, tests = next(iter(self.workqueue.items()))
+        if seconds := seconds_of(next(iter(tests))):
+            terminal = self.config.pluginmanager.getplugin("terminalreporter")
+            terminal.ensure_newline()
+            terminal.write_line(f"{node.gateway.id}: {share}, {len(tests)} tests, about {seconds} s")
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         return share_of(nodeid)

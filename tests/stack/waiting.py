@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 
 POLL_SECONDS = 0.02
+END_SECONDS = 30.0
+"""For a process that was told to end, on a busy machine: what it must not wait for lasts longer, or for ever."""
 
 
 async def eventually(satisfied: Callable[[], bool], what: str, deadline_seconds: float = 20.0) -> None:

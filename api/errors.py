@@ -23,7 +23,7 @@ from api.tokens import NotAuthenticated
 from commands.turns import TooManyAtOnce
 from domain import errors
 from domain.errors import Rejection
-from domain.ports import ObjectStoreUnavailable
+from domain.ports import EventStoreUnavailable, ObjectStoreUnavailable
 from infrastructure.disk import is_full
 from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
 from infrastructure.telemetry.fingerprints import fingerprint_of
@@ -213,6 +213,7 @@ def report_unexpected(problem: Exception, request_id: UUID) -> None:
 
 _UNAVAILABLE: Final = (
     DatabaseProblem,
+    EventStoreUnavailable,
     ObjectStoreUnavailable,
     TimeoutError,
     ConnectionError,

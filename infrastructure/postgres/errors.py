@@ -76,5 +76,5 @@ TRANSIENT: Final = (
 
 The last two are what the recorder makes of the others."""
 
-OUTAGES: Final = (*TRANSIENT, DatabaseUnavailable)
+OUTAGES: Final = (*TRANSIENT, EventStoreUnavailable)
 """The same work may succeed later although nothing about it changes."""

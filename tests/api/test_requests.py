@@ -11,6 +11,7 @@ import pytest
 
 from commands.turns import TooManyAtOnce
 from domain.log import StreamHead, StreamTail
+from domain.ports import EventStoreUnavailable
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.postgres.errors import DatabaseUnavailable
 from tests.api.rig import Installation, Person
@@ -168,8 +169,11 @@ async def test_an_object_store_out_of_reach_asks_to_come_back(
     assert (await anna.uploads()).status_code == 201
 
 
-async def test_a_database_out_of_reach_asks_to_come_back(installation: Installation, anna: Person) -> None:
-    answer = await request_on_broken_log(installation, anna, DatabaseUnavailable("no answer"))
+@pytest.mark.parametrize("problem", [DatabaseUnavailable("no answer"), EventStoreUnavailable("ending")])
+async def test_a_database_out_of_reach_asks_to_come_back(
+    installation: Installation, anna: Person, problem: Exception
+) -> None:
+    answer = await request_on_broken_log(installation, anna, problem)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"] == "2"
 

@@ -1,7 +1,9 @@
 """The API as a process of its own: `python -m api`."""
 
 import asyncio
+import contextlib
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +15,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from api.server import raise_descriptor_limit
 from embedded.ports import free_port
 from infrastructure.settings import Settings, to_environment
 from tests.api.rig import PASSWORD, sound
@@ -205,3 +208,34 @@ def upload_head(token: str, length: int) -> bytes:
 
 async def _true(value: object) -> bool:
     return bool(value)
+
+
+@pytest.mark.slow
+async def test_five_thousand_idle_connections_change_nothing_for_others(
+    settings: Settings, tmp_path: Path
+) -> None:
+    raise_descriptor_limit()
+    async with served(settings, tmp_path) as server, server.client(await server.logged_in()) as client:
+        assert (await client.get("/files")).status_code == 200
+        memory_bytes = server.memory_bytes_max()
+        idle = [await silent_connection(server, half=number % 2 == 0) for number in range(5_000)]
+        try:
+            answers = [await client.get("/files") for _ in range(50)]
+            answers.append(await client.post("/files/upload", files={"file": ("short.wav", sound())}))
+            async with server.client() as newcomer:
+                answers.append(await newcomer.get("/health/live"))
+        finally:
+            for each in idle:
+                each.close()
+        assert {answer.status_code for answer in answers} == {200, 201}
+        assert server.memory_bytes_max() - memory_bytes < 128 * MIB
+
+
+async def silent_connection(server: Served, *, half: bool) -> socket.socket:
+    each = socket.socket()
+    each.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(each, ("127.0.0.1", server.settings.port))
+    if half:
+        with contextlib.suppress(ConnectionError):
+            each.send(b"GET /v1/fil")
+    return each

@@ -1,5 +1,6 @@
 """Free TCP ports on the loopback interface, each given to one process at a time."""
 
+import atexit
 import errno
 import random
 import socket
@@ -67,6 +68,13 @@ def _claim(port: int) -> bool:
         return False
     _claims[port] = claim
     return True
+
+
+@atexit.register
+def _let_go() -> None:
+    """The system does it too, but Python would complain of sockets that nobody closed."""
+    for claim in _claims.values():
+        claim.close()
 
 
 def require_free(port: int, host: str = LOOPBACK) -> int:

@@ -84,7 +84,7 @@ class StateCache:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StreamState:
     """A stream as the decisions before left it: its version and state, stored or about to be."""
 
     version: int
@@ -94,13 +94,13 @@ class Standing:
 class Streams:
     """The streams as one command finds them; what it decides is collected here, and applies to what it decides next."""
 
-    def __init__(self, found: Mapping[str, Standing]) -> None:
+    def __init__(self, found: Mapping[str, StreamState]) -> None:
         self._found = found
-        self._left: dict[str, Standing] = {}
+        self._left: dict[str, StreamState] = {}
         self._decided: dict[str, list[Any]] = {}
 
     def state(self, decider: Decider[Command, State, Event], identity: UUID) -> State:
-        state: State = self._standing(decider.stream_id(identity)).state
+        state: State = self._state_of(decider.stream_id(identity)).state
         return state
 
     def decide(
@@ -108,16 +108,16 @@ class Streams:
     ) -> Sequence[Event]:
         """The events of this command, which are to be appended; raises the decider's Rejection."""
         stream_id = decider.stream_id(identity)
-        standing = self._standing(stream_id)
-        events = decider.decide(command, standing.state)
+        found = self._state_of(stream_id)
+        events = decider.decide(command, found.state)
         if events:
             self._decided.setdefault(stream_id, []).extend(events)
-            state = decider.fold(events, standing.state)
-            self._left[stream_id] = Standing(standing.version + len(events), state)
+            state = decider.fold(events, found.state)
+            self._left[stream_id] = StreamState(found.version + len(events), state)
         return events
 
     @property
-    def left(self) -> Mapping[str, Standing]:
+    def left(self) -> Mapping[str, StreamState]:
         """The streams that were changed, as the next command finds them."""
         return self._left
 
@@ -132,5 +132,5 @@ class Streams:
             for stream_id, events in self._decided.items()
         ]
 
-    def _standing(self, stream_id: str) -> Standing:
+    def _state_of(self, stream_id: str) -> StreamState:
         return self._left.get(stream_id) or self._found[stream_id]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from commands.streams import Standing, StateCache, Streams, Subject
+from commands.streams import StateCache, Streams, StreamState, Subject
 from domain.log import Address, Decision, Provenance, VersionConflict
 from domain.ports import EventStore, EventStoreUnavailable
 
@@ -50,7 +50,7 @@ class Chain:
     """What a turn decides: every decision stands on those before it, and they are appended together or not at all."""
 
     owner_id: UUID
-    states: dict[str, Standing]
+    states: dict[str, StreamState]
     decisions: list[Decision] = field(default_factory=list)
     decided: list[Waiting] = field(default_factory=list)
     unsure: list[tuple[Waiting, Exception | None]] = field(default_factory=list)
@@ -161,7 +161,9 @@ class Turns:
 
     async def _decide(self, store: EventStore, owner_id: UUID, turn: Sequence[Waiting]) -> None:
         known = await self._states.read(store, [subject for each in turn for subject in each.about])
-        states = {stream_id: Standing(each.head.version, each.state) for stream_id, each in known.items()}
+        states = {
+            stream_id: StreamState(each.head.version, each.state) for stream_id, each in known.items()
+        }
         chain = Chain(owner_id, states)
         for waiting in turn:
             if (

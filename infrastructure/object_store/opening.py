@@ -11,7 +11,6 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
-from botocore.exceptions import ClientError
 
 from domain.ports import ObjectStore, ObjectStoreUnavailable
 from infrastructure.disk import is_full
@@ -138,7 +137,4 @@ async def _created(store: S3ObjectStore, region: str | None) -> AsyncIterator[No
 
 
 async def _create_later(store: S3ObjectStore, region: str | None) -> None:
-    try:
-        await sit_out(lambda: store.create_bucket(region), _ENDLESS)
-    except ClientError:
-        logger.exception("the bucket cannot be made")
+    await sit_out(lambda: store.create_bucket(region), _ENDLESS)

@@ -45,8 +45,8 @@ _OUTAGES: Final = (
 )
 _NO_CREDENTIALS: Final = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
 _REFUSED: Final = (401, 403)
-_BUSY: Final = 429
-_SERVER_ERRORS: Final = 500
+_EXPIRED: Final = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
+"""Credentials that do for a while are refused with a 400."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,14 +70,14 @@ class S3ObjectStore:
         self._part_bytes = part_bytes
 
     async def create_bucket(self, region: str | None) -> None:
-        """A bucket that is there is fine. Raises ClientError or ObjectStoreUnavailable."""
+        """A bucket that is there is fine. Raises ObjectStoreUnavailable."""
         constraint = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region else {}
-        try:
-            with _answers(self._bucket):
+        with _answers(self._bucket):
+            try:
                 await self._client.create_bucket(Bucket=self._bucket, **constraint)
-        except ClientError as problem:
-            if problem.response["Error"]["Code"] not in _CREATED_BEFORE:
-                raise
+            except ClientError as problem:
+                if problem.response["Error"]["Code"] not in _CREATED_BEFORE:
+                    raise
 
     async def try_credentials(self) -> None:
         """Writes an object and deletes it. Raises CredentialsRefused, or ObjectStoreUnavailable.
@@ -208,17 +208,20 @@ def _answers(key: str) -> Iterator[None]:
     try:
         yield
     except ClientError as problem:
-        if problem.response["Error"]["Code"] in _MISSING:
-            raise ObjectMissing(key) from problem
-        if problem.response["Error"]["Code"] == _NO_BUCKET:
-            raise ObjectStoreUnavailable("the bucket is not there") from problem
-        status = problem.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status in _REFUSED:
-            raise CredentialsRefused(problem.response["Error"]["Code"]) from problem
-        if status == _BUSY or status >= _SERVER_ERRORS:
-            raise ObjectStoreUnavailable(f"the bucket's server answers {status}") from problem
-        raise
+        raise _meaning(problem, key) from problem
     except _NO_CREDENTIALS as problem:
         raise CredentialsRefused(str(problem)) from problem
     except _OUTAGES as problem:
         raise ObjectStoreUnavailable(f"no answer from the bucket's server: {problem!r}") from problem
+
+
+def _meaning(problem: ClientError, key: str) -> Exception:
+    """What we did not foresee is not the caller's doing either: a server may be busy with a 400, a 409 or a 429."""
+    code, status = problem.response["Error"]["Code"], problem.response["ResponseMetadata"]["HTTPStatusCode"]
+    if code in _MISSING:
+        return ObjectMissing(key)
+    if code == _NO_BUCKET:
+        return ObjectStoreUnavailable("the bucket is not there")
+    if status in _REFUSED or code in _EXPIRED:
+        return CredentialsRefused(code)
+    return ObjectStoreUnavailable(f"the bucket's server answers {status}, {code}")

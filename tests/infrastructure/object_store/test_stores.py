@@ -87,8 +87,8 @@ class Losing:
         await self._client.abort_multipart_upload(**named)
 
 
-def refusal(status: int) -> ClientError:
-    answer = {"Error": {"Code": "Odd"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+def refusal(status: int, code: str = "Odd") -> ClientError:
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(answer, "UploadPart")
 
 
@@ -98,6 +98,9 @@ def refusal(status: int) -> ClientError:
         (EndpointConnectionError(endpoint_url="http://gone"), ObjectStoreUnavailable),
         (refusal(503), ObjectStoreUnavailable),
         (refusal(429), ObjectStoreUnavailable),
+        (refusal(400, "RequestTimeout"), ObjectStoreUnavailable),
+        (refusal(404, "NoSuchUpload"), ObjectStoreUnavailable),
+        (refusal(400, "ExpiredToken"), CredentialsRefused),
         (refusal(403), CredentialsRefused),
         (refusal(401), CredentialsRefused),
         (ClientPayloadError("cut off"), ObjectStoreUnavailable),

@@ -96,7 +96,7 @@ async def test_patience_ends(away: AwayStore) -> None:
     away.failures = inf
     with pytest.raises(ObjectStoreUnavailable):
         await PatientObjectStore(away, SHORT).get(KEY)
-    assert away.failed > 2
+    assert away.failed >= 2  # how often beyond that, a busy machine decides
 
 
 async def test_who_waits_can_be_cancelled(away: AwayStore) -> None:

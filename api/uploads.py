@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Final
@@ -57,7 +57,13 @@ async def receive(
         yield await _Receiver(folder / "upload", bytes_max, share).receive(request, boundary)
     finally:
         # Files of gigabytes take a moment to delete.
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder))
+        await asyncio.shield(asyncio.to_thread(_remove, folder))
+
+
+def _remove(folder: Path) -> None:
+    """A process that ends removes its whole spool, perhaps before its last upload has noticed."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
 
 
 def _boundary_of(request: Request[Any, Any, Any]) -> str:

@@ -13,7 +13,10 @@ from commands.streams import StateCache, Streams, StreamState, Subject
 from domain.log import Address, Decision, Provenance, VersionConflict
 from domain.ports import EventStore, EventStoreUnavailable
 
-DEADLINE_SECONDS: Final = 5.0
+CONFLICT_SECONDS_MAX: Final = 5.0
+"""For being decided again and again, since other processes were first."""
+LINE_SECONDS_MAX: Final = 20.0
+"""For waiting in line: more than a full line takes on a machine that is busy, and less than clients wait."""
 PAUSE_SECONDS_MAX: Final = 0.005
 TURN_COMMANDS_MAX: Final = 64
 WAITING_MAX: Final = 1_000
@@ -80,18 +83,20 @@ class Turns:
     A turn takes what waits, up to TURN_COMMANDS_MAX: it reads all streams in one round trip, decides one command
     after the other, and appends what they decided as one chain. So the rate of one owner's commands does not hang
     on round trips, and among themselves they never conflict. Other processes may be first: then all is read and
-    decided again, until a command's deadline.
+    decided again, for CONFLICT_SECONDS_MAX from the first time on.
     """
 
     def __init__(
         self,
         states: StateCache,
         *,
-        deadline_seconds: float = DEADLINE_SECONDS,
+        conflict_seconds_max: float = CONFLICT_SECONDS_MAX,
+        line_seconds_max: float = LINE_SECONDS_MAX,
         waiting_max: int = WAITING_MAX,
     ) -> None:
         self._states = states
-        self._deadline_seconds = deadline_seconds
+        self._conflict_seconds_max = conflict_seconds_max
+        self._line_seconds_max = line_seconds_max
         self._waiting_max = waiting_max
         self._lines: dict[UUID, deque[Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,7 +114,7 @@ class Turns:
         line = self._lines.get(owner_id)
         if line is not None and len(line) >= self._waiting_max:
             raise TooManyAtOnce
-        deadline = loop.time() + self._deadline_seconds
+        deadline = loop.time() + self._line_seconds_max
         waiting = Waiting(about, decide, provenance, deadline, loop.create_future())
         if line is None:
             line = self._lines[owner_id] = deque()
@@ -145,6 +150,7 @@ class Turns:
             await self._decide(store, owner_id, turn)
         except VersionConflict:
             # What is known of the streams stays: it is held against the log whenever it is read on.
+            self._hurry(turn)
             _put_back(turn, line)
             # Jitter, so that rivals do not meet again at once; short, or who lost would lose again.
             await asyncio.sleep(random.uniform(0, PAUSE_SECONDS_MAX))  # noqa: S311
@@ -158,6 +164,12 @@ class Turns:
             for waiting in turn:
                 waiting.is_alone = True
             _put_back(turn, line)
+
+    def _hurry(self, turn: Sequence[Waiting]) -> None:
+        """From its first conflict on a command has less time."""
+        until = asyncio.get_running_loop().time() + self._conflict_seconds_max
+        for waiting in turn:
+            waiting.deadline = min(waiting.deadline, until)
 
     async def _decide(self, store: EventStore, owner_id: UUID, turn: Sequence[Waiting]) -> None:
         known = await self._states.read(store, [subject for each in turn for subject in each.about])

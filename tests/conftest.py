@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from infrastructure.kafka.topics import create_topics
 from schemas.topics import Topics
@@ -21,6 +23,10 @@ from tests.stack.spread import ShareScheduling, place_of, worker_count
 PARTITION_COUNT = 4
 """Of the topics that the `topics` fixture creates."""
 watch = Watch()
+
+# How long examples take says more about what else the machine does than about them.
+hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("busy")
 
 
 def pytest_xdist_auto_num_workers() -> int:

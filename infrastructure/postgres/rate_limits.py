@@ -48,13 +48,14 @@ class PostgresRateLimit:
 
     async def _count(self, digest: bytes, limit: int, window_seconds: int) -> float:
         await self._purge_now_and_then()
-        wait_seconds = await retried(
-            lambda: self._pool.fetchval(
-                _SQL["allow"], digest, window_seconds / limit, float(window_seconds)
-            ),
-            DEADLINE_SECONDS,
-        )
-        return float(wait_seconds or 0)
+        arguments = digest, window_seconds / limit, float(window_seconds)
+        wait_seconds: float | None = None
+        while wait_seconds is None:
+            # No answer: refused because of a row that was not there yet when the statement began.
+            wait_seconds = await retried(
+                lambda: self._pool.fetchval(_SQL["allow"], *arguments), DEADLINE_SECONDS
+            )
+        return wait_seconds
 
     async def _purge_now_and_then(self) -> None:
         self._calls += 1

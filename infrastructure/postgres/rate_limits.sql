@@ -1,5 +1,6 @@
 -- name: allow
--- $2 seconds refill one attempt, $3 refill all. Answers the seconds to wait, 0 when the attempt is allowed.
+-- $2 seconds refill one attempt, $3 refill all. Answers the seconds to wait, 0 when the attempt is allowed; nothing when
+-- it is refused because of a row that somebody wrote meanwhile for the first time: ask again.
 with allowed as (
     insert into rate_limits as known (key, full_at)
     values ($1, clock_timestamp() + make_interval(secs => $2))

@@ -182,8 +182,9 @@ async def test_an_upload_that_says_it_is_too_long_is_refused_at_once(
     settings: Settings, tmp_path: Path
 ) -> None:
     async with served(settings, tmp_path) as server:
+        token = await server.logged_in()
         reader, writer = await asyncio.open_connection("127.0.0.1", server.settings.port)
-        writer.write(upload_head(await server.logged_in(), length=1 << 40))
+        writer.write(upload_head(token, length=1 << 40))
         async with asyncio.timeout(END_SECONDS):
             assert b" 413 " in await reader.readline()
         writer.close()

@@ -167,7 +167,7 @@ async def test_a_conflict_that_does_not_end_is_given_up_at_the_deadline() -> Non
             raise VersionConflict(STREAM, 1)
 
     store = Contended()
-    anna = Reservations(store, Turns(StateCache(), deadline_seconds=0.3))
+    anna = Reservations(store, Turns(StateCache(), conflict_seconds_max=0.3))
     grant = GrantQuota(user_id=ANNA, grant_id=uuid4(), minutes=1, granted_at=NOON)
     answers = await many(lambda: anna.decide(lambda streams: streams.decide(QUOTA, ANNA, grant)), 3)
     assert count(answers, TooManyAtOnce) == 3
@@ -179,7 +179,7 @@ async def test_who_waits_in_line_is_told_at_the_deadline_although_the_turn_befor
     await happened(store, STREAM, granted(60))
     hangs = asyncio.Event()
     store.before_appends.append(hangs.wait)  # type: ignore[arg-type]  # what it returns does not matter
-    anna = Reservations(store, Turns(StateCache(), deadline_seconds=0.1))
+    anna = Reservations(store, Turns(StateCache(), line_seconds_max=0.1))
     async with asyncio.timeout(PATIENCE_SECONDS):
         first = asyncio.create_task(anna.reserve())
         while not store.chains[1:]:

@@ -1,6 +1,7 @@
 """Rate limits: so many attempts at once, then one at a time, counted over all processes."""
 
 import asyncio
+from hashlib import sha256
 
 import pytest
 
@@ -68,6 +69,25 @@ async def test_processes_that_count_at_the_same_time_allow_no_more(pool: Pool) -
         *(process.allow("anna", 7, HOUR) for process in processes for _ in range(10))
     )
     assert waits.count(0) == 7
+
+
+async def test_who_is_refused_by_a_row_that_was_written_meanwhile_is_refused(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.execute(
+                "insert into rate_limits (key, full_at) values ($1, clock_timestamp() + interval '1 hour')",
+                sha256(b"meanwhile").digest(),
+            )
+            trying = asyncio.create_task(PostgresRateLimit(pool).allow("meanwhile", 1, HOUR))
+            await _until_somebody_waits(pool)
+        assert await trying > 0
+
+
+async def _until_somebody_waits(pool: Pool) -> None:
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while not await pool.fetchval(waiting):
+            await asyncio.sleep(0.01)
 
 
 async def test_no_key_is_stored_in_the_clear(pool: Pool) -> None:

@@ -54,13 +54,13 @@ with running as (
     order by u.finish_seconds, u.arrival
     limit 64
 ), busy as (
+    -- Whether they wait is asked outside: inside, the index of those who wait would do as well, read from its beginning.
     select r.user_id, r.jobs as running, w.finish_seconds, w.arrival
     from running r
     cross join lateral (
-        select u.finish_seconds, u.arrival from dispatch_users u
-        where u.user_id = r.user_id and u.waiting > 0
-        limit 1
+        select u.finish_seconds, u.arrival, u.waiting from dispatch_users u where u.user_id = r.user_id limit 1
     ) w
+    where w.waiting > 0
     order by r.jobs, w.finish_seconds, w.arrival
     limit 64
 )

@@ -1,5 +1,6 @@
 """Whether the user of a good token is still one: a token outlives an erased account, and a database that was made anew."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -27,23 +28,47 @@ class KnownUsers:
         self._look = look
         self._clock = clock
         self._seen_at: OrderedDict[UUID, float] = OrderedDict()
+        self._looks: dict[UUID, asyncio.Task[bool]] = {}
 
     async def knows(self, user_id: UUID) -> bool:
         """Raises DatabaseProblem when it has to look and cannot."""
         seen_at = self._seen_at.get(user_id)
         if seen_at is not None and self._clock() - seen_at < KNOWN_SECONDS:
             return True
-        self.forget(user_id)
-        if not await self._look(user_id):
-            return False
+        looking = self._looks.get(user_id)
+        if looking is None:
+            looking = self._looks[user_id] = asyncio.create_task(self._find(user_id), name="known user")
+            looking.add_done_callback(_retrieved)
+        return await asyncio.shield(looking)
+
+    async def _find(self, user_id: UUID) -> bool:
+        """One look for all who ask about the same user meanwhile: hundreds of looks would wait for one another."""
+        this = asyncio.current_task()
+        try:
+            found = await self._look(user_id)
+            if found and self._looks.get(user_id) is this:
+                self._remember(user_id)
+            return found
+        finally:
+            if self._looks.get(user_id) is this:
+                del self._looks[user_id]
+
+    def _remember(self, user_id: UUID) -> None:
         self._seen_at[user_id] = self._clock()
+        self._seen_at.move_to_end(user_id)
         if len(self._seen_at) > KNOWN_USERS_MAX:
             self._seen_at.popitem(last=False)
-        return True
 
     def forget(self, user_id: UUID) -> None:
-        """So that the next request looks anew."""
+        """So that the next request looks anew, and what is being looked up now is not remembered."""
         self._seen_at.pop(user_id, None)
+        self._looks.pop(user_id, None)
+
+
+def _retrieved(looking: "asyncio.Task[bool]") -> None:
+    """Whoever asked may have gone; then nobody needs to hear what went wrong."""
+    if not looking.cancelled():
+        looking.exception()
 
 
 def look_in(read_models: Pool, store: EventStore) -> Look:

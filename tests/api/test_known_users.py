@@ -1,5 +1,6 @@
 """Whether a token's user is still one, looked up now and then."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 from api.known_users import KNOWN_SECONDS, KNOWN_USERS_MAX, KnownUsers
@@ -59,3 +60,21 @@ async def test_only_so_many_are_remembered() -> None:
     assert users.looked_up == []
     await users.known.knows(crowd[0])
     assert users.looked_up == [crowd[0]]
+
+
+async def test_a_crowd_of_one_user_is_looked_up_once() -> None:
+    looks: list[UUID] = []
+    answered = asyncio.Event()
+
+    async def look(user_id: UUID) -> bool:
+        looks.append(user_id)
+        await answered.wait()
+        return True
+
+    known = KnownUsers(look)
+    crowd = [asyncio.create_task(known.knows(UUID(int=1))) for _ in range(100)]
+    await asyncio.sleep(0)
+    crowd.pop().cancel()
+    answered.set()
+    assert all(await asyncio.gather(*crowd))
+    assert len(looks) == 1

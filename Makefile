@@ -31,7 +31,7 @@ test: $(INSTALLED) ## run every test; WORKERS=1 one after the other; STACK=conta
 	@STACK=$(STACK) $(VENV)/bin/python -m pytest -n $(or $(WORKERS),auto) $(TESTS)
 
 test-fast: $(INSTALLED) ## run the tests that need no servers and no processes: half a minute
-	@$(VENV)/bin/python -m pytest -m "not servers" $(TESTS)
+	@$(VENV)/bin/python -m pytest -n $(or $(WORKERS),3) -m "not servers" $(TESTS)
 
 chaos: $(INSTALLED) ## load and faults, then the oracle; MINUTES=30 SEED=7 FAULTS=900 CROWD=100 IDLE=1000 BROKER=noida
 	@$(VENV)/bin/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(BROKER),--broker $(BROKER)) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(CROWD),--crowd $(CROWD)) $(if $(IDLE),--idle $(IDLE))

@@ -7,7 +7,6 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from api.consistency import settle
-from api.database import reading
 from api.errors import problems
 from api.parts import Parts
 from api.requests import AnonymousRequest, Caller, provenance_of
@@ -87,7 +86,7 @@ def _possible_email(text: str) -> str | None:
 
 
 async def _user(parts: Parts, user_id: UUID) -> UserBody:
-    async with reading(parts.read_models) as connection:
+    async with parts.reading() as connection:
         row = await users.find(connection, user_id)
     if row is None:
         return await _user_of_log(parts, user_id)

@@ -27,6 +27,7 @@ from api import (
 from api.attempts import Attempts
 from api.border import Api, add_headers
 from api.cross_origin import origins_of
+from api.database import reading
 from api.known_users import KnownUsers, look_in
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords
@@ -72,6 +73,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         _spool() as spool,
     ):
         clock = SystemClock()
+        ask = partial(reading, pool, settings.query_seconds)
         disks = _disks(settings, spool)
         yield Parts(
             settings=settings,
@@ -84,10 +86,11 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             ),
             proxies=proxies,
             read_models=pool,
+            reading=ask,
             progress=progress,
             passwords=Passwords(),
             tokens=Tokens(settings.jwt_secret, settings.token_lifetime_seconds, clock),
-            known_users=KnownUsers(look_in(pool, store)),
+            known_users=KnownUsers(look_in(ask, store)),
             texts=TranscriptTexts(objects),
             probe=_probe_of(settings),
             spool=spool,

@@ -143,7 +143,7 @@ class Crowd:
         return True
 
     def sweep(self) -> None:
-        """Ends whoever has overstayed. To be called about every second."""
+        """Ends whoever has overstayed; costs nothing while nobody has, and is to be called several times a second."""
         allowed = {
             Phase.HEAD: self._limits.head_seconds,
             Phase.DRAINING: self._limits.drain_seconds,

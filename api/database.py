@@ -1,10 +1,10 @@
 """Queries of the API: each with a deadline, and only on a database that has what this version needs."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 
@@ -17,20 +17,23 @@ from projections import checkpoints
 from projections.models import READ_MODELS
 from projections.projection import versions_of
 
-READ_SECONDS_MAX: Final = 3.0
-"""For a query of a client, the wait for a connection included. A silent line takes a second more to give up."""
+Reading: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
+"""Gives a connection to ask a read model over. Raises DatabaseUnavailable when that takes too long."""
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
 @asynccontextmanager
-async def reading(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection to ask a read model over. Raises DatabaseUnavailable at READ_SECONDS_MAX."""
+async def reading(pool: Pool, seconds: float) -> AsyncIterator[Connection]:
+    """A connection to ask a read model over. Raises DatabaseUnavailable after `seconds`.
+
+    The wait for the connection is part of them; a line that is silent takes a second more to be given up.
+    """
     try:
-        async with asyncio.timeout(READ_SECONDS_MAX), pool.acquire() as connection:
+        async with asyncio.timeout(seconds), pool.acquire() as connection:
             yield connection
     except TimeoutError as problem:
-        raise DatabaseUnavailable(f"no answer to a query within {READ_SECONDS_MAX:g} s") from problem
+        raise DatabaseUnavailable(f"no answer to a query within {seconds:g} s") from problem
 
 
 async def look_at_database(pool: Pool) -> str:

@@ -7,7 +7,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from api.consistency import settle
-from api.database import reading
 from api.errors import problems
 from api.openapi import UploadOperation
 from api.paging import LIMIT_DEFAULT, CursorText, Limit, cursor_of, page
@@ -72,7 +71,7 @@ async def list_files(
     cursor: CursorText = None,
 ) -> Response[list[FileBody]]:
     """Your recordings, newest first."""
-    async with reading(parts.read_models) as connection:
+    async with parts.reading() as connection:
         found = await files.list_of_user(connection, caller.user_id, limit + 1, cursor_of(cursor))
     return page("/v1/files", found, limit, _body)
 
@@ -81,7 +80,7 @@ async def list_files(
 async def get_file(
     file_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> FileBody:
-    async with reading(parts.read_models) as connection:
+    async with parts.reading() as connection:
         file = await files.find(connection, file_id)
     if file is None:
         raise FileNotFound(file_id)

@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
-from api.database import reading
+from api.database import Reading
 from commands.execution import load
 from domain.ports import EventStore
 from domain.user import USER
-from infrastructure.postgres.pool import Pool
 from projections import users
 
 KNOWN_SECONDS: Final = 60.0
@@ -71,11 +70,11 @@ def _retrieved(looking: "asyncio.Task[bool]") -> None:
         looking.exception()
 
 
-def look_in(read_models: Pool, store: EventStore) -> Look:
+def look_in(reading: Reading, store: EventStore) -> Look:
     """In the read models, and for somebody whom they do not know yet in the log."""
 
     async def look(user_id: UUID) -> bool:
-        async with reading(read_models) as connection:
+        async with reading() as connection:
             if await users.find(connection, user_id) is not None:
                 return True
         return (await load(store, USER, user_id)).state.user_id is not None

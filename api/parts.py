@@ -11,6 +11,7 @@ from prometheus_client.core import Metric as Family
 
 from api.attempts import Attempts
 from api.consistency import ReadModelProgress
+from api.database import Reading
 from api.health import Health
 from api.kept import Kept
 from api.known_users import KnownUsers
@@ -40,6 +41,7 @@ class Parts:
     attempts: Attempts
     proxies: TrustedProxies
     read_models: Pool
+    reading: Reading
     progress: ReadModelProgress
     passwords: Passwords
     tokens: Tokens

@@ -3,7 +3,6 @@
 from litestar import get
 from litestar.di import NamedDependency
 
-from api.database import reading
 from api.errors import problems
 from api.parts import Parts
 from api.requests import Caller
@@ -16,7 +15,7 @@ from schemas.bodies import QuotaBody
 @get("/user/quota", responses=problems(401), tags=["quota"])
 async def get_quota(caller: NamedDependency[Caller], parts: NamedDependency[Parts]) -> QuotaBody:
     """Minutes left, held for what is being transcribed, and spent."""
-    async with reading(parts.read_models) as connection:
+    async with parts.reading() as connection:
         row = await quota.find(connection, caller.user_id)
     if row is None:
         return await _of_log(parts, caller)

@@ -22,8 +22,6 @@ HANDSHAKE_SECONDS_MAX: Final = 10.0
 DESCRIPTORS_MAX: Final = 65_536
 DESCRIPTORS_KEPT: Final = 512
 """For everything that is no client: the database, files, children."""
-_TICKS_PER_SECOND: Final = 10
-"""Of uvicorn's main loop."""
 
 Application: TypeAlias = Callable[..., Any]
 """As ASGI has it; the frameworks and servers have each their own types for it."""
@@ -79,8 +77,7 @@ class Server(uvicorn.Server):
         return Connection(self.config, self._state, self.lifespan.state)
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % _TICKS_PER_SECOND == 0:
-            self._state.crowd.sweep()
+        self._state.crowd.sweep()
         return await super().on_tick(counter)
 
 

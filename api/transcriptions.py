@@ -9,7 +9,6 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, UnsetType
 
 from api.consistency import settle
-from api.database import reading
 from api.errors import problems
 from api.paging import LIMIT_DEFAULT, CursorText, Limit, cursor_of, page
 from api.parts import Parts
@@ -93,7 +92,7 @@ async def list_transcriptions(
     cursor: CursorText = None,
 ) -> Response[list[TranscriptionSummary]]:
     """Your transcriptions, newest first."""
-    async with reading(parts.read_models) as connection:
+    async with parts.reading() as connection:
         found = await transcriptions.list_of_user(connection, caller.user_id, limit + 1, cursor_of(cursor))
     return page("/v1/transcriptions", found, limit, _summary)
 
@@ -126,7 +125,7 @@ async def _text_of(view: TranscriptionView, parts: Parts) -> str | UnsetType:
 
 async def find_owned(parts: Parts, transcription_id: UUID, user_id: UUID) -> TranscriptionView:
     """Raises TranscriptionNotFound or NotOwner."""
-    async with reading(parts.read_models) as connection:
+    async with parts.reading() as connection:
         view = await transcriptions.find(connection, transcription_id)
     if view is None:
         raise TranscriptionNotFound(transcription_id)

@@ -15,7 +15,6 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
 from api.consistency import settle
-from api.database import reading
 from api.errors import problems
 from api.parts import Parts
 from api.requests import AuthenticatedRequest, Caller
@@ -133,7 +132,7 @@ def _key_of(view: TranscriptionView) -> str:
 
 
 async def _stem(parts: Parts, file_id: UUID) -> str:
-    async with reading(parts.read_models) as connection:
+    async with parts.reading() as connection:
         file = await files.find(connection, file_id)
     name = file.original_filename if file else ""
     return (name.rpartition(".")[0] or name) or "transcript"

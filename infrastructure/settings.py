@@ -69,6 +69,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often a worker says that it is there."""
     cors_origins: Annotated[str, Meta(pattern=ORIGINS_PATTERN)] = ""
     """Web pages that may use the API from a browser, as `https://name[:port]`, separated by commas or spaces."""
+    query_seconds: PositiveFloat = 3.0
+    """How long a client's query may take, the wait for a connection included, before it is answered 503."""
     consistency_wait_seconds: Annotated[float, Meta(ge=0)] = 2.0
     login_attempts_per_minute: PositiveInt = 10
     tls_cert: str = ""

@@ -42,7 +42,7 @@ async def wire(settings: Settings) -> AsyncIterator[Wire]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def thawed(settings: Settings, wire: Wire) -> AsyncIterator[Frozen]:
-    through = replace(settings, database_url=wire.url, consistency_wait_seconds=2)
+    through = replace(settings, database_url=wire.url, consistency_wait_seconds=2, query_seconds=3)
     with tempfile.TemporaryDirectory() as spool:
         async with (
             in_one_task(projecting(settings)),

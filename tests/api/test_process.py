@@ -21,7 +21,7 @@ from infrastructure.settings import Settings, to_environment
 from tests.api.rig import PASSWORD, sound
 from tests.projections.running import until
 from tests.stack.servers import Database
-from tests.stack.waiting import END_SECONDS
+from tests.stack.waiting import END_SECONDS, START_SECONDS
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -79,7 +79,7 @@ async def served(settings: Settings, tmp: Path, within: Sequence[str] = ()) -> A
                 return False
 
     try:
-        await until(answers)
+        await until(answers, START_SECONDS)
         yield server
     finally:
         if server.process.returncode is None:

@@ -50,8 +50,10 @@ async def running(runner: Runner) -> AsyncIterator[None]:
             projecting.cancel()
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
+async def until(
+    condition: Callable[[], Awaitable[bool]], deadline_seconds: float = DEADLINE_SECONDS
+) -> None:
+    async with asyncio.timeout(deadline_seconds):
         while not await condition():  # the condition is in the database
             await asyncio.sleep(POLL_SECONDS)
 

@@ -35,6 +35,7 @@ SECONDS: Final[Mapping[str, int]] = {
     "tests/embedded/test_postgres.py": 24,
     "tests/projections/test_status.py": 23,
     "tests/infrastructure/kafka/test_jobs.py": 19,
+    "tests/api/test_slow_clients.py": 18,
     "tests/embedded/test_brokers.py": 18,
     "tests/relay/test_relay.py": 18,
     "tests/inference_worker/test_engine_process.py": 16,

@@ -18,6 +18,7 @@ async def retried(action: Callable[[], Awaitable[Answer]], deadline_seconds: flo
     loop = asyncio.get_running_loop()
     deadline = loop.time() + deadline_seconds
     pause_seconds = PAUSE_SECONDS_MIN
+    reason: BaseException | None = None
     while True:
         try:
             async with asyncio.timeout_at(deadline):
@@ -25,9 +26,12 @@ async def retried(action: Callable[[], Awaitable[Answer]], deadline_seconds: flo
         except TRANSIENT as problem:
             if is_being_cancelled():
                 raise asyncio.CancelledError from problem
+            # The deadline itself says nothing about what is wrong: the failure before it does.
+            if reason is None or not isinstance(problem, TimeoutError):
+                reason = problem
             if loop.time() + pause_seconds >= deadline:
                 raise DatabaseUnavailable(
-                    f"no answer from the database within {deadline_seconds:g} s: {problem!r}"
+                    f"no answer from the database within {deadline_seconds:g} s: {reason!r}"
                 ) from problem
         # Jitter, so that all who lost the same server do not come back at once.
         await asyncio.sleep(pause_seconds * random.uniform(0.5, 1))  # noqa: S311

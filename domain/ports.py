@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.events import Event
+from domain.instructions import Instructions
 from domain.log import (
     Address,
     Decision,
@@ -225,6 +226,8 @@ class Recognised(Struct, frozen=True, kw_only=True):
 
     segments: Sequence[Segment]
     language: str
+    language_probability: float | None = None
+    """How sure the engine is of the language; None where it was told, or cannot say."""
 
 
 @runtime_checkable
@@ -236,8 +239,10 @@ class Engine(Protocol):
         """Engine, model and settings: two engines with one name give the same words."""
         ...
 
-    def transcribe(self, window: Window, language: str | None, heard: Callable[[int], None]) -> Recognised:
-        """Calls `heard` with how far it has come, in ms from the start of the recording; language None detects.
+    def transcribe(
+        self, window: Window, instructions: Instructions, heard: Callable[[int], None]
+    ) -> Recognised:
+        """Calls `heard` with how far it has come, in ms from the start of the recording.
 
         Every word lies within the window, in order and without overlap. Raises LanguageUnsupported.
         """

@@ -42,6 +42,13 @@ class Segment(Struct, frozen=True, kw_only=True):
         return "".join(word.text for word in self.words).strip()
 
 
+class Damage(Struct, frozen=True, kw_only=True):
+    """A stretch of a recording that could not be decoded; silence is in its place."""
+
+    start_ms: int
+    end_ms: int
+
+
 class Transcript(Struct, frozen=True, kw_only=True):
     """What was said in a recording: `text` is exactly what people read, `segments` say when."""
 

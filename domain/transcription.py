@@ -19,6 +19,7 @@ from domain.errors import (
     TranscriptionNotCompleted,
     TranscriptionNotFound,
 )
+from domain.instructions import Instructions, Task
 from domain.transcript_keys import require_own_key
 
 
@@ -30,6 +31,15 @@ class Job(Struct, frozen=True, kw_only=True):
     media_sha256: str
     duration_seconds: float
     language: str | None = None
+    task: Task = "transcribe"
+    prompt: str = ""
+    vocabulary: tuple[str, ...] = ()
+
+    @property
+    def instructions(self) -> Instructions:
+        return Instructions(
+            language=self.language, task=self.task, prompt=self.prompt, vocabulary=self.vocabulary
+        )
 
 
 class Result(Struct, frozen=True, kw_only=True):

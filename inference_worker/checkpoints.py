@@ -17,7 +17,7 @@ CUTTING: Final = "pauses-1"
 def fingerprint_of(started: TranscriptionStarted, engine: str, window_seconds: float) -> str:
     """Two attempts whose fingerprints are equal may use each other's windows."""
     job = started.job
-    facts = (job.media_sha256, engine, job.language, window_seconds, CUTTING)
+    facts = (job.media_sha256, engine, job.instructions, window_seconds, CUTTING)
     return sha256(msgspec.json.encode(facts)).hexdigest()[:32]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from domain.errors import UnreadableMedia
 from domain.ports import UNDETERMINED, Engine, LanguageUnsupported
@@ -54,13 +55,13 @@ def transcribe(task: Task, engine: Engine, say: Say) -> None:
 
 
 def _finish(task: Task, engine: Engine, say: Say) -> Finished:
-    language = task.language
+    instructions = task.instructions
     with open_pcm(Path(task.media), task.duration_seconds) as sound:
         for window in cut_windows(
             sound, size_ms=int(task.window_seconds * 1000), begin=task.begin, find_pause=longest_pause
         ):
             recognised = engine.transcribe(
-                window, language, lambda position_ms: say(Heard(position_ms=position_ms))
+                window, instructions, lambda position_ms: say(Heard(position_ms=position_ms))
             )
             say(
                 WindowDone(
@@ -68,13 +69,14 @@ def _finish(task: Task, engine: Engine, say: Say) -> Finished:
                     start_ms=window.start_ms,
                     end_ms=window.end_ms,
                     language=recognised.language,
+                    language_probability=recognised.language_probability,
                     segments=tuple(recognised.segments),
                 )
             )
             # One language for the whole recording: the first that somebody speaks.
-            if language is None and recognised.language != UNDETERMINED:
-                language = recognised.language
-        return Finished(decoded_seconds=sound.decoded_seconds)
+            if instructions.language is None and recognised.language != UNDETERMINED:
+                instructions = replace(instructions, language=recognised.language)
+        return Finished(decoded_seconds=sound.decoded_seconds, damages=sound.damages)
 
 
 def _take_stdout() -> BinaryIO:

@@ -5,7 +5,8 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from domain.transcript import Segment
+from domain.instructions import Instructions
+from domain.transcript import Damage, Segment
 from inference_worker.windows import WindowStart
 
 
@@ -14,7 +15,7 @@ class Task(Struct, frozen=True, kw_only=True):
 
     media: str
     duration_seconds: float
-    language: str | None
+    instructions: Instructions
     window_seconds: float
     begin: WindowStart = WindowStart()
 
@@ -44,13 +45,15 @@ class WindowDone(Struct, frozen=True, kw_only=True, tag="WindowDone"):
     start_ms: int
     end_ms: int
     language: str
+    language_probability: float | None = None
     segments: tuple[Segment, ...]
 
 
 class Finished(Struct, frozen=True, kw_only=True, tag="Finished"):
-    """Every window is done; `decoded_seconds` is how much sound there was."""
+    """Every window is done; `decoded_seconds` is how much sound there was, and `damages` what is missing in it."""
 
     decoded_seconds: float
+    damages: tuple[Damage, ...] = ()
 
 
 class Faulted(Struct, frozen=True, kw_only=True, tag="Faulted"):

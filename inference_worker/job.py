@@ -101,7 +101,7 @@ async def _transcribe(
     task = Task(
         media=str(media),
         duration_seconds=started.job.duration_seconds,
-        language=started.job.language or _spoken(windows),
+        instructions=replace(started.job.instructions, language=started.job.language or _spoken(windows)),
         window_seconds=place.window_seconds,
         begin=WindowStart(index=len(windows), start_ms=done_ms),
     )

@@ -12,6 +12,7 @@ import faster_whisper
 import numpy as np
 from msgspec.structs import replace
 
+from domain.instructions import Instructions
 from domain.ports import UNDETERMINED, LanguageUnsupported, Recognised, Window
 from domain.transcript import Segment, Word
 from inference_worker.engines.overheard import Stretch, missed_stretches, put_in_place
@@ -58,8 +59,10 @@ class FasterWhisperEngine:
         self.name = _name(model, compute_type)
         self._warm_up()
 
-    def transcribe(self, window: Window, language: str | None, heard: Callable[[int], None]) -> Recognised:
-        recognised = self._listen(window, self._require_supported(language), heard)
+    def transcribe(
+        self, window: Window, instructions: Instructions, heard: Callable[[int], None]
+    ) -> Recognised:
+        recognised = self._listen(window, self._require_supported(instructions.language), heard)
         segments = recognised.segments
         probabilities = speech_probabilities(window.pcm)
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from domain.instructions import Instructions
 from domain.ports import Recognised, Window
 from domain.transcript import Segment, Word
 
@@ -22,14 +23,16 @@ class ScriptedEngine:
     def __init__(self, speed: float) -> None:
         self._speed = speed
 
-    def transcribe(self, window: Window, language: str | None, heard: Callable[[int], None]) -> Recognised:
+    def transcribe(
+        self, window: Window, instructions: Instructions, heard: Callable[[int], None]
+    ) -> Recognised:
         self._take_time(window, heard)
         words = _words(window)
         segments = tuple(
             Segment(words=words[first : first + WORDS_PER_SEGMENT])
             for first in range(0, len(words), WORDS_PER_SEGMENT)
         )
-        return Recognised(segments=segments, language=language or LANGUAGE)
+        return Recognised(segments=segments, language=instructions.language or LANGUAGE)
 
     def _take_time(self, window: Window, heard: Callable[[int], None]) -> None:
         """By the clock, not by counting naps, so that the speed holds on a busy machine."""

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.errors import MediaTooLong, NoAudio, NotMedia, TruncatedMedia, UnreadableMedia
+from domain.transcript import Damage
 
 
 class MediaFacts(Struct, frozen=True, kw_only=True, tag="MediaFacts"):
@@ -22,6 +23,7 @@ class Decoded(Struct, frozen=True, kw_only=True, tag="Decoded"):
     """The end was reached: how much sound came out, silence put into holes included."""
 
     duration_seconds: float
+    damages: tuple[Damage, ...] = ()
 
 
 class Refused(Struct, frozen=True, kw_only=True, tag="Refused"):

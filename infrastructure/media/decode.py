@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from domain.errors import NotMedia
+from domain.transcript import Damage
 from infrastructure.media.answers import Answer, Decoded, Refused, decode_answer, rejection_of
 from infrastructure.media.children import child_command, child_environment
 from infrastructure.media.extent import tolerance_seconds
@@ -33,7 +34,7 @@ class DecodingFailed(Exception):
 
 
 class PcmStream:
-    """Iterate over it for the PCM, once; then `decoded_seconds` says how much it was."""
+    """Iterate over it for the PCM, once; then `decoded_seconds` says how much it was, and `damages` what is missing."""
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         assert child.stdout is not None
@@ -43,6 +44,7 @@ class PcmStream:
         self._selector.register(self._pipe, selectors.EVENT_READ)
         self._read = bytearray()
         self.decoded_seconds = 0.0
+        self.damages: tuple[Damage, ...] = ()
 
     @property
     def pid(self) -> int:
@@ -54,7 +56,8 @@ class PcmStream:
             if length > BLOCK_BYTES_MAX:
                 raise NotMedia  # Only a process that the recording has taken over says this.
             yield self._take(length)
-        self.decoded_seconds = self._verdict()
+        answer = self._verdict()
+        self.decoded_seconds, self.damages = answer.duration_seconds, answer.damages
 
     def _take(self, count: int) -> bytes:
         while len(self._read) < count:
@@ -76,14 +79,14 @@ class PcmStream:
         exit_code = self._child.wait(STALL_SECONDS_MAX)
         return NotMedia() if exit_code < 0 else DecodingFailed(f"the decoder exited with code {exit_code}")
 
-    def _verdict(self) -> float:
+    def _verdict(self) -> Decoded:
         while chunk := self._receive():
             self._read += chunk
             if len(self._read) > ANSWER_BYTES_MAX:
                 raise NotMedia
         match _decode(bytes(self._read)):
-            case Decoded(duration_seconds=seconds):
-                return seconds
+            case Decoded() as answer:
+                return answer
             case Refused() as refusal:
                 raise rejection_of(refusal)
             case _:

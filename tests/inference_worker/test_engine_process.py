@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from domain.errors import MediaTooLong, NotMedia
+from domain.instructions import Instructions
 from inference_worker import faults
 from inference_worker.child_messages import ChildMessage, Finished, Heard, Task, WindowDone
 from inference_worker.engine_process import EngineProcess
@@ -59,7 +60,7 @@ def task(
     return Task(
         media=str(media),
         duration_seconds=duration_seconds,
-        language=language,
+        instructions=Instructions(language=language),
         window_seconds=10.0,
         begin=begin,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import jiwer
 import pytest
 
+from domain.instructions import Instructions
 from domain.ports import UNDETERMINED, Engine, LanguageUnsupported, Window
 from domain.transcript import Word
 from inference_worker.engines.faster_whisper import FasterWhisperEngine, find_model
@@ -44,7 +45,7 @@ def window(pcm: bytes, *, seconds: float, start_ms: int = 0, index: int = 0) -> 
 
 
 def transcribe(engine: Engine, heard: Window, language: str | None = "en") -> list[Word]:
-    recognised = engine.transcribe(heard, language, lambda _: None)
+    recognised = engine.transcribe(heard, Instructions(language=language), lambda _: None)
     return list(chain.from_iterable(segment.words for segment in recognised.segments))
 
 
@@ -68,7 +69,7 @@ def test_words_join_to_the_text(engine: Engine, speech: bytes) -> None:
 
 
 def test_no_segment_is_empty(engine: Engine, speech: bytes) -> None:
-    recognised = engine.transcribe(window(speech, seconds=12.0), None, lambda _: None)
+    recognised = engine.transcribe(window(speech, seconds=12.0), Instructions(), lambda _: None)
     assert recognised.language == "en"
     assert all(segment.words for segment in recognised.segments)
 
@@ -86,7 +87,9 @@ def test_the_same_window_gives_the_same_words(engine: Engine, speech: bytes) -> 
 
 def test_progress_goes_on_to_the_end_of_the_window(engine: Engine, speech: bytes) -> None:
     positions: list[int] = []
-    engine.transcribe(window(speech, seconds=12.0, start_ms=30_000), "en", positions.append)
+    engine.transcribe(
+        window(speech, seconds=12.0, start_ms=30_000), Instructions(language="en"), positions.append
+    )
     assert positions == sorted(positions)
     assert (positions[0] >= 30_000, positions[-1]) == (True, 42_000)
 
@@ -119,7 +122,7 @@ def test_whisper_hears_what_it_missed_at_first(
 
 def test_whisper_hears_nothing_in_silence(whisper: FasterWhisperEngine) -> None:
     silence = window(bytes(20 * BYTES_PER_SECOND), seconds=20.0)
-    recognised = whisper.transcribe(silence, None, lambda _: None)
+    recognised = whisper.transcribe(silence, Instructions(), lambda _: None)
     assert (list(recognised.segments), recognised.language) == ([], UNDETERMINED)
 
 
@@ -134,7 +137,7 @@ def test_whisper_refuses_a_language_its_model_does_not_know(
 ) -> None:
     """The English model would write German down as English nonsense."""
     with pytest.raises(LanguageUnsupported):
-        whisper.transcribe(window(speech, seconds=5.0), "de", lambda _: None)
+        whisper.transcribe(window(speech, seconds=5.0), Instructions(language="de"), lambda _: None)
 
 
 def test_whisper_is_named_after_its_weights(whisper: FasterWhisperEngine) -> None:

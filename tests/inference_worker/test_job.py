@@ -118,7 +118,7 @@ async def test_the_language_that_was_heard_first_is_kept(place: Workplace, job: 
     await fault_of(job, engine, place)
     engine.fails_before = None
     result = await carry_out(assigned(job, 2), engine, place, ignore)
-    assert [task.language for task in engine.tasks] == [None, "fr"]
+    assert [task.instructions.language for task in engine.tasks] == [None, "fr"]
     assert result.language == "fr"
 
 

@@ -9,7 +9,8 @@ from domain.log import Address, Provenance
 from domain.media_file import MEDIA_FILE, FileUploaded, require_owned
 from domain.ports import EventStore
 from domain.quota import QUOTA, ReserveQuota, minutes_for
-from domain.transcription import TRANSCRIPTION, Job, RequestTranscription, transcription_id_of
+from domain.transcription import TRANSCRIPTION, RequestTranscription, transcription_id_of
+from domain.transcription_events import Job
 
 
 async def request_transcription(

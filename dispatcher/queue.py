@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from domain.attempts import failures_after
 from domain.events import Event
-from domain.transcription import (
+from domain.transcription_events import (
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
     TranscriptionCompleted,

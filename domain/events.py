@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from domain.media_file import FileEvent
 from domain.quota import QuotaEvent
-from domain.transcription import TranscriptionEvent
+from domain.transcription_events import TranscriptionEvent
 from domain.user import UserEvent
 
 Event: TypeAlias = UserEvent | QuotaEvent | FileEvent | TranscriptionEvent

@@ -19,113 +19,18 @@ from domain.errors import (
     TranscriptionNotCompleted,
     TranscriptionNotFound,
 )
-from domain.instructions import Instructions, Task
 from domain.transcript_keys import require_own_key
-
-
-class Job(Struct, frozen=True, kw_only=True):
-    """What a worker needs to know to do the work."""
-
-    file_id: UUID
-    media_key: str
-    media_sha256: str
-    duration_seconds: float
-    language: str | None = None
-    task: Task = "transcribe"
-    prompt: str = ""
-    vocabulary: tuple[str, ...] = ()
-
-    @property
-    def instructions(self) -> Instructions:
-        return Instructions(
-            language=self.language, task=self.task, prompt=self.prompt, vocabulary=self.vocabulary
-        )
-
-
-class Result(Struct, frozen=True, kw_only=True):
-    """Where the transcript lies in the object store, and the facts about it."""
-
-    transcript_key: str
-    transcript_sha256: str
-    word_count: int
-    language: str
-    engine: str
-    processing_seconds: float
-
-
-class TranscriptionRequested(Struct, frozen=True, kw_only=True):
-    transcription_id: UUID
-    user_id: UUID
-    job: Job
-    minutes: int
-    requested_at: datetime
-
-
-class TranscriptionStarted(Struct, frozen=True, kw_only=True):
-    """The assignment of one attempt to one worker."""
-
-    transcription_id: UUID
-    user_id: UUID
-    attempt: int
-    worker_id: UUID
-    job: Job
-    started_at: datetime
-
-
-class TranscriptionAttemptFailed(Struct, frozen=True, kw_only=True):
-    transcription_id: UUID
-    user_id: UUID
-    attempt: int
-    reason: str
-    failed_at: datetime
-
-
-class TranscriptionCompleted(Struct, frozen=True, kw_only=True):
-    transcription_id: UUID
-    user_id: UUID
-    attempt: int
-    result: Result
-    completed_at: datetime
-
-
-class TranscriptionFailed(Struct, frozen=True, kw_only=True):
-    transcription_id: UUID
-    user_id: UUID
-    attempt: int
-    reason: str
-    failed_at: datetime
-
-
-class TranscriptionCancelled(Struct, frozen=True, kw_only=True):
-    """`worker_id` is the worker to stop, None when no attempt was running."""
-
-    transcription_id: UUID
-    user_id: UUID
-    attempt: int
-    worker_id: UUID | None
-    cancelled_at: datetime
-
-
-class TranscriptEdited(Struct, frozen=True, kw_only=True):
-    """The engine's transcript is revision 1; each edit makes the next one."""
-
-    transcription_id: UUID
-    user_id: UUID
-    revision: int
-    transcript_key: str
-    transcript_sha256: str
-    word_count: int
-    edited_at: datetime
-
-
-TranscriptionEvent: TypeAlias = (
-    TranscriptionRequested
-    | TranscriptionStarted
-    | TranscriptionAttemptFailed
-    | TranscriptionCompleted
-    | TranscriptionFailed
-    | TranscriptionCancelled
-    | TranscriptEdited
+from domain.transcription_events import (
+    Job,
+    Result,
+    TranscriptEdited,
+    TranscriptionAttemptFailed,
+    TranscriptionCancelled,
+    TranscriptionCompleted,
+    TranscriptionEvent,
+    TranscriptionFailed,
+    TranscriptionRequested,
+    TranscriptionStarted,
 )
 
 

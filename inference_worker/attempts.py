@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
-from domain.transcription import TranscriptionStarted
+from domain.transcription_events import TranscriptionStarted
 from schemas.messages import Report
 
 REMEMBERED_MAX: Final = 10_000

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from domain.ports import ObjectMissing, ObjectStore
-from domain.transcription import TranscriptionStarted
+from domain.transcription_events import TranscriptionStarted
 from inference_worker.child_messages import WindowDone, decode_window
 from schemas.objects import window_key
 

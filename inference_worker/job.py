@@ -17,7 +17,7 @@ from domain.errors import TruncatedMedia
 from domain.ports import UNDETERMINED, ObjectMissing, ObjectStore
 from domain.transcript import Transcript, transcript_of
 from domain.transcript_keys import transcript_key
-from domain.transcription import Result, TranscriptionStarted
+from domain.transcription_events import Result, TranscriptionStarted
 from inference_worker import faults
 from inference_worker.checkpoints import Checkpoints, fingerprint_of
 from inference_worker.child_messages import Finished, Heard, Task, WindowDone

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol, TypeAlias
 
-from domain.transcription import TranscriptionCancelled, TranscriptionStarted
+from domain.transcription_events import TranscriptionCancelled, TranscriptionStarted
 from inference_worker.child_messages import ChildMessage, Task
 from schemas.messages import Report
 

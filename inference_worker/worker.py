@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.attempts import OBJECT_STORE_AWAY, WORKER_STOPPED
 from domain.ports import ObjectStoreUnavailable
-from domain.transcription import Result, TranscriptionCancelled, TranscriptionStarted
+from domain.transcription_events import Result, TranscriptionCancelled, TranscriptionStarted
 from inference_worker import faults
 from inference_worker.attempts import Attempt, Attempts
 from inference_worker.faults import Fault

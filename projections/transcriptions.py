@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.events import Event
-from domain.transcription import (
-    Status,
+from domain.transcription import Status
+from domain.transcription_events import (
     TranscriptEdited,
     TranscriptionAttemptFailed,
     TranscriptionCancelled,

@@ -6,7 +6,7 @@ from typing import Final, get_args
 import msgspec
 from msgspec import Struct
 
-from domain import media_file, quota, transcription, user
+from domain import media_file, quota, transcription_events, user
 from domain.events import Event
 
 
@@ -31,13 +31,13 @@ REGISTRY: Final[Mapping[EventType, type[Event]]] = {
     EventType("QuotaDebited", 1): quota.QuotaDebited,
     EventType("QuotaReleased", 1): quota.QuotaReleased,
     EventType("FileUploaded", 1): media_file.FileUploaded,
-    EventType("TranscriptionRequested", 1): transcription.TranscriptionRequested,
-    EventType("TranscriptionStarted", 1): transcription.TranscriptionStarted,
-    EventType("TranscriptionAttemptFailed", 1): transcription.TranscriptionAttemptFailed,
-    EventType("TranscriptionCompleted", 1): transcription.TranscriptionCompleted,
-    EventType("TranscriptionFailed", 1): transcription.TranscriptionFailed,
-    EventType("TranscriptionCancelled", 1): transcription.TranscriptionCancelled,
-    EventType("TranscriptEdited", 1): transcription.TranscriptEdited,
+    EventType("TranscriptionRequested", 1): transcription_events.TranscriptionRequested,
+    EventType("TranscriptionStarted", 1): transcription_events.TranscriptionStarted,
+    EventType("TranscriptionAttemptFailed", 1): transcription_events.TranscriptionAttemptFailed,
+    EventType("TranscriptionCompleted", 1): transcription_events.TranscriptionCompleted,
+    EventType("TranscriptionFailed", 1): transcription_events.TranscriptionFailed,
+    EventType("TranscriptionCancelled", 1): transcription_events.TranscriptionCancelled,
+    EventType("TranscriptEdited", 1): transcription_events.TranscriptEdited,
 }
 
 _CURRENT: Final[Mapping[type[Event], EventType]] = {cls: name for name, cls in REGISTRY.items()}

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.transcription import Result
+from domain.transcription_events import Result
 
 
 class WorkerReady(Struct, frozen=True, kw_only=True, tag="WorkerReady"):

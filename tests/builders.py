@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
-from domain import media_file, quota, transcription, user
+from domain import media_file, quota, transcription, transcription_events, user
 from domain.transcript_keys import transcript_key
 
 NAMESPACE: Final = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
@@ -72,8 +72,8 @@ def uploaded(
     )
 
 
-def job(*, file_id: UUID = FILE, duration_seconds: float = 90.0) -> transcription.Job:
-    return transcription.Job(
+def job(*, file_id: UUID = FILE, duration_seconds: float = 90.0) -> transcription_events.Job:
+    return transcription_events.Job(
         file_id=file_id,
         media_key=f"media/{ANNA}/{'ab' * 32}",
         media_sha256="ab" * 32,
@@ -83,8 +83,8 @@ def job(*, file_id: UUID = FILE, duration_seconds: float = 90.0) -> transcriptio
 
 def result(
     *, name: str = "first", user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION
-) -> transcription.Result:
-    return transcription.Result(
+) -> transcription_events.Result:
+    return transcription_events.Result(
         transcript_key=transcript_key(user_id, transcription_id, name),
         transcript_sha256=name,
         word_count=12,
@@ -96,8 +96,8 @@ def result(
 
 def requested(
     *, user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION, minutes: int = 2
-) -> transcription.TranscriptionRequested:
-    return transcription.TranscriptionRequested(
+) -> transcription_events.TranscriptionRequested:
+    return transcription_events.TranscriptionRequested(
         transcription_id=transcription_id,
         user_id=user_id,
         job=job(),
@@ -112,8 +112,8 @@ def started(
     user_id: UUID = ANNA,
     transcription_id: UUID = TRANSCRIPTION,
     worker_id: UUID = WORKER,
-) -> transcription.TranscriptionStarted:
-    return transcription.TranscriptionStarted(
+) -> transcription_events.TranscriptionStarted:
+    return transcription_events.TranscriptionStarted(
         transcription_id=transcription_id,
         user_id=user_id,
         attempt=attempt,
@@ -125,8 +125,8 @@ def started(
 
 def attempt_failed(
     attempt: int = 1, *, user_id: UUID = ANNA, reason: str = "lease_expired"
-) -> transcription.TranscriptionAttemptFailed:
-    return transcription.TranscriptionAttemptFailed(
+) -> transcription_events.TranscriptionAttemptFailed:
+    return transcription_events.TranscriptionAttemptFailed(
         transcription_id=TRANSCRIPTION,
         user_id=user_id,
         attempt=attempt,
@@ -137,8 +137,8 @@ def attempt_failed(
 
 def completed(
     attempt: int = 1, *, user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION
-) -> transcription.TranscriptionCompleted:
-    return transcription.TranscriptionCompleted(
+) -> transcription_events.TranscriptionCompleted:
+    return transcription_events.TranscriptionCompleted(
         transcription_id=transcription_id,
         user_id=user_id,
         attempt=attempt,
@@ -149,8 +149,8 @@ def completed(
 
 def failed(
     attempt: int = 1, *, user_id: UUID = ANNA, reason: str = "lease_expired"
-) -> transcription.TranscriptionFailed:
-    return transcription.TranscriptionFailed(
+) -> transcription_events.TranscriptionFailed:
+    return transcription_events.TranscriptionFailed(
         transcription_id=TRANSCRIPTION,
         user_id=user_id,
         attempt=attempt,
@@ -161,8 +161,8 @@ def failed(
 
 def cancelled(
     attempt: int = 0, *, user_id: UUID = ANNA, worker_id: UUID | None = None
-) -> transcription.TranscriptionCancelled:
-    return transcription.TranscriptionCancelled(
+) -> transcription_events.TranscriptionCancelled:
+    return transcription_events.TranscriptionCancelled(
         transcription_id=TRANSCRIPTION,
         user_id=user_id,
         attempt=attempt,
@@ -173,8 +173,8 @@ def cancelled(
 
 def edited(
     revision: int = 2, *, user_id: UUID = ANNA, name: str = "second"
-) -> transcription.TranscriptEdited:
-    return transcription.TranscriptEdited(
+) -> transcription_events.TranscriptEdited:
+    return transcription_events.TranscriptEdited(
         transcription_id=TRANSCRIPTION,
         user_id=user_id,
         revision=revision,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.transcription import TranscriptionCancelled, TranscriptionStarted
+from domain.transcription_events import TranscriptionCancelled, TranscriptionStarted
 from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters

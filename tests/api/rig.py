@@ -28,11 +28,8 @@ from domain.log import Address, Provenance
 from domain.quota import QUOTA, ReserveQuota
 from domain.transcript import Segment, Transcript, Word, transcript_of
 from domain.transcript_keys import transcript_key
-from domain.transcription import (
-    CompleteTranscription,
-    FailAttempt,
-    Result,
-)
+from domain.transcription import CompleteTranscription, FailAttempt
+from domain.transcription_events import Result
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
 from infrastructure.postgres.pool import create_pool

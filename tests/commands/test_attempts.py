@@ -9,12 +9,8 @@ from commands.fail_attempt import fail_attempt
 from commands.start_transcription import start_transcription
 from domain.attempts import ATTEMPTS_MAX
 from domain.errors import StaleAttempt
-from domain.transcription import (
-    TRANSCRIPTION,
-    CompleteTranscription,
-    FailAttempt,
-    TranscriptionStarted,
-)
+from domain.transcription import TRANSCRIPTION, CompleteTranscription, FailAttempt
+from domain.transcription_events import TranscriptionStarted
 from infrastructure.memory import InMemoryEventStore
 from tests.builders import ANNA, LATER, OTHER_WORKER, WORKER, cancelled, released, result
 from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID

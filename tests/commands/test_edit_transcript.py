@@ -9,7 +9,8 @@ from commands.edit_transcript import TEXT_CHARACTERS_MAX, ChangeText, edit_trans
 from domain.errors import InvalidField, TranscriptionNotCompleted
 from domain.transcript import Segment, Transcript, Word, transcript_of
 from domain.transcript_keys import transcript_key
-from domain.transcription import TRANSCRIPTION, Result, TranscriptEdited
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_events import Result, TranscriptEdited
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.object_store.folder import FolderObjectStore
 from schemas.objects import decode_transcript, encode_transcript

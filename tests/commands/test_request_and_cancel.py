@@ -9,7 +9,8 @@ from commands.cancel_transcription import cancel_transcription
 from commands.request_transcription import request_transcription
 from domain.errors import FileNotFound, NotOwner, QuotaExceeded, TranscriptionExists, TranscriptionNotFound
 from domain.media_file import MEDIA_FILE
-from domain.transcription import TRANSCRIPTION, CancelTranscription, TranscriptionRequested
+from domain.transcription import TRANSCRIPTION, CancelTranscription
+from domain.transcription_events import TranscriptionRequested
 from infrastructure.memory import InMemoryEventStore
 from tests.builders import ANNA, BERT, FILE, LATER, NOON, identity, uploaded
 from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID

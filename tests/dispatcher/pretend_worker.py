@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
-from domain.transcription import TranscriptionStarted
+from domain.transcription_events import TranscriptionStarted
 from infrastructure.kafka.jobs import JobConsumer
 from infrastructure.kafka.reports import ReportProducer
 from infrastructure.settings import Settings

@@ -14,13 +14,8 @@ from dispatcher.dispatcher import Dispatcher, DispatchLimits
 from domain.media_file import MEDIA_FILE
 from domain.ports import Clock
 from domain.quota import QUOTA
-from domain.transcription import (
-    TRANSCRIPTION,
-    CancelTranscription,
-    Transcription,
-    TranscriptionStarted,
-    transcription_id_of,
-)
+from domain.transcription import TRANSCRIPTION, CancelTranscription, Transcription, transcription_id_of
+from domain.transcription_events import TranscriptionStarted
 from infrastructure.memory import InMemoryEventStore
 from schemas.messages import WorkerReady
 from tests.builders import ANNA, OTHER_WORKER, WORKER, granted, identity, uploaded

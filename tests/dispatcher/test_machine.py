@@ -17,7 +17,8 @@ from domain.attempts import ATTEMPTS_MAX
 from domain.errors import QuotaExceeded, Rejection, TranscriptionExists
 from domain.log import VersionConflict
 from domain.quota import QUOTA, QuotaDebited
-from domain.transcription import CancelTranscription, Status, TranscriptionCompleted
+from domain.transcription import CancelTranscription, Status
+from domain.transcription_events import TranscriptionCompleted
 from schemas.events import decode
 from schemas.messages import AttemptFaulted, AttemptSucceeded, Report, WorkerReady
 from tests.builders import identity, result

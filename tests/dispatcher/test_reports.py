@@ -11,7 +11,8 @@ from dispatcher.ports import AttemptKey, Lease
 from dispatcher.reports import ReportTaker
 from domain.attempts import ATTEMPTS_MAX
 from domain.log import VersionConflict
-from domain.transcription import TRANSCRIPTION, Transcription, TranscriptionFailed
+from domain.transcription import TRANSCRIPTION, Transcription
+from domain.transcription_events import TranscriptionFailed
 from infrastructure.memory import InMemoryEventStore
 from schemas.messages import (
     AttemptFaulted,

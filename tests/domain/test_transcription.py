@@ -16,20 +16,17 @@ from domain.errors import (
     TranscriptionNotFound,
     TranscriptMisplaced,
 )
-from domain.transcription import (
-    TRANSCRIPTION as DECIDER,
-)
+from domain.transcription import TRANSCRIPTION as DECIDER
 from domain.transcription import (
     CancelTranscription,
     CompleteTranscription,
     EditTranscript,
     FailAttempt,
     RequestTranscription,
-    Result,
     StartTranscription,
-    TranscriptionEvent,
     transcription_id_of,
 )
+from domain.transcription_events import Result, TranscriptionEvent
 from tests.builders import (
     ANNA,
     BERT,

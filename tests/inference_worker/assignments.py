@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from domain.ports import ObjectStore
-from domain.transcription import Job, TranscriptionCancelled, TranscriptionStarted
+from domain.transcription_events import Job, TranscriptionCancelled, TranscriptionStarted
 from schemas.objects import media_key
 from tests.builders import ANNA, FILE, NOON, TRANSCRIPTION, WORKER
 from tests.media import write_tone

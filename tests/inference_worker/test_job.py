@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from domain.errors import TruncatedMedia
 from domain.ports import UNDETERMINED, ObjectStoreUnavailable
-from domain.transcription import Job
+from domain.transcription_events import Job
 from inference_worker import faults
 from inference_worker.checkpoints import fingerprint_of
 from inference_worker.faults import Fault

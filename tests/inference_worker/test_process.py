@@ -15,7 +15,7 @@ import pytest
 
 from domain.attempts import WORKER_STOPPED
 from domain.events import Event
-from domain.transcription import Job
+from domain.transcription_events import Job
 from infrastructure.kafka.reports import ReportConsumer
 from infrastructure.media.children import child_environment
 from infrastructure.object_store.folder import FolderObjectStore

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from domain.attempts import OBJECT_STORE_AWAY, WORKER_STOPPED
-from domain.transcription import Job
+from domain.transcription_events import Job
 from inference_worker.job import Workplace
 from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.object_store.patient import Patience

@@ -14,7 +14,7 @@ import pytest
 
 from domain.attempts import WORKER_STOPPED
 from domain.errors import NotMedia
-from domain.transcription import Job, TranscriptionStarted
+from domain.transcription_events import Job, TranscriptionStarted
 from inference_worker import faults
 from inference_worker.engine_process import EngineProcess, EngineUnavailable
 from inference_worker.engines.choice import EngineChoice

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -25,6 +26,8 @@ START_SECONDS = 120.0
 STOP_SECONDS = 45.0
 RESTART_SECONDS = 75.0
 """What `up` itself allows: a pause of 10 s, and a minute until the successor answers."""
+INTERNAL_ERROR = re.compile(r".*request [0-9a-f-]{36} failed: .*")
+"""What an API process says of a request that it answered with 500."""
 
 
 class Installation:
@@ -79,11 +82,17 @@ class Installation:
 
 
 async def stop(running: Installation) -> None:
-    """Ends it as Ctrl-C would, and expects a clean end."""
+    """Ends it as Ctrl-C would, and expects a clean end, and that no request met an internal error."""
     running.process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(STOP_SECONDS):
         code = await running.process.wait()
     assert code == 0, f"stenolog up ended with {code}: {(running.folder.path / 'up.out').read_text()}"
+    assert not (said := internal_errors(running)), "\n".join(said)
+
+
+def internal_errors(running: Installation) -> list[str]:
+    logs = running.folder.logs.glob("api.log*")
+    return [line for log in logs for line in INTERNAL_ERROR.findall(log.read_text(errors="replace"))]
 
 
 async def start(folder: Path, **settings: object) -> Installation:

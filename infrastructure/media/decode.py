@@ -3,7 +3,6 @@
 import os
 import selectors
 import struct
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,13 @@ import msgspec
 from domain.errors import NotMedia
 from domain.transcript import Damage
 from infrastructure.media.answers import Answer, Decoded, Refused, decode_answer, rejection_of
-from infrastructure.media.children import child_command, child_environment
 from infrastructure.media.extent import tolerance_seconds
+from infrastructure.media.fork_server import ForkServer
+from infrastructure.media.forked import Forked, fork
 from infrastructure.media.pcm import LENGTH
 from infrastructure.media.sandbox import Limits
+from infrastructure.media.warm import DECODE, MEDIA_CHILDREN
 
-CHILD: Final = "infrastructure.media.decode_child"
 STALL_SECONDS_MAX: Final = 60.0
 BLOCK_BYTES_MAX: Final = 1 << 24
 READ_BYTES: Final = 1 << 16
@@ -36,10 +36,9 @@ class DecodingFailed(Exception):
 class PcmStream:
     """Iterate over it for the PCM, once; then `decoded_seconds` says how much it was, and `damages` what is missing."""
 
-    def __init__(self, child: subprocess.Popen[bytes]) -> None:
-        assert child.stdout is not None
+    def __init__(self, child: Forked) -> None:
         self._child = child
-        self._pipe = child.stdout.fileno()
+        self._pipe = child.output
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._pipe, selectors.EVENT_READ)
         self._read = bytearray()
@@ -94,10 +93,7 @@ class PcmStream:
 
     def close(self) -> None:
         self._selector.close()
-        self._child.kill()
-        self._child.wait()
-        assert self._child.stdout is not None
-        self._child.stdout.close()
+        self._child.end(STALL_SECONDS_MAX)
 
 
 def _decode(answer: bytes) -> Answer | None:
@@ -108,20 +104,20 @@ def _decode(answer: bytes) -> Answer | None:
 
 
 @contextmanager
-def open_pcm(path: Path, duration_seconds: float) -> Iterator[PcmStream]:
+def open_pcm(
+    path: Path, duration_seconds: float, server: ForkServer = MEDIA_CHILDREN
+) -> Iterator[PcmStream]:
     """The sound of a recording that lasts `duration_seconds`; much more of it than that is MediaTooLong.
 
-    Ends the child, whether it has ended by itself or not.
+    Raises DecodingFailed when no decoder can be started. Ends the child, whether it has ended by itself or not.
     """
     limits = Limits(cpu_seconds=CPU_SECONDS_MIN + int(duration_seconds * REAL_TIME_FACTOR_MAX))
     seconds_max = duration_seconds + tolerance_seconds(duration_seconds)
-    child = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-        child_command(CHILD, msgspec.json.encode(limits).decode(), str(path), str(seconds_max)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        env=child_environment(),
-        start_new_session=True,
-    )
+    arguments = (msgspec.json.encode(limits).decode(), str(path), str(seconds_max))
+    try:
+        child = fork(server, DECODE, *arguments)
+    except OSError as problem:
+        raise DecodingFailed(str(problem)) from problem
     stream = PcmStream(child)
     try:
         yield stream

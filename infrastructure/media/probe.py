@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,13 +11,15 @@ from msgspec import Struct
 
 from domain.errors import EmptyFile, MediaTooLong, NotMedia
 from infrastructure.media.answers import Answer, MediaFacts, Refused, decode_answer, rejection_of
-from infrastructure.media.children import child_command, child_environment
+from infrastructure.media.fork_server import LOST, ForkServer
+from infrastructure.media.forked_streams import ForkedProcess, fork_process
 from infrastructure.media.sandbox import Limits
+from infrastructure.media.warm import MEDIA_CHILDREN, PROBE
 
 __all__ = ["MediaFacts", "ProbeFailed", "ProbeLimits", "probe"]
 
-CHILD: Final = "infrastructure.media.probe_child"
 ANSWER_BYTES_MAX: Final = 64 * 1024
+KILL_SECONDS_MAX: Final = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ class ProbeLimits(Struct, frozen=True, kw_only=True):
     child: Limits = Limits()
 
 
-async def probe(path: Path, limits: ProbeLimits) -> MediaFacts:
+async def probe(path: Path, limits: ProbeLimits, server: ForkServer = MEDIA_CHILDREN) -> MediaFacts:
     """Raises EmptyFile, NotMedia, NoAudio, TruncatedMedia or MediaTooLong.
 
     Raises TimeoutError when this machine was too busy to find out in time, and ProbeFailed when the probe
@@ -41,7 +44,7 @@ async def probe(path: Path, limits: ProbeLimits) -> MediaFacts:
     """
     if not await asyncio.to_thread(_size, path):
         raise EmptyFile
-    match await _ask_child(path, limits):
+    match await _ask_child(path, limits, server):
         case MediaFacts(duration_seconds=duration_seconds) if duration_seconds > limits.seconds_max:
             raise MediaTooLong(limits.seconds_max)
         case MediaFacts() as facts:
@@ -56,26 +59,28 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-async def _ask_child(path: Path, limits: ProbeLimits) -> Answer:
-    child = await asyncio.create_subprocess_exec(
-        *child_command(
-            CHILD, msgspec.json.encode(limits.child).decode(), str(path), str(limits.seconds_max)
-        ),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        env=child_environment(),
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(limits.deadline_seconds):
-            answer = await _read_answer(child)
-            exit_code = await child.wait()
-    finally:
-        await _end(child)
+async def _ask_child(path: Path, limits: ProbeLimits, server: ForkServer) -> Answer:
+    """Once more when the server died: that is nothing the file can help, or at most once."""
+    arguments = (msgspec.json.encode(limits.child).decode(), str(path), str(limits.seconds_max))
+    async with asyncio.timeout(limits.deadline_seconds):
+        answer, exit_code = await _run_child(server, arguments)
+        if exit_code == LOST:
+            answer, exit_code = await _run_child(server, arguments)
     return _decode(answer, exit_code)
 
 
-async def _read_answer(child: asyncio.subprocess.Process) -> bytes:
+async def _run_child(server: ForkServer, arguments: Sequence[str]) -> tuple[bytes, int]:
+    try:
+        child = await fork_process(server, PROBE, *arguments)
+    except OSError as problem:
+        raise ProbeFailed(str(problem)) from problem
+    try:
+        return await _read_answer(child), await child.wait()
+    finally:
+        await _end(child)
+
+
+async def _read_answer(child: ForkedProcess) -> bytes:
     assert child.stdout is not None
     answer = b""
     while rest := await child.stdout.read(ANSWER_BYTES_MAX):
@@ -85,10 +90,13 @@ async def _read_answer(child: asyncio.subprocess.Process) -> bytes:
     return answer
 
 
-async def _end(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is None:
+async def _end(child: ForkedProcess) -> None:
+    try:
         child.kill()
-        await child.wait()
+        async with asyncio.timeout(KILL_SECONDS_MAX):
+            await child.wait()
+    finally:
+        child.close()
 
 
 def _decode(answer: bytes, exit_code: int) -> Answer:

@@ -10,6 +10,7 @@ import resource
 import signal
 import struct
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -73,8 +74,12 @@ def confine(limits: Limits, readable: Path) -> Granted:
     )
 
 
+@cache
 def leave_the_network() -> bool:
-    """Moves into a network namespace with nothing in it; False where the kernel does not allow that."""
+    """Moves into a network namespace with nothing in it; False where the kernel does not allow that.
+
+    Children inherit both the namespace and, when they are forked, the knowledge of it: it is made once for them all.
+    """
     if sys.platform != "linux":
         return False
     unshare = ctypes.CDLL(None, use_errno=True).unshare

@@ -8,23 +8,20 @@ from typing import Final
 
 import msgspec
 
-from infrastructure.media.children import child_command, child_environment
+from infrastructure.media.fork_server import ForkServer
+from infrastructure.media.forked_streams import fork_process
 from infrastructure.media.sandbox import Granted
+from infrastructure.media.warm import MEDIA_CHILDREN, SANDBOX
 
-CHILD: Final = "infrastructure.media.sandbox_child"
 TRY_SECONDS_MAX: Final = 20.0
 
 log = logging.getLogger(__name__)
 
 
-async def sandbox_gaps(*, through: Sequence[str] = ()) -> Sequence[str]:
-    """What a recording could do that took its decoder over; empty when everything is in force. Also logs it.
-
-    `through` is a program that runs the command it is given.
-    """
-    command = [*through, *child_command(CHILD, str(Path(__file__)))]
+async def sandbox_gaps(server: ForkServer = MEDIA_CHILDREN) -> Sequence[str]:
+    """What a recording could do that took its decoder over; empty when everything is in force. Also logs it."""
     try:
-        gaps = _gaps(await _granted(command))
+        gaps = _gaps(await _granted(server))
     except (OSError, TimeoutError, msgspec.DecodeError) as problem:
         gaps = [f"could not be tried ({type(problem).__name__})"]
     for gap in gaps:
@@ -32,22 +29,15 @@ async def sandbox_gaps(*, through: Sequence[str] = ()) -> Sequence[str]:
     return gaps
 
 
-async def _granted(command: Sequence[str]) -> Granted:
+async def _granted(server: ForkServer) -> Granted:
     """Raises OSError, TimeoutError or DecodeError."""
-    child = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        env=child_environment(),
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(TRY_SECONDS_MAX):
-            answer, _ = await child.communicate()
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
+    async with asyncio.timeout(TRY_SECONDS_MAX):
+        child = await fork_process(server, SANDBOX, str(Path(__file__)))
+        try:
+            assert child.stdout is not None
+            answer = await child.stdout.read()
+        finally:
+            child.close()
     return msgspec.json.decode(answer, type=Granted)
 
 

@@ -1,8 +1,9 @@
 """Decoding gives all the sound, in its place, or says that it could not."""
 
 import array
-import subprocess
-import sys
+import os
+import signal
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import psutil
 import pytest
 
 from domain.errors import MediaTooLong, NotMedia, TruncatedMedia
-from infrastructure.media.children import child_command, child_environment
-from infrastructure.media.decode import CHILD, DecodingFailed, PcmStream, open_pcm
+from infrastructure.media.decode import DecodingFailed, PcmStream, open_pcm
+from infrastructure.media.fork_server import ForkServer
+from infrastructure.media.forked import fork
 from infrastructure.media.pcm import BYTES_PER_SECOND, SAMPLE_RATE
 from infrastructure.media.probe import ProbeLimits, probe
 from infrastructure.media.sandbox import Limits
+from infrastructure.media.warm import DECODE, MEDIA_CHILDREN
 from tests.infrastructure.media.recordings import (
     ADTS,
     FLAC,
@@ -32,10 +35,11 @@ from tests.infrastructure.media.recordings import (
 )
 
 MEGABYTE = 1 << 20
+SCRIPT = "tests.infrastructure.media.script_child"
 
 
-def decode(path: Path, duration_seconds: float) -> tuple[bytes, float]:
-    with open_pcm(path, duration_seconds) as sound:
+def decode(path: Path, duration_seconds: float, server: ForkServer = MEDIA_CHILDREN) -> tuple[bytes, float]:
+    with open_pcm(path, duration_seconds, server) as sound:
         return b"".join(sound), sound.decoded_seconds
 
 
@@ -146,16 +150,26 @@ def test_a_decoder_that_crashes_is_the_recordings_doing(tmp_path: Path) -> None:
 
 def test_a_decoder_that_exits_early_is_no_verdict() -> None:
     """The end of its output alone is not the end of the recording."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", r"import os; os.write(1, b'\x02\0\0\0ab'); os._exit(3)"],
-        stdout=subprocess.PIPE,
-    )
-    sound = PcmStream(child)
+    script = r"os.write(1, b'\x02\0\0\0ab'); os._exit(3)"
+    sound = PcmStream(fork(MEDIA_CHILDREN, SCRIPT, script))
     try:
         with pytest.raises(DecodingFailed, match="code 3"):
             list(sound)
     finally:
         sound.close()
+
+
+def test_a_decoder_whose_fork_server_died_is_no_verdict(tmp_path: Path) -> None:
+    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0)
+    with closing(ForkServer(DECODE)) as server:
+        with open_pcm(recording, 600.0, server) as sound:
+            blocks = iter(sound)
+            next(blocks)
+            assert server.pid is not None
+            psutil.Process(server.pid).kill()
+            with pytest.raises(DecodingFailed):
+                list(blocks)
+        assert decode(recording, 600.0, server)[1] == 600.0
 
 
 def test_a_decoder_does_not_outlive_its_reader(tmp_path: Path) -> None:
@@ -166,22 +180,19 @@ def test_a_decoder_does_not_outlive_its_reader(tmp_path: Path) -> None:
     assert not psutil.pid_exists(pid)
 
 
-def test_a_decoder_whose_reader_goes_away_ends_without_a_word(tmp_path: Path) -> None:
+def test_a_decoder_whose_reader_goes_away_ends_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     recording = write_recording(tmp_path / "media", WAV, seconds=60.0)
-    limits = msgspec.json.encode(Limits()).decode()
-    child = subprocess.Popen(
-        child_command(CHILD, limits, str(recording), "60"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=child_environment(),
-    )
-    assert child.stdout is not None
-    assert child.stderr is not None
-    with child:
-        child.stdout.read(1)
-        child.stdout.close()
-        assert child.stderr.read() == b""
-        child.wait(30)
+    child = fork(MEDIA_CHILDREN, DECODE, msgspec.json.encode(Limits()).decode(), str(recording), "60")
+    os.read(child.output, 1)
+    with Path(os.devnull).open() as nothing:
+        os.dup2(
+            nothing.fileno(), child.output
+        )  # closes the pipe, and leaves a descriptor for the end to close
+    assert child.wait(30) == -signal.SIGPIPE
+    child.end(30)
+    assert capfd.readouterr().err == ""
 
 
 def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """What of the sandbox is not in force is found out by trying, and said."""
 
 import sys
+from contextlib import closing
 
 import pytest
 
+from infrastructure.media.fork_server import ForkServer
 from infrastructure.media.sandbox_gaps import sandbox_gaps
+from infrastructure.media.warm import SANDBOX
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forbids a system call of Linux")
 
@@ -27,12 +30,15 @@ async def test_a_kernel_without_landlock_leaves_a_gap_that_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     whole = await sandbox_gaps()
-    gaps = await sandbox_gaps(through=[sys.executable, "-c", WITHOUT_LANDLOCK])
+    with closing(ForkServer(SANDBOX, through=[sys.executable, "-c", WITHOUT_LANDLOCK])) as server:
+        gaps = await sandbox_gaps(server)
     assert [gap for gap in gaps if gap.startswith("other files can be read: ")]
     assert set(gaps) >= set(whole)
     assert f"the sandbox around media: {gaps[0]}" in caplog.text
 
 
 async def test_a_sandbox_that_cannot_be_tried_is_a_gap() -> None:
-    assert await sandbox_gaps(through=["/bin/false"]) == ["could not be tried (DecodeError)"]
-    assert await sandbox_gaps(through=["/nowhere"]) == ["could not be tried (FileNotFoundError)"]
+    for broken in ("/bin/false", "/nowhere"):
+        with closing(ForkServer(SANDBOX, through=[broken])) as server:
+            gaps = await sandbox_gaps(server)
+        assert gaps in (["could not be tried (ForkFailed)"], ["could not be tried (FileNotFoundError)"])

@@ -14,6 +14,7 @@ from infrastructure.kafka.jobs import JobConsumer
 from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.kafka.reports import ReportProducer
 from infrastructure.media.sandbox_gaps import sandbox_gaps
+from infrastructure.media.warm import MEDIA_CHILDREN
 from infrastructure.object_store.opening import open_object_store
 from infrastructure.process import run_process
 from infrastructure.scratch import open_scratch, remove_leftovers, scratch_root
@@ -26,6 +27,7 @@ async def work(settings: Settings) -> None:
     root, worker_id = scratch_root("worker"), uuid4()
     killed = remove_leftovers(root)
     await sandbox_gaps()  # for the log
+    MEDIA_CHILDREN.close()  # Engines have their own.
     with open_scratch(root, worker_id) as scratch:
         async with open_worker(settings, worker_id, scratch, killed) as worker:
             try:

@@ -34,6 +34,7 @@ from inference_worker.pauses import longest_pause
 from inference_worker.windows import cut_windows
 from infrastructure.media.decode import DecodingFailed, open_pcm
 from infrastructure.media.sandbox import Limits, end_with_parent, leave_the_network, limit
+from infrastructure.media.warm import MEDIA_CHILDREN
 
 LIMITS: Final = Limits(memory_bytes=None, cpu_seconds=None, open_files=256)
 """Models and GPU drivers map what they like; the worker watches the memory that is really used."""
@@ -92,6 +93,7 @@ def main(arguments: list[str]) -> None:
     leave_the_network()
     limit(LIMITS)
     answers = _take_stdout()
+    MEDIA_CHILDREN.start()
 
     def say(message: ChildMessage) -> None:
         answers.write(encode_line(message))

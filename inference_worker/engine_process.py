@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Mapping
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -22,7 +23,9 @@ from inference_worker.child_messages import (
 )
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.faults import Fault
-from infrastructure.media.children import child_command, child_environment
+from infrastructure.media.children import child_environment
+from infrastructure.media.fork_server import ForkServer
+from infrastructure.media.forked_streams import ForkedProcess, fork_process
 from infrastructure.mendable import Mendable
 from infrastructure.settings import InvalidSetting
 
@@ -39,6 +42,8 @@ TASKS_MAX: Final = 100
 RESIDENT_BYTES_MAX: Final = 6 << 30
 """Long-lived engines grow; after so many tasks, or so large, a fresh one takes over."""
 
+_LIBRARIES: Final = {"faster-whisper": ("inference_worker.engines.faster_whisper",)}
+"""What takes longest to import of each kind of engine; none of it starts a thread or touches a GPU before it is used."""
 _GPU_VARIABLES: Final = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES")
 
 log = logging.getLogger(__name__)
@@ -62,7 +67,7 @@ class EngineProcess:
         self._tasks_max = tasks_max
         self._silence_seconds_max = silence_seconds_max
         self._tasks = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ForkedProcess | None = None
         self._stderr: asyncio.Task[None] | None = None
         self.name = ""
         """Set once the process has been ready for the first time."""
@@ -111,18 +116,22 @@ class EngineProcess:
             # It ends by itself with the process, whose last words are often the reason.
             await asyncio.wait({pump}, timeout=LAST_WORDS_SECONDS)
             pump.cancel()
+        if process is not None:
+            process.close()
 
     async def _start(self) -> None:
         self._tasks = 0
-        self._process = await asyncio.create_subprocess_exec(
-            *child_command(CHILD, msgspec.json.encode(self._choice).decode()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=_environment(),
-            start_new_session=True,
-            limit=LINE_BYTES_MAX,
-        )
+        try:
+            self._process = await fork_process(
+                _server(self._choice.kind),
+                CHILD,
+                msgspec.json.encode(self._choice).decode(),
+                stdin=True,
+                stderr=True,
+                line_bytes_max=LINE_BYTES_MAX,
+            )
+        except OSError as problem:
+            raise EngineUnavailable(f"the engine did not start: {problem}") from problem
         assert self._process.stderr is not None
         self._stderr = asyncio.create_task(_log_lines(self._process.stderr))
         self.name = await self._receive_name()
@@ -165,7 +174,13 @@ class EngineProcess:
         return self._tasks >= self._tasks_max or _resident_bytes(self.pid) > RESIDENT_BYTES_MAX
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+@cache
+def _server(kind: str) -> ForkServer:
+    """One for all engines of that kind. It keeps the network, since an engine says itself whether it needs one."""
+    return ForkServer(CHILD, *_LIBRARIES.get(kind, ()), offline=False, environment=_environment)
+
+
+async def _end(process: ForkedProcess) -> None:
     if process.returncode is None:
         process.kill()
     async with asyncio.timeout(KILL_SECONDS_MAX):

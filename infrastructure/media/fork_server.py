@@ -1,5 +1,6 @@
 """The owner's side of a fork server: start it when it is needed and again when it has died, and ask for children."""
 
+import atexit
 import logging
 import os
 import signal
@@ -64,6 +65,12 @@ class ForkServer:
         """None while there is none."""
         return self._process.pid if self._process is not None else None
 
+    def start(self) -> None:
+        """Before the first child is asked for, so that it does not wait for the imports. Raises OSError."""
+        with self._lock:
+            if self._control is None:
+                self._start()
+
     def ask(self, request: Request, streams: Streams) -> "Leash":
         """Asks for a child; the server tells on the leash what became of that. Raises OSError."""
         ours, theirs = socket.socketpair()
@@ -85,6 +92,7 @@ class ForkServer:
 
     def close(self) -> None:
         """Ends it, and with it all its children."""
+        atexit.unregister(self.close)
         with self._lock:
             self._let_go()
             leaving, self._leaving = self._leaving, []
@@ -116,6 +124,7 @@ class ForkServer:
                 ours.close()
                 raise
         self._control = ours
+        atexit.register(self.close)  # It would end a moment after us.
         return ours
 
     def _execute(self, control: int) -> "subprocess.Popen[bytes]":

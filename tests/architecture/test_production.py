@@ -18,6 +18,7 @@ MODULES = [
     "relay.__main__",
     "inference_worker.__main__",
     "inference_worker.child",
+    "infrastructure.media.fork_server_child",
     "inference_worker.engines.faster_whisper",
     "projections.__main__",
 ]

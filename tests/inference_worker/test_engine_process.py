@@ -130,13 +130,13 @@ async def test_a_cancelled_task_ends_the_engine_and_the_decoder(slow: EngineProc
     assert slow.pid is not None
     process = psutil.Process(slow.pid)
     running = asyncio.create_task(run(slow, task(tone)))
-    await until(lambda: bool(process.children()))
-    decoder = process.children()[0]
+    await until(lambda: len(process.children(recursive=True)) == 2)
+    children = process.children(recursive=True)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     assert not process.is_running()
-    await until(lambda: not decoder.is_running() or decoder.status() == psutil.STATUS_ZOMBIE)
+    await until(lambda: not any(map(_runs, children)))
 
 
 async def test_after_a_task_was_broken_off_the_next_one_works(quick: EngineProcess, tone: Path) -> None:
@@ -247,10 +247,18 @@ asyncio.run(main())
     assert worker.stdout is not None
     async with asyncio.timeout(20):
         engine = psutil.Process(int(await worker.stdout.readline()))
-    decoders = engine.children()
+    decoders = engine.children(recursive=True)
+    assert len(decoders) == 2  # and what they are forked from
     worker.kill()
     await worker.wait()
     await until(lambda: not any(psutil.pid_exists(each.pid) for each in [engine, *decoders]))
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def _drain(messages: AsyncIterator[ChildMessage]) -> None:

@@ -46,7 +46,7 @@ async def stop(broker: Broker) -> None:
 
 
 def engines(worker: Process) -> set[int]:
-    return {child.pid for child in psutil.Process(worker.pid).children()}
+    return {child.pid for child in psutil.Process(worker.pid).children(recursive=True)}
 
 
 @pytest.mark.slow

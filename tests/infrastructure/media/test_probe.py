@@ -11,6 +11,7 @@ import pytest
 from domain.errors import EmptyFile, MediaTooLong, NoAudio, NotMedia, TruncatedMedia, UnreadableMedia
 from infrastructure.media.probe import MediaFacts, ProbeFailed, ProbeLimits, probe
 from infrastructure.media.sandbox import Limits
+from infrastructure.media.warm import MEDIA_CHILDREN
 from tests.infrastructure.media.recordings import (
     ADTS,
     ALAC,
@@ -32,6 +33,7 @@ from tests.infrastructure.media.recordings import (
     write_recording,
     write_silent_film,
 )
+from tests.stack.waiting import eventually
 
 LIMITS = ProbeLimits(seconds_max=3600)
 PNG = bytes.fromhex(
@@ -237,8 +239,9 @@ async def test_a_probe_past_its_deadline_is_no_verdict_and_leaves_no_process(tmp
     recording = write_recording(tmp_path / "media", WAV, seconds=2.0)
     with pytest.raises(TimeoutError):
         await probe(recording, ProbeLimits(seconds_max=3600, deadline_seconds=0.001))
-    left = [child.cmdline() for child in psutil.Process().children()]
-    assert not [command for command in left if str(recording) in command]
+    assert MEDIA_CHILDREN.pid is not None
+    server = psutil.Process(MEDIA_CHILDREN.pid)
+    await eventually(lambda: not server.children(), "the probe has ended")
 
 
 async def test_a_probe_that_cannot_read_the_file_is_no_verdict(tmp_path: Path) -> None:

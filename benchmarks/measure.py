@@ -33,7 +33,7 @@ class Target(Struct, frozen=True, kw_only=True):
 class Measurement(Struct, frozen=True, kw_only=True):
     """One line: a situation, and what everybody reached in it in the same run.
 
-    `to_reach` is a figure of ours alone that is to be reached.
+    `to_reach` is a figure of ours alone that is to be reached, `at_most` one that is not to be exceeded.
     """
 
     situation: str
@@ -42,6 +42,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
     peers: dict[str, float]
     targets: tuple[Target, ...] = ()
     to_reach: float | None = None
+    at_most: float | None = None
 
     def ratio(self, peer: str) -> float:
         return self.ours / self.peers[peer] if self.peers[peer] else float("inf")
@@ -57,6 +58,8 @@ class Measurement(Struct, frozen=True, kw_only=True):
         ]
         if self.to_reach is not None and self.ours < self.to_reach:
             words.append(f"{self.situation}: {self.ours:,.0f} {self.unit}, to reach {self.to_reach:,.0f}")
+        if self.at_most is not None and self.ours > self.at_most:
+            words.append(f"{self.situation}: {self.ours:,.0f} {self.unit}, at most {self.at_most:,.0f}")
         return words
 
 

@@ -1,6 +1,7 @@
 """The owner's side of a fork server: start it when it is needed and again when it has died, and ask for children."""
 
 import atexit
+import errno
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from infrastructure.media.leash import NUMBER, Request, encode_request
 PROCESS: Final = "infrastructure.media.fork_server_child"
 LOST: Final = 255
 """The exit code of a child that nobody knows the end of, since its server died and took it along: an error of ours."""
+NEVER_STARTED: Final = "the server that children are forked from does not start"
 _CRASHES: Final = frozenset(
     {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE, -signal.SIGABRT, -signal.SIGSYS}
 )
@@ -107,7 +109,10 @@ class ForkServer:
                 return self._send_to(self._control, descriptors)
             log.warning("the server that children are forked from has died; a new one is started")
         self._let_go()
-        return self._send_to(self._start(), descriptors)
+        try:
+            return self._send_to(self._start(), descriptors)
+        except ConnectionError as problem:
+            raise ForkFailed(errno.ECHILD, NEVER_STARTED) from problem
 
     def _send_to(self, control: socket.socket, descriptors: Sequence[int]) -> int:
         assert self._process is not None

@@ -5,7 +5,14 @@ import os
 import socket
 from typing import Final
 
-from infrastructure.media.fork_server import ForkFailed, ForkServer, Leash, Streams, without_input
+from infrastructure.media.fork_server import (
+    NEVER_STARTED,
+    ForkFailed,
+    ForkServer,
+    Leash,
+    Streams,
+    without_input,
+)
 from infrastructure.media.leash import NUMBER, Request
 
 START_SECONDS_MAX: Final = 60.0
@@ -67,7 +74,7 @@ def _leash(server: ForkServer, request: Request, streams: Streams) -> Leash:
             leash.close()
             raise
         leash.close()
-    raise never_started()
+    raise ForkFailed(errno.ECHILD, NEVER_STARTED)
 
 
 def _receive(leash: socket.socket) -> bytes:
@@ -75,7 +82,3 @@ def _receive(leash: socket.socket) -> bytes:
         return leash.recv(NUMBER.size)
     except ConnectionError:  # The server died before it had read what we wrote.
         return b""
-
-
-def never_started() -> ForkFailed:
-    return ForkFailed(errno.ECHILD, "the server that children are forked from does not start")

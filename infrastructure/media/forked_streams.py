@@ -1,13 +1,21 @@
 """A child of a fork server for code on an event loop: its standard streams are asyncio's."""
 
 import asyncio
-import os
+import errno
 import socket
 from contextlib import ExitStack
 from typing import Final
 
-from infrastructure.media.fork_server import LOST, ForkServer, Leash, Streams, without_input
-from infrastructure.media.forked import START_SECONDS_MAX, TRIES, never_started
+from infrastructure.media.fork_server import (
+    LOST,
+    NEVER_STARTED,
+    ForkFailed,
+    ForkServer,
+    Leash,
+    Streams,
+    without_input,
+)
+from infrastructure.media.forked import START_SECONDS_MAX, TRIES
 from infrastructure.media.leash import NUMBER, Request
 
 LINE_BYTES_MAX: Final = 64 << 10
@@ -23,7 +31,7 @@ class ForkedProcess:
         self.stderr: asyncio.StreamReader | None = None
         self._leash = leash
         self._ended = asyncio.Event()
-        self._transports: list[asyncio.BaseTransport] = []
+        self._writers: list[asyncio.StreamWriter] = []
         asyncio.get_running_loop().add_reader(leash.socket, self._hear)
 
     @property
@@ -43,24 +51,22 @@ class ForkedProcess:
     def close(self) -> None:
         """Takes no more of its output, and ends it without waiting for that."""
         self._end(LOST)
-        for transport in self._transports:
-            transport.close()
+        for writer in self._writers:
+            writer.close()
 
     async def connect(self, ours: "_Ends", line_bytes_max: int) -> None:
+        self.stdout, _ = await self._opened(ours.stdout, line_bytes_max)
         if ours.stdin is not None:
-            _, self.stdin = await asyncio.open_connection(sock=ours.stdin)
-            self._transports.append(self.stdin.transport)
-        self.stdout = await self._reader(ours.stdout, line_bytes_max)
+            _, self.stdin = await self._opened(ours.stdin, line_bytes_max)
         if ours.stderr is not None:
-            self.stderr = await self._reader(ours.stderr, line_bytes_max)
+            self.stderr, _ = await self._opened(ours.stderr, line_bytes_max)
 
-    async def _reader(self, descriptor: int, line_bytes_max: int) -> asyncio.StreamReader:
-        reader = asyncio.StreamReader(limit=line_bytes_max)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
-        )
-        self._transports.append(transport)
-        return reader
+    async def _opened(
+        self, end: socket.socket, line_bytes_max: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_unix_connection(sock=end, limit=line_bytes_max)
+        self._writers.append(writer)  # It closes the socket when it is collected.
+        return reader, writer
 
     def _hear(self) -> None:
         try:
@@ -80,34 +86,37 @@ class ForkedProcess:
 
 
 class _Ends:
-    """Our ends of a child's streams, and for as long as it takes to hand them over, the child's."""
+    """Our ends of a child's streams, and for as long as it takes to hand them over, the child's.
+
+    Sockets that are shut one way, and no pipes: uvloop closes the descriptor of a pipe twice, the second time
+    perhaps another thread's file that has got the same number.
+    """
 
     def __init__(self, theirs: ExitStack, *, stdin: bool, stderr: bool) -> None:
-        self.stdin: socket.socket | None = None
-        self.stderr: int | None = None
         self._theirs = theirs
-        given = self._socket() if stdin else theirs.enter_context(without_input())
-        self.stdout, written = self._pipe()
-        complaints = 2
+        self._ours: list[socket.socket] = []
+        self.stdin: socket.socket | None = None
+        self.stderr: socket.socket | None = None
+        given, complaints = None, 2
+        if stdin:
+            self.stdin, given = self._pair(socket.SHUT_WR)
+        self.stdout, written = self._pair(socket.SHUT_RD)
         if stderr:
-            self.stderr, complaints = self._pipe()
+            self.stderr, complaints = self._pair(socket.SHUT_RD)
+        if given is None:
+            given = theirs.enter_context(without_input())
         self.given = Streams(stdin=given, stdout=written, stderr=complaints)
 
     def close(self) -> None:
-        if self.stdin is not None:
-            self.stdin.close()
-        for each in (self.stdout, self.stderr):
-            if each is not None:
-                os.close(each)
+        for each in self._ours:
+            each.close()
 
-    def _socket(self) -> int:
-        self.stdin, theirs = socket.socketpair()
-        return self._theirs.enter_context(theirs).fileno()
-
-    def _pipe(self) -> tuple[int, int]:
-        ours, theirs = os.pipe()
-        self._theirs.callback(os.close, theirs)
-        return ours, theirs
+    def _pair(self, shut: int) -> tuple[socket.socket, int]:
+        """`shut` is what the child may not do with its end."""
+        ours, theirs = socket.socketpair()
+        self._ours.append(ours)
+        self._theirs.enter_context(theirs).shutdown(shut)
+        return ours, theirs.fileno()
 
 
 async def fork_process(
@@ -142,7 +151,7 @@ async def _leash(server: ForkServer, request: Request, streams: Streams) -> Leas
             leash.close()
             raise
         leash.close()
-    raise never_started()
+    raise ForkFailed(errno.ECHILD, NEVER_STARTED)
 
 
 async def _receive(leash: socket.socket) -> bytes:

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from infrastructure.media.children import child_environment
 from infrastructure.media.fork_server import LOST, ForkServer
@@ -195,6 +198,30 @@ async def test_a_hundred_children_leave_nothing_behind(server: ForkServer) -> No
         "all descriptors are closed",
     )
     assert processes[1].children() == []
+
+
+def test_a_child_that_ends_closes_no_descriptor_of_another_thread(server: ForkServer) -> None:
+    """uvloop, on which every process of ours runs, closes a pipe twice; another thread's file may be in its place."""
+    ended = threading.Event()
+
+    async def fork_many() -> None:
+        for _ in range(300):
+            async with running(server, "pass") as child:
+                await said(child)
+
+    def hold_descriptors() -> None:
+        while not ended.is_set():
+            for held in [os.dup(0) for _ in range(2)]:
+                os.close(held)
+
+    with ThreadPoolExecutor() as threads:
+        holding = [threads.submit(hold_descriptors) for _ in range(4)]
+        try:
+            uvloop.run(fork_many())
+        finally:
+            ended.set()
+        for each in holding:
+            each.result()
 
 
 def test_server_and_children_end_with_a_killed_owner() -> None:

@@ -25,6 +25,7 @@ from domain import errors
 from domain.errors import Rejection
 from domain.ports import EventStoreUnavailable, ObjectStoreUnavailable
 from infrastructure.disk import is_full
+from infrastructure.media.probe import ProbeFailed
 from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
 from infrastructure.telemetry.fingerprints import fingerprint_of
 from infrastructure.telemetry.metrics import INTERNAL_ERRORS, PROBLEMS, Code, Error
@@ -215,6 +216,7 @@ _UNAVAILABLE: Final = (
     DatabaseProblem,
     EventStoreUnavailable,
     ObjectStoreUnavailable,
+    ProbeFailed,
     TimeoutError,
     ConnectionError,
     # A full disk is an OSError too, and will not be better in a moment.

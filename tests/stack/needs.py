@@ -8,6 +8,7 @@ import pytest
 FIXTURES: Final = {"stack_folder", "s3_endpoint", "lost_store", "strict_server"}
 """PostgreSQL and Kafka lie in the first; the others are S3 servers."""
 PLACES: Final = (
+    "tests/api/test_hostile_uploads.py",
     "tests/architecture/test_production.py",
     "tests/chaos/test_chaos.py",
     "tests/cli/test_main.py",

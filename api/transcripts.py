@@ -1,51 +1,31 @@
 """Transcripts: their words, their text as people change it, and files of them."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Annotated, Final, TypeAlias
+from typing import Final
 from urllib.parse import quote
 from uuid import UUID
 
-import msgspec
 from litestar import Response, get, put
 from litestar.di import NamedDependency
 from litestar.enums import MediaType
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import Struct
+from litestar.params import FromPath, JSONBody
 
 from api.consistency import settle
 from api.errors import problems
+from api.exports import FORMATS, CueSecondsMax, Format, MaxLine, MaxLines
 from api.parts import Parts
 from api.requests import AuthenticatedRequest, Caller
 from api.transcriptions import find_owned
 from commands.edit_transcript import ChangeText, edit_transcript
 from domain.errors import InvalidField, TranscriptionNotCompleted
-from domain.subtitles import cues_of, to_srt, to_vtt
-from domain.transcript import Transcript
+from domain.subtitles.layout import CUE_SECONDS_DEFAULT, LINE_CELLS_DEFAULT, LINES_DEFAULT, Layout
 from domain.transcription import Status
 from projections import files
 from projections.transcriptions import TranscriptionView
 from schemas.bodies import TextEdit, TranscriptBody, TranscriptionChange
 
 TEXT_BODY_BYTES_MAX: Final = 8 << 20
-
-Write: TypeAlias = Callable[[Transcript], str]
-
-
-class ExportFormat(Struct, frozen=True):
-    media_type: str
-    write: Write
-
-
-FORMATS: Final[Mapping[str, ExportFormat]] = {
-    "txt": ExportFormat("text/plain", lambda transcript: transcript.text),
-    "srt": ExportFormat(
-        "application/x-subrip; charset=utf-8", lambda transcript: to_srt(cues_of(transcript))
-    ),
-    "vtt": ExportFormat("text/vtt", lambda transcript: to_vtt(cues_of(transcript))),
-    "json": ExportFormat("application/json", lambda transcript: msgspec.json.encode(transcript).decode()),
-}
 
 
 @get(
@@ -98,19 +78,24 @@ async def put_text(
     tags=["transcriptions"],
 )
 async def export(
+    *,
     transcription_id: FromPath[UUID],
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
-    format_: Annotated[str, QueryParameter(name="format", description="txt, srt, vtt or json")] = "txt",
+    format_: Format = "txt",
+    max_line: MaxLine = LINE_CELLS_DEFAULT,
+    max_lines: MaxLines = LINES_DEFAULT,
+    cue_seconds_max: CueSecondsMax = CUE_SECONDS_DEFAULT,
 ) -> Response[str]:
-    """The transcript as a file to keep."""
+    """The transcript as a file to keep; the limits of a cue are for srt, vtt, ttml, lrc and csv."""
     name = format_.lower()
     if name not in FORMATS:
         raise InvalidField("format", f"has to be one of {', '.join(FORMATS)}: unsupported export format")
+    layout = Layout(line_cells_max=max_line, lines_max=max_lines, cue_ms_max=round(cue_seconds_max * 1_000))
     view = await find_owned(parts, transcription_id, caller.user_id)
     transcript = await parts.texts.transcript(_key_of(view))
     # Cues of many hours take a moment.
-    content = await asyncio.to_thread(FORMATS[name].write, transcript)
+    content = await asyncio.to_thread(FORMATS[name].write, transcript, layout)
     disposition = attachment(f"{await _stem(parts, view.file_id)}.{name}")
     return Response(
         content, media_type=FORMATS[name].media_type, headers={"Content-Disposition": disposition}

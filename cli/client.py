@@ -14,7 +14,7 @@ from infrastructure.mendable import Mendable
 from schemas.bodies import LoggedIn, QuotaBody, TranscriptionBody, TranscriptionChange, Uploaded
 
 Body = TypeVar("Body", bound=Struct)
-Format = Literal["txt", "srt", "vtt", "json"]
+Format = Literal["txt", "srt", "vtt", "json", "ttml", "lrc", "csv", "html"]
 OnBytes = Callable[[int], None]
 """Told how many more bytes have been sent."""
 

@@ -5,23 +5,31 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from msgspec import DecodeError, Struct
 
 from commands.execution import execute, load
 from commands.streams import Streams
+from domain.edits import edit
 from domain.errors import InvalidField, TranscriptMissing
 from domain.log import Address, Provenance
 from domain.ports import EventStore, ObjectMissing, ObjectStore
-from domain.transcript import edit
+from domain.tokens import tokens_of
+from domain.transcript import Word
 from domain.transcript_keys import transcript_key
 from domain.transcription import TRANSCRIPTION, EditTranscript, require_completed
 from schemas.objects import decode_transcript, encode_transcript
 
 TEXT_CHARACTERS_MAX: Final = 1_000_000
 """Twice what is said in ten hours."""
-WORDS_MAX_PER_WORD: Final = 2
-WORDS_ADDED_MAX: Final = 10_000
-"""Aligning takes time that grows with the words of both texts multiplied; nobody types so many more than were said."""
+STORED_MAX_PER_BYTE: Final = 2
+STORED_ADDED_BYTES_MAX: Final = 800_000
+"""An edit may take twice the room of what was heard and an hour of speech more; nobody types so much more than that.
+
+Aligning takes time that grows with the words of both texts multiplied, and each sign of a script without spaces is
+stored as a word: so what counts is what will be stored, and not what was sent.
+"""
+_WORD_BYTES_MIN: Final = len(msgspec.json.encode(Word(text="", start_ms=0, end_ms=0, edited=True)))
 
 
 class ChangeText(Struct, frozen=True, kw_only=True):
@@ -69,13 +77,12 @@ def _edited(heard: bytes, change: ChangeText) -> tuple[bytes, EditTranscript]:
     Each revision is timed by what the engine heard, not by the one before: a word that was deleted and comes
     back has its time again. The same text gives the same object, so sending it again is no edit.
     """
+    bytes_max = STORED_MAX_PER_BYTE * len(heard) + STORED_ADDED_BYTES_MAX
     before = decode_transcript(heard)
-    if len(change.text.split()) > WORDS_MAX_PER_WORD * before.word_count + WORDS_ADDED_MAX:
-        raise InvalidField(
-            "transcript_text", "has far more words than were said: send the edited transcript"
-        )
+    _require_room(_stored_bytes_min(before.text, change.text), bytes_max)
     transcript = edit(before, change.text)
     content, sha256 = encode_transcript(transcript)
+    _require_room(len(content), bytes_max)
     return content, EditTranscript(
         transcription_id=change.transcription_id,
         user_id=change.user_id,
@@ -84,3 +91,18 @@ def _edited(heard: bytes, change: ChangeText) -> tuple[bytes, EditTranscript]:
         word_count=transcript.word_count,
         edited_at=change.changed_at,
     )
+
+
+def _stored_bytes_min(before: str, after: str) -> int:
+    """No more than the text takes as a transcript, found before any work is done for it."""
+    added = max(0, len(tokens_of(after)) - len(tokens_of(before)))
+    return len(after.encode()) + added * _WORD_BYTES_MIN
+
+
+def _require_room(stored_bytes: int, bytes_max: int) -> None:
+    if stored_bytes > bytes_max:
+        raise InvalidField(
+            "transcript_text",
+            f"has far more words than were said: with a time for each it would take {stored_bytes:,} bytes and may "
+            f"take {bytes_max:,}. Send the edited transcript",
+        )

@@ -430,6 +430,38 @@ async def test_an_unknown_export_format_is_refused(anna: Person) -> None:
     assert body["field"] == "format"
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_line", "9"),
+        ("max_line", "201"),
+        ("max_line", "wide"),
+        ("max_lines", "0"),
+        ("max_lines", "5"),
+        ("max_lines", "1.5"),
+        ("cue_seconds_max", "0"),
+        ("cue_seconds_max", "31"),
+        ("cue_seconds_max", "nan"),
+        ("cue_seconds_max", "inf"),
+        ("cue_seconds_max", ""),
+    ],
+)
+async def test_cues_that_nobody_could_read_are_refused(anna: Person, field: str, value: str) -> None:
+    path = f"/transcriptions/{await anna.has_transcript()}/export?format=srt"
+    answer = await anna.client.get(path, params={"format": "srt", field: value})
+    assert problem(answer, 400)["field"] == field
+
+
+async def test_an_edit_that_would_be_stored_as_far_more_than_was_said_is_refused(anna: Person) -> None:
+    """Row 33: ideographs are stored one by one, whatever they count as when they are sent."""
+    path = f"/transcriptions/{await anna.has_transcript()}"
+    for text in ("海" * 20_000, "ครับ" * 5_000, "a " * 10_010):
+        body = problem(await anna.client.put(f"{path}/text", json={"transcript_text": text}), 400)
+        assert "would take" in body["error"]
+        assert body["field"] == "transcript_text"
+    assert (await anna.client.get(path)).json()["transcript_text"] == "Hello world."
+
+
 async def test_a_completed_transcription_cannot_be_cancelled(anna: Person) -> None:
     transcription_id = await anna.has_transcript()
     body = problem(await anna.client.post(f"/transcriptions/{transcription_id}/cancel"), 409)

@@ -162,6 +162,12 @@ async def test_a_text_may_be_edited_away(anna: Person) -> None:
         ("txt", "text/plain", "Hello world."),
         ("srt", "application/x-subrip", "1\n00:00:00,000 --> 00:00:00,900\nHello world.\n"),
         ("VTT", "text/vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:00.900\nHello world.\n"),
+        ("lrc", "text/plain", "[00:00.00]Hello world.\n[00:00.90]\n"),
+        (
+            "csv",
+            "text/csv",
+            '"number","start_seconds","end_seconds","text"\r\n1,0.0,0.9,"Hello world."\r\n',
+        ),
     ],
 )
 async def test_an_export_is_a_file_with_real_times(
@@ -175,6 +181,42 @@ async def test_an_export_is_a_file_with_real_times(
         f'attachment; filename="Gespr_ch _eins_.{format_.lower()}"; '
         f"filename*=UTF-8''Gespr%C3%A4ch%20%22eins%22.{format_.lower()}"
     )
+
+
+@pytest.mark.parametrize(
+    ("format_", "media_type", "words"),
+    [
+        ("ttml", "application/ttml+xml", '<p begin="00:00:00.000" end="00:00:00.900">Hello world.</p>'),
+        ("html", "text/html", "<time>00:00:00</time> Hello world.</p>"),
+    ],
+)
+async def test_an_export_is_a_document(anna: Person, format_: str, media_type: str, words: str) -> None:
+    transcription_id = await anna.has_transcript()
+    answer = await anna.client.get(f"/transcriptions/{transcription_id}/export", params={"format": format_})
+    assert answer.status_code == 200
+    assert words in answer.text
+    assert answer.headers["Content-Type"] == f"{media_type}; charset=utf-8"
+    assert answer.headers["Content-Disposition"].startswith("attachment; ")
+
+
+async def test_a_cue_is_as_narrow_and_as_short_as_was_asked(anna: Person) -> None:
+    path = f"/transcriptions/{await anna.has_transcript()}/export?format=vtt"
+    narrow = await anna.client.get(f"{path}&max_line=10&max_lines=2")
+    assert "Hello\nworld.\n" in narrow.text
+    single = await anna.client.get(f"{path}&max_line=10&max_lines=1&cue_seconds_max=1.5")
+    assert single.text.count(" --> ") == 2
+
+
+async def test_words_that_were_typed_say_that_their_times_are_estimated(anna: Person) -> None:
+    path = f"/transcriptions/{await anna.has_transcript()}"
+    await anna.client.put(f"{path}/text", json={"transcript_text": "Hello you, wide world."})
+    words = (await anna.client.get(f"{path}/export?format=json")).json()["segments"][0]["words"]
+    assert [(word["text"], word["timing"], word["edited"]) for word in words] == [
+        ("Hello", "heard", False),
+        (" you,", "estimated", True),
+        (" wide", "estimated", True),
+        (" world.", "heard", False),
+    ]
 
 
 async def test_an_export_as_json_is_the_whole_transcript(anna: Person) -> None:

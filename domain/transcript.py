@@ -33,9 +33,10 @@ class Word(Struct, frozen=True, kw_only=True):
 
 
 class Segment(Struct, frozen=True, kw_only=True):
-    """Words spoken in one breath, as the engine grouped them; never empty."""
+    """Words spoken in one breath, as the engine grouped them; never empty. `language` is what they are spoken in."""
 
     words: tuple[Word, ...]
+    language: str | None = None
 
     @property
     def text(self) -> str:
@@ -86,10 +87,16 @@ def edit(transcript: Transcript, text: str) -> Transcript:
         return transcript
     placed = list(_align(transcript, _TOKEN.findall(text)))
     segments = tuple(
-        Segment(words=tuple(each.word for each in group))
-        for _, group in groupby(placed, key=lambda each: each.segment)
+        Segment(
+            words=tuple(each.word for each in group), language=_language_of(transcript.segments, number)
+        )
+        for number, group in groupby(placed, key=lambda each: each.segment)
     )
     return replace(transcript, text=text, segments=segments)
+
+
+def _language_of(segments: Sequence[Segment], number: int) -> str | None:
+    return segments[number].language if segments else None
 
 
 def _align(transcript: Transcript, tokens: Sequence[str]) -> Iterator[_Placed]:

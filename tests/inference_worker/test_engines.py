@@ -6,12 +6,14 @@ from pathlib import Path
 import jiwer
 import pytest
 
+from domain.errors import LanguageUnsupported
 from domain.instructions import Instructions
-from domain.ports import UNDETERMINED, Engine, LanguageUnsupported, Window
+from domain.ports import UNDETERMINED, Engine, Window
 from domain.transcript import Word
-from inference_worker.engines.faster_whisper import FasterWhisperEngine, find_model
+from inference_worker.engines.faster_whisper import FasterWhisperEngine
 from inference_worker.engines.scripted import ScriptedEngine
 from inference_worker.faults import ModelMissing
+from inference_worker.models import find_model
 from infrastructure.media.decode import open_pcm
 from infrastructure.media.pcm import BYTES_PER_MS, BYTES_PER_SECOND
 
@@ -30,7 +32,7 @@ def speech() -> bytes:
 
 @pytest.fixture(scope="module")
 def whisper() -> FasterWhisperEngine:
-    return FasterWhisperEngine(find_model(""))
+    return FasterWhisperEngine(find_model("tiny.en"))
 
 
 @pytest.fixture(scope="module", params=["scripted", "faster-whisper"])

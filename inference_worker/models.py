@@ -97,4 +97,4 @@ def knows_only_english(model: Path) -> bool:
         return False
     if listed.suffix == ".json":
         return len(json.loads(listed.read_bytes())) < MULTILINGUAL_TOKENS_MIN
-    return len(listed.read_text(encoding="utf-8").split("\n")) < MULTILINGUAL_TOKENS_MIN
+    return len(listed.read_text(encoding="utf-8").removesuffix("\n").split("\n")) < MULTILINGUAL_TOKENS_MIN

@@ -22,8 +22,8 @@ PIECE_MS_MIN: Final = 1_000
 PIECE_MS_MAX: Final = 10_000
 PAUSE_MS_MIN: Final = 250
 """Pieces end at pauses: nobody changes language within a word."""
-SURE_MS_MIN: Final = 3_000
-"""An answer about less speech weighs less."""
+FULL_WEIGHT_MS: Final = 3_000
+"""An answer about less speech weighs less, and one about more weighs more, up to twice as much."""
 DOUBTFUL_BELOW: Final = 0.7
 """A stretch that its pieces leave in doubt is asked about as a whole, of which Whisper hears half a minute."""
 WHOLE_MS_MAX: Final = 30_000
@@ -31,8 +31,8 @@ SPEECH_MS_MIN: Final = 600
 """Less says nothing about a language."""
 DOUBT: Final = 0.001
 """No answer is surer than this that a language is not spoken."""
-CHANGE_COST: Final = 3.0
-"""What a change of language has to gain in log-likelihood: two changes for one piece take an answer that leaves no doubt."""
+CHANGE_COST: Final = 4.6
+"""What a change of language has to gain in log-likelihood: it has to be a hundred times as likely (log 100)."""
 
 Answer: TypeAlias = Mapping[str, float]
 """The probability of each language."""
@@ -98,7 +98,7 @@ def likeliest(answers: Sequence[Answer], pieces: Sequence[Piece], before: str | 
         came_from = {
             name: name if costs[name] <= costs[cheapest] + CHANGE_COST else cheapest for name in names
         }
-        weight = min(1.0, piece.speech_ms / SURE_MS_MIN)
+        weight = min(2.0, piece.speech_ms / FULL_WEIGHT_MS)
         costs = {
             name: min(costs[name], costs[cheapest] + CHANGE_COST)
             - weight * math.log(max(answer.get(name, 0.0), DOUBT))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks import append, projection, recovery, relay, servers, visible
+from benchmarks import append, projection, recovery, relay, servers, visible, words
 from infrastructure.process import collect_rarely
 
 BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "visible": visible.main,
     "recovery": recovery.main,
     "servers": servers.main,
+    "words": words.main,
 }
 
 

@@ -16,6 +16,7 @@ from litestar.exceptions import (
 )
 from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
+from msgspec import UNSET
 
 from api.patience import RequestStalled
 from api.requests import request_id_of
@@ -84,6 +85,8 @@ class Overloaded(ComeBackLater):
 
 STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,
+    errors.LanguageUnsupported: HTTPStatus.BAD_REQUEST,
+    errors.TranslationUnsupported: HTTPStatus.BAD_REQUEST,
     errors.UnreadableMedia: HTTPStatus.BAD_REQUEST,
     errors.TranscriptionNotCompleted: HTTPStatus.BAD_REQUEST,
     MalformedUpload: HTTPStatus.BAD_REQUEST,
@@ -120,6 +123,8 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
             members["transcription_id"] = rejection.transcription_id
         case errors.InvalidField():
             members["field"] = rejection.field
+        case errors.LanguageUnsupported():
+            members["languages"] = list(rejection.known) or UNSET
         case ComeBackLater():
             headers["Retry-After"] = str(rejection.retry_after_seconds)
         case NotAuthenticated():

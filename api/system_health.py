@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from api.abilities import WORKER_SILENCE_SECONDS_MAX, abilities_of
 from api.checks import Look, NotReady, readiness
 from api.database import look_at_database
+from domain.languages import Abilities, shared_abilities
 from domain.ports import ObjectStore
 from infrastructure.disk import FREE_BYTES_MIN, free_bytes
 from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
@@ -24,7 +26,6 @@ LAG_SECONDS_MAX: Final = 10.0
 """How old the oldest event may be that a read model has not folded."""
 FAILURES_MAX: Final = 5
 """How many events that cannot be folded, or partitions that cannot be relayed, are named; the rest is counted."""
-WORKER_SILENCE_SECONDS_MAX: Final = 15.0
 _GIB: Final = 1 << 30
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -135,10 +136,12 @@ class SystemHealth:
         return f"{members} at work"
 
     async def _workers(self) -> str:
-        workers, slots = await self._pool.fetchrow(_SQL["workers"], WORKER_SILENCE_SECONDS_MAX) or (0, 0)
-        if not workers:
+        rows = await self._pool.fetch(_SQL["workers"], WORKER_SILENCE_SECONDS_MAX)
+        if not rows:
             raise NotReady("none seen: transcriptions wait until one is there")
-        return f"{workers} seen, with room for {slots} transcriptions at once"
+        slots = sum(row["slots"] for row in rows)
+        seen = f"{len(rows)} seen, with room for {slots} transcriptions at once"
+        return "; ".join([seen, *_limits(shared_abilities([abilities_of(row) for row in rows]))])
 
     async def _free_space(self) -> str:
         free = {name: await asyncio.to_thread(free_bytes, folder) for name, folder in self._disks.items()}
@@ -152,6 +155,12 @@ class SystemHealth:
         if self._sandbox_gaps:
             raise NotReady("; ".join(self._sandbox_gaps))
         return "in force"
+
+
+def _limits(abilities: Abilities) -> list[str]:
+    """What the workers' models cannot do."""
+    lacks = [] if abilities.translates else ["translates nothing"]
+    return ["the model knows English only", *lacks] if abilities.only_english else lacks
 
 
 def _events_behind(lags: Sequence[Lag]) -> int:

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from prometheus_client.core import Metric as Family
 
+from api.abilities import WORKER_SILENCE_SECONDS_MAX
 from api.checks import CHECK_SECONDS_MAX
 from api.log_counts import LogCounts
-from api.system_health import WORKER_SILENCE_SECONDS_MAX
 from infrastructure.disk import free_bytes
 from infrastructure.postgres.leases import DISPATCH, PROJECT, RELAY
 from infrastructure.postgres.pool import Connection, Pool

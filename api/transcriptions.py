@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, UnsetType
 
+from api.abilities import abilities_of_workers
 from api.consistency import settle
 from api.errors import problems
 from api.paging import LIMIT_DEFAULT, CursorText, Limit, cursor_of, page
@@ -16,6 +17,7 @@ from api.requests import AuthenticatedRequest, Caller
 from commands.cancel_transcription import cancel_transcription
 from commands.request_transcription import request_transcription
 from domain.errors import NotOwner, TranscriptionNotFound, TranscriptMissing
+from domain.instructions import instructions_of, require_able
 from domain.transcription import ACTIVE, CancelTranscription, Status, transcription_id_of
 from projections import transcriptions
 from projections.transcriptions import TranscriptionView
@@ -45,8 +47,17 @@ async def request(
     parts: NamedDependency[Parts],
 ) -> Response[TranscriptionChange]:
     """Queues the transcription of a file and reserves its minutes."""
+    instructions = instructions_of(
+        language=data.language, task=data.task, prompt=data.prompt, vocabulary=data.vocabulary
+    )
+    require_able(instructions, await abilities_of_workers(parts.reading))
     address = await request_transcription(
-        data.file_id, caller.user_id, parts.clock.now(), parts.store, caller.provenance
+        data.file_id,
+        caller.user_id,
+        parts.clock.now(),
+        parts.store,
+        caller.provenance,
+        instructions=instructions,
     )
     await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
     transcription_id = transcription_id_of(data.file_id)
@@ -142,20 +153,27 @@ def _summary(view: TranscriptionView) -> TranscriptionSummary:
         progress_percentage=view.progress_percentage,
         created_at=view.created_at,
         completed_at=view.completed_at,
+        language=view.language,
+        task=view.asked.task,
     )
 
 
 def _body(view: TranscriptionView, text: str | UnsetType) -> TranscriptionBody:
+    asked = view.asked
     return TranscriptionBody(
         transcription_id=view.id,
         file_id=view.file_id,
         status=view.status,
         progress_percentage=view.progress_percentage,
         created_at=view.created_at,
+        task=asked.task,
+        prompt=asked.prompt,
+        vocabulary=list(asked.vocabulary),
         completed_at=_known(view.completed_at),
         failure_reason=_known(view.failure_reason),
         transcript_text=text,
         language=_known(view.language),
+        language_probability=view.language_probability if view.revision else UNSET,
         revision=view.revision or UNSET,
         word_count=_known(view.word_count),
         processing_time_seconds=_known(view.processing_time_seconds),

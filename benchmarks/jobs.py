@@ -18,7 +18,8 @@ from benchmarks.measure import Measurement, Target, report
 from benchmarks.processor_time import Seconds, between, processor_seconds
 from benchmarks.stack import open_folder
 from inference_worker.engine_process import TASKS_MAX
-from inference_worker.engines.faster_whisper import BEAM_SIZE, find_model
+from inference_worker.engines.faster_whisper import BEAM_SIZE
+from inference_worker.models import find_model
 from infrastructure.media.decode_child import decode
 from infrastructure.media.probe_child import examine
 from tests.end_to_end.installation import Installation, start, stop

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from commands.execution import execute
 from commands.streams import Streams
+from domain.instructions import Instructions
 from domain.log import Address, Provenance
 from domain.media_file import MEDIA_FILE, FileUploaded, require_owned
 from domain.ports import EventStore
@@ -20,14 +21,14 @@ async def request_transcription(
     store: EventStore,
     provenance: Provenance,
     *,
-    language: str | None = None,
+    instructions: Instructions = Instructions(),  # noqa: B008  # frozen
 ) -> Address | None:
     """Raises FileNotFound, NotOwner, TranscriptionExists or QuotaExceeded."""
     transcription_id = transcription_id_of(file_id)
 
     def decide(streams: Streams) -> None:
         file = require_owned(streams.state(MEDIA_FILE, file_id), file_id, user_id)
-        request = _request_of(file, requested_at, language)
+        request = _request_of(file, requested_at, instructions)
         streams.decide(TRANSCRIPTION, transcription_id, request)
         streams.decide(QUOTA, user_id, _reservation_of(request))
 
@@ -40,7 +41,9 @@ async def request_transcription(
     )
 
 
-def _request_of(file: FileUploaded, requested_at: datetime, language: str | None) -> RequestTranscription:
+def _request_of(
+    file: FileUploaded, requested_at: datetime, instructions: Instructions
+) -> RequestTranscription:
     return RequestTranscription(
         transcription_id=transcription_id_of(file.file_id),
         user_id=file.user_id,
@@ -49,7 +52,10 @@ def _request_of(file: FileUploaded, requested_at: datetime, language: str | None
             media_key=file.media_key,
             media_sha256=file.media_sha256,
             duration_seconds=file.duration_seconds,
-            language=language,
+            language=instructions.language,
+            task=instructions.task,
+            prompt=instructions.prompt,
+            vocabulary=instructions.vocabulary,
         ),
         minutes=minutes_for(file.duration_seconds),
         requested_at=requested_at,

@@ -79,7 +79,7 @@ class PostgresDispatchTables:
         running = _columns(
             [(*attempt, worker.worker_id) for worker in workers for attempt in worker.running], 3
         )
-        seen = _columns([(worker.worker_id, worker.engine, worker.slots) for worker in workers], 3)
+        seen = _columns([_seen(worker) for worker in workers], 5)
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(SQL["see_workers"], *seen)
             await connection.execute(SQL["forget_silent_workers"])
@@ -112,6 +112,11 @@ class PostgresDispatchTables:
 
     async def keep_offsets(self, next_offsets: Mapping[int, int]) -> None:
         await self.pool.execute(SQL["keep_offsets"], list(next_offsets), list(next_offsets.values()))
+
+
+def _seen(worker: WorkerReady) -> tuple[object, ...]:
+    languages = " ".join(worker.languages)
+    return worker.worker_id, worker.engine, worker.slots, languages, worker.translates
 
 
 def _user(rows: Sequence["asyncpg.Record"]) -> WaitingUser:

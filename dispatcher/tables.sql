@@ -5,6 +5,10 @@ create table if not exists dispatch_workers (
     slots     integer     not null,
     seen_at   timestamptz not null
 ) with (fillfactor = 50);
+-- What its model can do: subtags with spaces between them, none where it cannot tell. For those who take requests.
+alter table dispatch_workers
+    add column if not exists languages  text    not null default '',
+    add column if not exists translates boolean not null default true;
 create table if not exists dispatch_leases (
     transcription_id uuid        primary key,
     attempt          integer     not null,
@@ -124,11 +128,13 @@ where u.user_id = $4;
 delete from dispatch_leases where transcription_id = $1 and attempt = $2 and worker_id = coalesce($3, worker_id);
 
 -- name: see_workers
-insert into dispatch_workers (worker_id, engine, slots, seen_at)
-select w.worker_id, w.engine, w.slots, now()
-from unnest($1::uuid[], $2::text[], $3::integer[]) w (worker_id, engine, slots)
+insert into dispatch_workers (worker_id, engine, slots, languages, translates, seen_at)
+select w.worker_id, w.engine, w.slots, w.languages, w.translates, now()
+from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::boolean[])
+    w (worker_id, engine, slots, languages, translates)
 on conflict (worker_id) do update set
-    engine = excluded.engine, slots = excluded.slots, seen_at = excluded.seen_at;
+    engine = excluded.engine, slots = excluded.slots, languages = excluded.languages,
+    translates = excluded.translates, seen_at = excluded.seen_at;
 
 -- name: forget_silent_workers
 delete from dispatch_workers where seen_at < now() - interval '1 hour';

@@ -55,10 +55,16 @@ def edit(transcript: Transcript, text: str) -> Transcript:
         return transcript
     placed = list(_Alignment(transcript, tokens_of(text)).placed())
     segments = tuple(
-        Segment(words=tuple(each.word for each in group))
-        for _, group in groupby(placed, key=lambda each: each.segment)
+        Segment(
+            words=tuple(each.word for each in group), language=_language_of(transcript.segments, number)
+        )
+        for number, group in groupby(placed, key=lambda each: each.segment)
     )
     return replace(transcript, text=text, segments=segments)
+
+
+def _language_of(segments: Sequence[Segment], number: int) -> str | None:
+    return segments[number].language if segments else None
 
 
 class _Alignment:

@@ -2,6 +2,7 @@
 
 Rejection
 ├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField, TranscriptMisplaced
+├── LanguageUnsupported, TranslationUnsupported
 ├── EmailTaken, InvalidCredentials
 ├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing
 ├── NotOwner
@@ -11,6 +12,7 @@ Rejection
 └── StaleAttempt, AttemptOfAnother
 """
 
+from collections.abc import Collection
 from typing import ClassVar
 from uuid import UUID
 
@@ -33,6 +35,27 @@ class InvalidField(InvalidInput):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field} {problem}")
         self.field = field
+
+
+class LanguageUnsupported(Rejection):
+    """The engine's model does not know this language. `known` are those it has, where it can tell."""
+
+    code = "language_unsupported"
+
+    def __init__(self, language: str, known: Collection[str] = ()) -> None:
+        has = f": it has {', '.join(sorted(known))}" if known else ""
+        super().__init__(f"The model does not know the language {language}{has}")
+        self.language = language
+        self.known = tuple(sorted(known))
+
+
+class TranslationUnsupported(Rejection):
+    """The engine's model can but write down what is said, in the language it is said in."""
+
+    code = "translation_unsupported"
+
+    def __init__(self) -> None:
+        super().__init__("The model cannot translate: leave task out, or set it to transcribe")
 
 
 class InvalidEmail(InvalidInput):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from domain.events import Event
 from domain.instructions import Instructions
+from domain.languages import Abilities
 from domain.log import (
     Address,
     Decision,
@@ -207,18 +208,12 @@ class Window(Struct, frozen=True, kw_only=True):
     start_ms: int
     end_ms: int
     pcm: bytes
+    language_before: str | None = None
+    """What is spoken most of the time before it, as far as it is known: a doubtful language gives way to it."""
 
 
 UNDETERMINED: Final = "und"
 """The language of a window in which nobody speaks (ISO 639-2)."""
-
-
-class LanguageUnsupported(Exception):
-    """The engine's model does not know this language."""
-
-    def __init__(self, language: str) -> None:
-        super().__init__(f"the model does not know the language {language}")
-        self.language = language
 
 
 class Recognised(Struct, frozen=True, kw_only=True):
@@ -239,11 +234,17 @@ class Engine(Protocol):
         """Engine, model and settings: two engines with one name give the same words."""
         ...
 
+    @property
+    def abilities(self) -> Abilities:
+        """What its model knows; said to all who may ask for a language."""
+        ...
+
     def transcribe(
         self, window: Window, instructions: Instructions, heard: Callable[[int], None]
     ) -> Recognised:
         """Calls `heard` with how far it has come, in ms from the start of the recording.
 
-        Every word lies within the window, in order and without overlap. Raises LanguageUnsupported.
+        Every word lies within the window, in order and without overlap. Raises LanguageUnsupported or
+        TranslationUnsupported.
         """
         ...

@@ -26,9 +26,10 @@ class Word(Struct, frozen=True, kw_only=True):
 
 
 class Segment(Struct, frozen=True, kw_only=True):
-    """Words spoken in one breath, as the engine grouped them; never empty."""
+    """Words spoken in one breath, as the engine grouped them; never empty. `language` is what they are spoken in."""
 
     words: tuple[Word, ...]
+    language: str | None = None
 
     @property
     def text(self) -> str:

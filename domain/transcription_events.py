@@ -6,7 +6,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.instructions import Instructions, Task
+from domain.instructions import Instructions, Task, Vocabulary
+from domain.personal import PersonalText
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -18,8 +19,8 @@ class Job(Struct, frozen=True, kw_only=True):
     duration_seconds: float
     language: str | None = None
     task: Task = "transcribe"
-    prompt: str = ""
-    vocabulary: tuple[str, ...] = ()
+    prompt: PersonalText = ""
+    vocabulary: Vocabulary = ()
 
     @property
     def instructions(self) -> Instructions:
@@ -37,6 +38,8 @@ class Result(Struct, frozen=True, kw_only=True):
     language: str
     engine: str
     processing_seconds: float
+    language_probability: float | None = None
+    """How sure the engine was of the language that it detected; None where it was told, or could not tell."""
 
 
 class TranscriptionRequested(Struct, frozen=True, kw_only=True):

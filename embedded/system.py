@@ -13,6 +13,7 @@ from embedded.given import DATABASE as DATABASE_VARIABLE
 from embedded.given import Given, given, require_in_the_clear
 from embedded.leftovers import ProcessRecord
 from embedded.log_files import keep_small
+from embedded.model import with_model
 from embedded.ports import reachable, require_free
 from embedded.postgres import Postgres
 from embedded.product import Process, module_command
@@ -40,6 +41,7 @@ async def running_system(
     """
     settings, there = read_settings(environment), given(environment)
     require_in_the_clear(settings)
+    settings = await with_model(settings, say)
     if not folder.path.exists():
         port = require_free(port, settings.host)  # A refusal leaves nothing behind.
     with folder.locked():

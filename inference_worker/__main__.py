@@ -1,5 +1,6 @@
 """The worker's process: `python -m inference_worker`, any number of them at a time."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -8,7 +9,9 @@ from uuid import UUID, uuid4
 
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
+from inference_worker.faults import ModelMissing
 from inference_worker.job import Workplace
+from inference_worker.models import find_model
 from inference_worker.worker import Worker
 from infrastructure.kafka.jobs import JobConsumer
 from infrastructure.kafka.refusals import welcoming_brokers
@@ -18,7 +21,7 @@ from infrastructure.media.warm import MEDIA_CHILDREN
 from infrastructure.object_store.opening import open_object_store
 from infrastructure.process import run_process
 from infrastructure.scratch import open_scratch, remove_leftovers, scratch_root
-from infrastructure.settings import Settings
+from infrastructure.settings import InvalidSetting, Settings
 from schemas.topics import Topics
 
 
@@ -42,7 +45,7 @@ async def open_worker(
 ) -> AsyncIterator[Worker]:
     """A worker whose assignments are heard from now on."""
     topics = Topics(settings.topic_prefix)
-    choice = EngineChoice(kind=settings.engine, model=settings.model, speed=settings.scripted_speed)
+    choice = EngineChoice(kind=settings.engine, model=await _model(settings), speed=settings.scripted_speed)
     brokers = await welcoming_brokers(settings)
     async with (
         open_object_store(settings.object_store, encrypted=settings.require_encryption) as store,
@@ -58,6 +61,16 @@ async def open_worker(
             ready_interval_seconds=settings.ready_interval_seconds,
             killed=killed,
         )
+
+
+async def _model(settings: Settings) -> str:
+    """Its folder, found here because the engine's process knows neither settings nor cache. Raises InvalidSetting."""
+    if settings.engine != "faster-whisper":
+        return ""
+    try:
+        return str(await asyncio.to_thread(find_model, settings.model))
+    except ModelMissing as problem:
+        raise InvalidSetting(str(problem)) from problem
 
 
 if __name__ == "__main__":

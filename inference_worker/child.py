@@ -13,8 +13,8 @@ from typing import BinaryIO, Final
 import msgspec
 from msgspec.structs import replace
 
-from domain.errors import UnreadableMedia
-from domain.ports import UNDETERMINED, Engine, LanguageUnsupported
+from domain.errors import LanguageUnsupported, TranslationUnsupported, UnreadableMedia
+from domain.ports import Engine
 from inference_worker import faults
 from inference_worker.child_messages import (
     ChildMessage,
@@ -31,6 +31,7 @@ from inference_worker.child_messages import (
 from inference_worker.engines.choice import EngineChoice, open_engine
 from inference_worker.faults import ModelMissing
 from inference_worker.pauses import longest_pause
+from inference_worker.spoken import Spoken
 from inference_worker.windows import cut_windows
 from infrastructure.media.decode import DecodingFailed, open_pcm
 from infrastructure.media.sandbox import Limits, end_with_parent, leave_the_network, limit
@@ -48,35 +49,34 @@ def transcribe(task: Task, engine: Engine, say: Say) -> None:
         say(_finish(task, engine, say))
     except UnreadableMedia as rejection:
         say(Faulted(reason=rejection.code, permanent=True))
-    except LanguageUnsupported:
-        say(Faulted(reason=faults.LANGUAGE_UNSUPPORTED, permanent=True))
+    except (LanguageUnsupported, TranslationUnsupported) as refusal:
+        say(Faulted(reason=refusal.code, permanent=True))
     except DecodingFailed as problem:
         print(problem, file=sys.stderr)  # noqa: T201  # the worker logs it
         say(Faulted(reason=faults.DECODING_FAILED, permanent=False))
 
 
 def _finish(task: Task, engine: Engine, say: Say) -> Finished:
-    instructions = task.instructions
+    spoken = Spoken(task.before)
     with open_pcm(Path(task.media), task.duration_seconds) as sound:
         for window in cut_windows(
             sound, size_ms=int(task.window_seconds * 1000), begin=task.begin, find_pause=longest_pause
         ):
             recognised = engine.transcribe(
-                window, instructions, lambda position_ms: say(Heard(position_ms=position_ms))
+                replace(window, language_before=spoken.main),
+                task.instructions,
+                lambda position_ms: say(Heard(position_ms=position_ms)),
             )
-            say(
-                WindowDone(
-                    index=window.index,
-                    start_ms=window.start_ms,
-                    end_ms=window.end_ms,
-                    language=recognised.language,
-                    language_probability=recognised.language_probability,
-                    segments=tuple(recognised.segments),
-                )
+            done = WindowDone(
+                index=window.index,
+                start_ms=window.start_ms,
+                end_ms=window.end_ms,
+                language=recognised.language,
+                language_probability=recognised.language_probability,
+                segments=tuple(recognised.segments),
             )
-            # One language for the whole recording: the first that somebody speaks.
-            if instructions.language is None and recognised.language != UNDETERMINED:
-                instructions = replace(instructions, language=recognised.language)
+            say(done)
+            spoken.add(done)
         return Finished(decoded_seconds=sound.decoded_seconds, damages=sound.damages)
 
 
@@ -104,7 +104,7 @@ def main(arguments: list[str]) -> None:
     except ModelMissing as problem:
         say(Misconfigured(problem=str(problem)))
         return
-    say(Ready(engine=engine.name))
+    say(Ready(engine=engine.name, abilities=engine.abilities))
     for line in sys.stdin.buffer:
         transcribe(decode_task(line), engine, say)
 

@@ -6,24 +6,30 @@ import msgspec
 from msgspec import Struct
 
 from domain.instructions import Instructions
+from domain.languages import Abilities
 from domain.transcript import Damage, Segment
 from inference_worker.windows import WindowStart
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """One recording to transcribe from `begin` on; `media` is the path of a private file."""
+    """One recording to transcribe from `begin` on; `media` is the path of a private file.
+
+    `before` are the seconds that were spoken in each language until then, where none was asked for.
+    """
 
     media: str
     duration_seconds: float
     instructions: Instructions
     window_seconds: float
     begin: WindowStart = WindowStart()
+    before: dict[str, float] = {}
 
 
 class Ready(Struct, frozen=True, kw_only=True, tag="Ready"):
     """The model is loaded and has run once."""
 
     engine: str
+    abilities: Abilities = Abilities()
 
 
 class Misconfigured(Struct, frozen=True, kw_only=True, tag="Misconfigured"):

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 import psutil
 
+from domain.languages import Abilities
 from inference_worker import faults
 from inference_worker.child_messages import (
     ChildMessage,
@@ -71,6 +72,8 @@ class EngineProcess:
         self._stderr: asyncio.Task[None] | None = None
         self.name = ""
         """Set once the process has been ready for the first time."""
+        self.abilities = Abilities()
+        """So are these."""
 
     @property
     def pid(self) -> int | None:
@@ -134,16 +137,17 @@ class EngineProcess:
             raise EngineUnavailable(f"the engine did not start: {problem}") from problem
         assert self._process.stderr is not None
         self._stderr = asyncio.create_task(_log_lines(self._process.stderr))
-        self.name = await self._receive_name()
+        ready = await self._receive_ready()
+        self.name, self.abilities = ready.engine, ready.abilities
 
-    async def _receive_name(self) -> str:
+    async def _receive_ready(self) -> Ready:
         try:
             message = await self._receive(READY_SECONDS_MAX)
         except Fault as fault:
             raise EngineUnavailable(f"the engine did not start: {fault.reason}") from fault
         match message:
-            case Ready(engine=name):
-                return name
+            case Ready():
+                return message
             case Misconfigured(problem=problem):
                 raise InvalidSetting(problem)
             case _:

@@ -5,7 +5,6 @@ from typing import Final
 MEDIA_MISSING: Final = "media_missing"
 MEDIA_CORRUPT: Final = "media_corrupt"
 DECODING_FAILED: Final = "decoding_failed"
-LANGUAGE_UNSUPPORTED: Final = "language_unsupported"
 ENGINE_DIED: Final = "engine_died"
 ENGINE_STALLED: Final = "engine_stalled"
 WORKER_FAILED: Final = "worker_failed"

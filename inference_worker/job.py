@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.errors import TruncatedMedia
-from domain.ports import UNDETERMINED, ObjectMissing, ObjectStore
+from domain.ports import ObjectMissing, ObjectStore
 from domain.transcript import Transcript, transcript_of
 from domain.transcript_keys import transcript_key
 from domain.transcription_events import Result, TranscriptionStarted
@@ -23,6 +23,7 @@ from inference_worker.checkpoints import Checkpoints, fingerprint_of
 from inference_worker.child_messages import Finished, Heard, Task, WindowDone
 from inference_worker.faults import Fault
 from inference_worker.ports import RunningEngine
+from inference_worker.spoken import language_spoken, language_written, spoken_in
 from inference_worker.windows import WindowStart
 from infrastructure.media.extent import tolerance_seconds
 from infrastructure.object_store.patient import Patience, PatientObjectStore
@@ -65,7 +66,9 @@ async def carry_out(
     finally:
         await asyncio.to_thread(media.unlink, missing_ok=True)
     transcript = _assemble(started, windows)
-    return await _store(started, transcript, engine.name, place.store, begun)
+    result = await _store(started, transcript, engine.name, place.store, begun)
+    spoken = language_spoken(started.job, windows)
+    return replace(result, language=spoken.language, language_probability=spoken.probability)
 
 
 async def _fetch(store: ObjectStore, started: TranscriptionStarted, media: Path) -> None:
@@ -101,9 +104,10 @@ async def _transcribe(
     task = Task(
         media=str(media),
         duration_seconds=started.job.duration_seconds,
-        instructions=replace(started.job.instructions, language=started.job.language or _spoken(windows)),
+        instructions=started.job.instructions,
         window_seconds=place.window_seconds,
         begin=WindowStart(index=len(windows), start_ms=done_ms),
+        before=spoken_in(windows).seconds,
     )
     async with aclosing(engine.run(task)) as messages:
         async for message in messages:
@@ -125,16 +129,11 @@ def _require_whole(decoded_seconds: float, duration_seconds: float) -> None:
         raise Fault(TruncatedMedia.code, permanent=True)
 
 
-def _spoken(windows: Sequence[WindowDone]) -> str | None:
-    """The language of the first window in which somebody speaks."""
-    return next((window.language for window in windows if window.language != UNDETERMINED), None)
-
-
 def _assemble(started: TranscriptionStarted, windows: Sequence[WindowDone]) -> Transcript:
     segments = tuple(chain.from_iterable(window.segments for window in windows))
     return transcript_of(
         segments,
-        language=started.job.language or _spoken(windows) or UNDETERMINED,
+        language=language_written(started.job, windows),
         duration_ms=max(
             round(started.job.duration_seconds * 1000), *(window.end_ms for window in windows), 0
         ),

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol, TypeAlias
 
+from domain.languages import Abilities
 from domain.transcription_events import TranscriptionCancelled, TranscriptionStarted
 from inference_worker.child_messages import ChildMessage, Task
 from schemas.messages import Report
@@ -27,6 +28,9 @@ class RunningEngine(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def abilities(self) -> Abilities: ...
 
     async def make_ready(self) -> None:
         """Raises EngineUnavailable or InvalidSetting."""

@@ -67,6 +67,8 @@ class Worker:
         for engine in self._engines:
             await engine.make_ready()
         log.info("worker %s is ready with %s", self._worker_id, self._engines[0].name)
+        if self._engines[0].abilities.only_english:
+            log.warning("the model of %s knows English only", self._engines[0].name)
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self._announce())
             parts.create_task(self._listen())
@@ -94,12 +96,15 @@ class Worker:
         """Says that the worker is there, every few seconds and at each change."""
         while True:
             self._changed.clear()
+            abilities = self._engines[0].abilities
             await self._tell(
                 WorkerReady(
                     worker_id=self._worker_id,
                     engine=self._engines[0].name,
                     slots=len(self._engines),
                     running=tuple(attempt.identity for attempt in self._attempts),
+                    languages=abilities.languages,
+                    translates=abilities.translates,
                 )
             )
             with contextlib.suppress(TimeoutError):

@@ -48,7 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token_lifetime_seconds: PositiveInt = 24 * 3600
     engine: Literal["faster-whisper", "scripted"] = "faster-whisper"
     model: str = ""
-    """A folder with a CTranslate2 Whisper model; empty takes the packaged tiny.en."""
+    """A folder with a CTranslate2 Whisper model, or its name: `base` and `tiny.en` are packaged; empty takes base."""
     topic_prefix: Annotated[str, Meta(pattern=r"^[a-z0-9._-]{1,100}$")] = "stenolog"
     """Topics are called `<prefix>.events.v1` and so on; deployments that share a Kafka differ in it."""
     partitions: Annotated[int, Meta(ge=1, le=256)] = 8

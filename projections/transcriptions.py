@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.events import Event
+from domain.instructions import Instructions
 from domain.transcription import Status
 from domain.transcription_events import (
     TranscriptEdited,
@@ -28,7 +30,10 @@ SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
 class TranscriptionRow(Struct, frozen=True):
-    """`completed_at` is when it ended, also by failure or cancellation; `revision` is 0 without a transcript."""
+    """`completed_at` is when it ended, also by failure or cancellation; `revision` is 0 without a transcript.
+
+    `instructions` is JSON: what the owner asked for.
+    """
 
     id: UUID
     file_id: UUID
@@ -45,12 +50,18 @@ class TranscriptionRow(Struct, frozen=True):
     updated_at: datetime
     completed_at: datetime | None
     processing_time_seconds: int | None
+    instructions: str
+    language_probability: float | None
 
 
 class TranscriptionView(TranscriptionRow, frozen=True):
     """The row, and how far its current attempt has come: 0 to 100."""
 
     progress_percentage: int
+
+    @property
+    def asked(self) -> Instructions:
+        return msgspec.json.decode(self.instructions, type=Instructions)
 
     @property
     def cursor(self) -> Cursor:
@@ -81,6 +92,8 @@ def _requested(row: TranscriptionRow | None, event: TranscriptionRequested) -> T
         updated_at=event.requested_at,
         completed_at=None,
         processing_time_seconds=None,
+        instructions=msgspec.json.encode(event.job.instructions).decode(),
+        language_probability=None,
     )
 
 
@@ -116,6 +129,7 @@ def _completed(row: TranscriptionRow, event: TranscriptionCompleted) -> Transcri
         updated_at=event.completed_at,
         completed_at=event.completed_at,
         processing_time_seconds=round(event.result.processing_seconds),
+        language_probability=event.result.language_probability,
     )
 
 
@@ -150,6 +164,7 @@ TRANSCRIPTIONS: Final = Projection(
     },
     project=project,
     queries=SQL,
+    version=2,
 )
 
 

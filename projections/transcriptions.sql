@@ -15,23 +15,27 @@ create table if not exists transcriptions (
     created_at              timestamptz not null,
     updated_at              timestamptz not null,
     completed_at            timestamptz,
-    processing_time_seconds integer
+    processing_time_seconds integer,
+    instructions            text        not null,
+    language_probability    double precision
 );
 create index if not exists transcriptions_user_id on transcriptions (user_id, created_at desc, id desc);
 create index if not exists transcriptions_status on transcriptions (status);
 
 -- name: load
 select id, file_id, user_id, status, attempt, failure_reason, transcript_key, transcript_sha256, revision,
-    word_count, language, created_at, updated_at, completed_at, processing_time_seconds
+    word_count, language, created_at, updated_at, completed_at, processing_time_seconds,
+    instructions, language_probability
 from transcriptions where id = any($1::uuid[]);
 
 -- name: store
 insert into transcriptions (id, file_id, user_id, status, attempt, failure_reason, transcript_key,
     transcript_sha256, revision, word_count, language, created_at, updated_at, completed_at,
-    processing_time_seconds)
+    processing_time_seconds, instructions, language_probability)
 select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::text[], $7::text[],
     $8::text[], $9::integer[], $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[],
-    $14::timestamptz[], $15::integer[])
+    $14::timestamptz[], $15::integer[], $16::text[],
+    $17::double precision[])
 on conflict (id) do update set
     status = excluded.status,
     attempt = excluded.attempt,
@@ -43,7 +47,9 @@ on conflict (id) do update set
     language = excluded.language,
     updated_at = excluded.updated_at,
     completed_at = excluded.completed_at,
-    processing_time_seconds = excluded.processing_time_seconds;
+    processing_time_seconds = excluded.processing_time_seconds,
+    instructions = excluded.instructions,
+    language_probability = excluded.language_probability;
 
 -- name: remove
 delete from transcriptions where id = any($1::uuid[]);
@@ -51,7 +57,7 @@ delete from transcriptions where id = any($1::uuid[]);
 -- name: find
 select t.id, t.file_id, t.user_id, t.status, t.attempt, t.failure_reason, t.transcript_key,
     t.transcript_sha256, t.revision, t.word_count, t.language, t.created_at, t.updated_at, t.completed_at,
-    t.processing_time_seconds,
+    t.processing_time_seconds, t.instructions, t.language_probability,
     case t.status when 'completed' then 100 when 'queued' then 0 else coalesce(p.percentage, 0) end
 from transcriptions t
 left join transcription_progress p on p.transcription_id = t.id and p.attempt = t.attempt
@@ -61,7 +67,7 @@ where t.id = $1;
 -- The bounds stand in for "no cursor": with `$3 is null or ...` the index could not be used for later pages.
 select t.id, t.file_id, t.user_id, t.status, t.attempt, t.failure_reason, t.transcript_key,
     t.transcript_sha256, t.revision, t.word_count, t.language, t.created_at, t.updated_at, t.completed_at,
-    t.processing_time_seconds,
+    t.processing_time_seconds, t.instructions, t.language_probability,
     case t.status when 'completed' then 100 when 'queued' then 0 else coalesce(p.percentage, 0) end
 from transcriptions t
 left join transcription_progress p on p.transcription_id = t.id and p.attempt = t.attempt

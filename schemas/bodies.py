@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
+from domain.instructions import Task
 from domain.personal import PersonalText
 from domain.transcript import Transcript
 
@@ -61,7 +62,16 @@ class FileBody(Struct, frozen=True, kw_only=True):
 
 
 class TranscriptionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`language` is a BCP 47 tag; without it the language is detected. To translate means into English.
+
+    `prompt` is text as it might come before the recording, `vocabulary` up to 200 names and terms in it.
+    """
+
     file_id: UUID
+    language: str | None = None
+    task: Task = "transcribe"
+    prompt: PersonalText = ""
+    vocabulary: list[PersonalText] = []
 
 
 class TranscriptionChange(Struct, frozen=True, kw_only=True):
@@ -74,7 +84,7 @@ class TranscriptionChange(Struct, frozen=True, kw_only=True):
 
 
 class TranscriptionSummary(Struct, frozen=True, kw_only=True):
-    """`completed_at` is when it ended, also by failure or cancellation."""
+    """`completed_at` is when it ended, also by failure or cancellation; `language` as in TranscriptionBody."""
 
     transcription_id: UUID
     file_id: UUID
@@ -82,20 +92,30 @@ class TranscriptionSummary(Struct, frozen=True, kw_only=True):
     progress_percentage: int
     created_at: datetime
     completed_at: datetime | None
+    language: str | None
+    task: Task
 
 
 class TranscriptionBody(Struct, frozen=True, kw_only=True):
-    """The optional fields are there once the transcription has what they say."""
+    """The optional fields are there once the transcription has what they say.
+
+    `language` is the one that was asked for, else the one that is spoken for longest; `language_probability` says how
+    sure the engine is of what it detected, and is null where it was told the language or knows but one.
+    """
 
     transcription_id: UUID
     file_id: UUID
     status: str
     progress_percentage: int
     created_at: datetime
+    task: Task
+    prompt: PersonalText
+    vocabulary: list[PersonalText]
     completed_at: datetime | UnsetType = UNSET
     failure_reason: str | UnsetType = UNSET
     transcript_text: str | UnsetType = UNSET
     language: str | UnsetType = UNSET
+    language_probability: float | UnsetType | None = UNSET
     revision: int | UnsetType = UNSET
     word_count: int | UnsetType = UNSET
     processing_time_seconds: int | UnsetType = UNSET
@@ -123,6 +143,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     request_id: UUID
     field: str | UnsetType = UNSET
     transcription_id: UUID | UnsetType = UNSET
+    languages: list[str] | UnsetType = UNSET
     quota_minutes_remaining: int | UnsetType = UNSET
     quota_minutes_required: int | UnsetType = UNSET
 

@@ -12,13 +12,16 @@ from domain.transcription_events import Result
 class WorkerReady(Struct, frozen=True, kw_only=True, tag="WorkerReady"):
     """Sent at start, every few seconds and at each change; `slots` is how many jobs fit, busy ones included.
 
-    `running` names the attempts in hand, so that a lease is renewed also between two progress reports.
+    `running` names the attempts in hand, so that a lease is renewed also between two progress reports. `languages`
+    and `translates` are the abilities of its model, as in domain.languages.
     """
 
     worker_id: UUID
     engine: str
     slots: int
     running: tuple[tuple[UUID, int], ...] = ()
+    languages: tuple[str, ...] = ()
+    translates: bool = True
 
 
 class WorkerLeaving(Struct, frozen=True, kw_only=True, tag="WorkerLeaving"):

@@ -5,10 +5,11 @@ from typing import Literal
 from msgspec import Struct
 
 from domain.ports import Engine
+from inference_worker.models import find_model
 
 
 class EngineChoice(Struct, frozen=True, kw_only=True):
-    """`model` is a folder (empty: the packaged model); `speed` is seconds of sound in a second, scripted only."""
+    """`model` is as STENOLOG_MODEL has it; `speed` is seconds of sound in a second, scripted only."""
 
     kind: Literal["faster-whisper", "scripted"]
     model: str = ""
@@ -25,7 +26,6 @@ def open_engine(choice: EngineChoice) -> Engine:
         case "faster-whisper":
             from inference_worker.engines.faster_whisper import (  # noqa: PLC0415  # a second to import
                 FasterWhisperEngine,
-                find_model,
             )
 
             return FasterWhisperEngine(find_model(choice.model))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from domain.instructions import Instructions
+from domain.languages import Abilities
 from domain.ports import Recognised, Window
 from domain.transcript import Segment, Word
 
@@ -19,6 +20,7 @@ class ScriptedEngine:
     """`speed` is how many seconds of sound it gets through in a second."""
 
     name: Final = "scripted"
+    abilities: Final = Abilities()
 
     def __init__(self, speed: float) -> None:
         self._speed = speed

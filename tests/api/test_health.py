@@ -54,9 +54,10 @@ async def projectors_never_began(installation: Installation) -> None:
 async def everything_is_projected(installation: Installation) -> None:
     await projectors_never_began(installation)
     await installation.parts.read_models.execute(
-        "insert into projection_checkpoints (projection, partition, seq) "
-        "select name, partition, seq from log_heads, unnest($1::text[]) name",
+        "insert into projection_checkpoints (projection, partition, seq, version) "
+        "select name, partition, seq, version from log_heads, unnest($1::text[], $2::integer[]) m (name, version)",
         list(READ_MODELS),
+        [each.version for each in READ_MODELS.values()],
     )
 
 
@@ -240,6 +241,14 @@ async def test_workers_are_told_of_when_the_dispatcher_has_heard_of_them(running
     await pool.execute("insert into dispatch_workers values ($1, 'scripted', 2, now())", uuid4())
     workers = (await readiness_of(running)).parts["workers"]
     assert workers.detail == "1 seen, with room for 2 transcriptions at once"
+    await pool.execute(
+        "insert into dispatch_workers values ($1, 'whisper', 1, now(), 'en', false)", uuid4()
+    )
+    workers = (await readiness_of(running)).parts["workers"]
+    assert workers.ready
+    assert workers.detail == (
+        "2 seen, with room for 3 transcriptions at once; the model knows English only; translates nothing"
+    )
     await pool.execute("delete from dispatch_workers")
 
 

@@ -8,6 +8,7 @@ import pytest
 from commands.cancel_transcription import cancel_transcription
 from commands.request_transcription import request_transcription
 from domain.errors import FileNotFound, NotOwner, QuotaExceeded, TranscriptionExists, TranscriptionNotFound
+from domain.instructions import Instructions
 from domain.media_file import MEDIA_FILE
 from domain.transcription import TRANSCRIPTION, CancelTranscription
 from domain.transcription_events import TranscriptionRequested
@@ -17,6 +18,7 @@ from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 from tests.commands.conftest import PROVENANCE
 from tests.commands.stories import file_uploaded, happened, quota_of, transcription_queued, types_of
 
+ASKED = Instructions(language="de", task="translate", prompt="Grüße", vocabulary=("Szczecin",))
 STREAM = TRANSCRIPTION.stream_id(TRANSCRIPTION_ID)
 
 
@@ -26,10 +28,10 @@ def cancel(user_id: UUID = ANNA) -> CancelTranscription:
 
 async def test_a_request_reserves_the_minutes_of_its_recording(store: InMemoryEventStore) -> None:
     await file_uploaded(store)
-    address = await request_transcription(FILE, ANNA, NOON, store, PROVENANCE, language="de")
+    address = await request_transcription(FILE, ANNA, NOON, store, PROVENANCE, instructions=ASKED)
     [event] = await store.read_stream(STREAM)
     assert isinstance(event, TranscriptionRequested)
-    assert (event.minutes, event.job.language) == (2, "de")
+    assert (event.minutes, event.job.instructions) == (2, ASKED)
     assert await quota_of(store) == (58, 2, 0)
     assert address is not None
     assert address.seq == await store.head(address.partition)

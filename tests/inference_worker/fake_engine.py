@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
+from domain.languages import Abilities
 from domain.transcript import Segment, Word
 from inference_worker.child_messages import ChildMessage, Finished, Task, WindowDone
 from inference_worker.faults import Fault
@@ -21,6 +22,7 @@ class FakeEngine:
         fault: Exception | None = None,
     ) -> None:
         self.name = name
+        self.abilities = Abilities()
         self.tasks: list[Task] = []
         self.windows: list[int] = []
         """The windows that were transcribed, over all tasks."""

@@ -1,17 +1,19 @@
 """What every engine promises, and what Whisper has beyond that."""
 
-from itertools import chain, pairwise
+from itertools import chain, groupby, pairwise
 from pathlib import Path
 
 import jiwer
 import pytest
 
+from domain.errors import LanguageUnsupported, TranslationUnsupported
 from domain.instructions import Instructions
-from domain.ports import UNDETERMINED, Engine, LanguageUnsupported, Window
+from domain.ports import UNDETERMINED, Engine, Window
 from domain.transcript import Word
-from inference_worker.engines.faster_whisper import FasterWhisperEngine, find_model
+from inference_worker.engines.faster_whisper import FasterWhisperEngine
 from inference_worker.engines.scripted import ScriptedEngine
 from inference_worker.faults import ModelMissing
+from inference_worker.models import find_model
 from infrastructure.media.decode import open_pcm
 from infrastructure.media.pcm import BYTES_PER_MS, BYTES_PER_SECOND
 
@@ -30,12 +32,23 @@ def speech() -> bytes:
 
 @pytest.fixture(scope="module")
 def whisper() -> FasterWhisperEngine:
-    return FasterWhisperEngine(find_model(""))
+    return FasterWhisperEngine(find_model("tiny.en"))
 
 
 @pytest.fixture(scope="module", params=["scripted", "faster-whisper"])
 def engine(request: pytest.FixtureRequest, whisper: FasterWhisperEngine) -> Engine:
     return whisper if request.param == "faster-whisper" else ScriptedEngine(speed=1000.0)
+
+
+@pytest.fixture(scope="module")
+def base() -> FasterWhisperEngine:
+    return FasterWhisperEngine(find_model("base"))
+
+
+@pytest.fixture(scope="module")
+def french() -> bytes:
+    with open_pcm(SAMPLES / "french.ogg", 29.3) as sound:
+        return b"".join(sound)
 
 
 def window(pcm: bytes, *, seconds: float, start_ms: int = 0, index: int = 0) -> Window:
@@ -147,3 +160,59 @@ def test_whisper_is_named_after_its_weights(whisper: FasterWhisperEngine) -> Non
 def test_a_folder_without_a_model_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match=r"STENOLOG_MODEL: .* has no config.json, model.bin"):
         find_model(str(tmp_path))
+
+
+def test_a_recording_that_changes_its_language_keeps_each_parts_own(
+    base: FasterWhisperEngine, speech: bytes, french: bytes
+) -> None:
+    english = speech[: 24 * BYTES_PER_SECOND]
+    heard = window(english + bytes(BYTES_PER_SECOND // 2) + french, seconds=60.0)
+    segments = base.transcribe(heard, Instructions(), lambda _: None).segments
+    assert "".join(word.text for word in segments[0].words).startswith(" Good morning")
+    assert [language for language, _ in groupby(segments, lambda each: each.language)] == ["en", "fr"]
+    begins_ms = next(each.words[0].start_ms for each in segments if each.language == "fr")
+    assert 23_500 < begins_ms < 25_000
+    in_french = "".join(segment.text for segment in segments if segment.language == "fr")
+    assert "vous avez bien installé et exécuté" in in_french
+    assert "un téléphone standard" in in_french
+
+
+def test_whisper_says_how_sure_it_is_of_a_language_that_it_found(
+    base: FasterWhisperEngine, french: bytes
+) -> None:
+    found = base.transcribe(window(french, seconds=12.0), Instructions(), lambda _: None)
+    told = base.transcribe(window(french, seconds=12.0), Instructions(language="fr-CA"), lambda _: None)
+    assert (found.language, told.language, told.language_probability) == ("fr", "fr-CA", None)
+    assert 0.9 < (found.language_probability or 0.0) <= 1.0
+
+
+def test_a_translation_is_in_english(base: FasterWhisperEngine, french: bytes) -> None:
+    translated = base.transcribe(
+        window(french, seconds=12.0), Instructions(task="translate"), lambda _: None
+    )
+    text = "".join(segment.text for segment in translated.segments).lower()
+    assert "congratulations" in text
+    assert translated.language == "fr"
+
+
+def test_a_vocabulary_spells_names(base: FasterWhisperEngine, french: bytes) -> None:
+    def heard(*vocabulary: str) -> str:
+        asked = Instructions(language="fr", vocabulary=vocabulary)
+        return "".join(
+            word.text
+            for segment in base.transcribe(window(french, seconds=6.0), asked, lambda _: None).segments
+            for word in segment.words
+        )
+
+    assert "Asterisk" not in heard()
+    assert "Asterisk" in heard("Asterisk", "Digium")
+
+
+def test_an_english_model_hears_english_alone_and_cannot_tell_how_sure_it_is(
+    whisper: FasterWhisperEngine, speech: bytes
+) -> None:
+    assert whisper.abilities.only_english
+    found = whisper.transcribe(window(speech, seconds=5.0), Instructions(), lambda _: None)
+    assert (found.language, found.language_probability) == ("en", None)
+    with pytest.raises(TranslationUnsupported):
+        whisper.transcribe(window(speech, seconds=5.0), Instructions(task="translate"), lambda _: None)

@@ -113,12 +113,13 @@ async def _spoil_window(place: Workplace, job: Job, engine: FakeEngine, index: i
     await place.store.put(key, b"{")
 
 
-async def test_the_language_that_was_heard_first_is_kept(place: Workplace, job: Job) -> None:
+async def test_the_next_attempt_knows_what_was_spoken_before_it(place: Workplace, job: Job) -> None:
     engine = FakeEngine(language="fr", fails_before=1)
     await fault_of(job, engine, place)
     engine.fails_before = None
     result = await carry_out(assigned(job, 2), engine, place, ignore)
-    assert [task.instructions.language for task in engine.tasks] == [None, "fr"]
+    assert [task.instructions.language for task in engine.tasks] == [None, None]
+    assert [task.before for task in engine.tasks] == [{}, {"fr": 10.0}]
     assert result.language == "fr"
 
 

@@ -381,7 +381,7 @@ async def test_a_worker_whose_engine_cannot_start_does_not_say_it_is_ready(place
 async def test_the_real_engine_transcribes_the_sample(place: Workplace) -> None:
     sample = Path(__file__).parents[2] / "samples" / "speech.ogg"
     job = await store_media(place.store, sample.read_bytes(), duration_seconds=74.91)
-    whisper = EngineProcess(EngineChoice(kind="faster-whisper"))
+    whisper = EngineProcess(EngineChoice(kind="faster-whisper", model="tiny.en"))
     async with at_work(msgspec.structs.replace(place, window_seconds=20.0), whisper) as running:
         running.inbox.put(assigned(job))
         await running.until(lambda: running.outbox.of(AttemptSucceeded), seconds=60.0)

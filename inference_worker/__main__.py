@@ -1,5 +1,6 @@
 """The worker's process: `python -m inference_worker`, any number of them at a time."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -8,8 +9,12 @@ from uuid import UUID, uuid4
 
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
+from inference_worker.faults import ModelMissing
 from inference_worker.job import Workplace
+from inference_worker.model_digest import weights_digest
+from inference_worker.models import find_model
 from inference_worker.worker import Worker
+from infrastructure.cache import cache_folder
 from infrastructure.kafka.jobs import JobConsumer
 from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.kafka.reports import ReportProducer
@@ -47,6 +52,7 @@ async def open_worker(
         device=settings.device,
         compute_type=settings.compute_type,
         cpu_threads=settings.cpu_threads,
+        digest=await asyncio.to_thread(known_digest, settings),
     )
     brokers = await welcoming_brokers(settings)
     async with (
@@ -63,6 +69,16 @@ async def open_worker(
             ready_interval_seconds=settings.ready_interval_seconds,
             killed=killed,
         )
+
+
+def known_digest(settings: Settings) -> str:
+    """Of the model's weights. It is remembered here, since an engine's process may write nothing."""
+    if settings.engine != "faster-whisper":
+        return ""
+    try:
+        return weights_digest(find_model(settings.model), cache_folder() / "digests")
+    except (ModelMissing, OSError):
+        return ""  # The engine says so, too, and better.
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ from typing import Literal
 from msgspec import Struct
 
 from domain.ports import Engine
+from inference_worker.models import find_model
 
 
 class EngineChoice(Struct, frozen=True, kw_only=True):
     """`model` is a folder (empty: the packaged model); `speed` is seconds of sound in a second, scripted only.
 
-    The rest is for Whisper only and as in the settings.
+    The rest is for Whisper only and as in the settings; `digest` is the hash of the model's weights
+    where it is known.
     """
 
     kind: Literal["faster-whisper", "scripted"]
@@ -19,6 +21,7 @@ class EngineChoice(Struct, frozen=True, kw_only=True):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "auto"
     cpu_threads: int = 1
+    digest: str = ""
 
 
 def open_engine(choice: EngineChoice) -> Engine:
@@ -32,10 +35,9 @@ def open_engine(choice: EngineChoice) -> Engine:
             from inference_worker.engines.devices import Device  # noqa: PLC0415  # as the next
             from inference_worker.engines.faster_whisper import (  # noqa: PLC0415  # a second to import
                 FasterWhisperEngine,
-                find_model,
             )
 
             device = Device(
                 kind=choice.device, compute_type=choice.compute_type, cpu_threads=choice.cpu_threads
             )
-            return FasterWhisperEngine(find_model(choice.model), device)
+            return FasterWhisperEngine(find_model(choice.model), device, choice.digest)

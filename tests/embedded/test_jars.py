@@ -10,11 +10,11 @@ from embedded.jars import (
     Jar,
     JarsUnreachable,
     WrongJar,
-    cache_folder,
     missing_jars,
     pinned_jars,
     provide_jars,
 )
+from infrastructure.cache import cache_folder
 
 CONTENTS = {name: f"the content of {name}".encode() for name in ("one", "two", "three")}
 JARS = [

@@ -5,8 +5,8 @@ import pytest
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.engines.devices import Device, open_model
-from inference_worker.engines.faster_whisper import find_model
 from inference_worker.faults import DeviceUnusable
+from inference_worker.models import find_model
 from infrastructure.settings import InvalidSetting
 
 

@@ -10,9 +10,10 @@ import pytest
 from domain.instructions import Instructions
 from domain.ports import UNDETERMINED, Engine, LanguageUnsupported, Window
 from domain.transcript import Word
-from inference_worker.engines.faster_whisper import FasterWhisperEngine, find_model
+from inference_worker.engines.faster_whisper import FasterWhisperEngine
 from inference_worker.engines.scripted import ScriptedEngine
 from inference_worker.faults import ModelMissing
+from inference_worker.models import find_model
 from infrastructure.media.decode import open_pcm
 from infrastructure.media.pcm import BYTES_PER_SECOND, SAMPLE_RATE
 

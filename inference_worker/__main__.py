@@ -11,8 +11,10 @@ from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.faults import ModelMissing
 from inference_worker.job import Workplace
+from inference_worker.model_digest import weights_digest
 from inference_worker.models import find_model
 from inference_worker.worker import Worker
+from infrastructure.cache import cache_folder
 from infrastructure.kafka.jobs import JobConsumer
 from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.kafka.reports import ReportProducer
@@ -45,7 +47,16 @@ async def open_worker(
 ) -> AsyncIterator[Worker]:
     """A worker whose assignments are heard from now on."""
     topics = Topics(settings.topic_prefix)
-    choice = EngineChoice(kind=settings.engine, model=await _model(settings), speed=settings.scripted_speed)
+    model = await _model(settings)
+    choice = EngineChoice(
+        kind=settings.engine,
+        model=model,
+        speed=settings.scripted_speed,
+        device=settings.device,
+        compute_type=settings.compute_type,
+        cpu_threads=settings.cpu_threads,
+        digest=await asyncio.to_thread(known_digest, model),
+    )
     brokers = await welcoming_brokers(settings)
     async with (
         open_object_store(settings.object_store, encrypted=settings.require_encryption) as store,
@@ -71,6 +82,14 @@ async def _model(settings: Settings) -> str:
         return str(await asyncio.to_thread(find_model, settings.model))
     except ModelMissing as problem:
         raise InvalidSetting(str(problem)) from problem
+
+
+def known_digest(model: str) -> str:
+    """Of the model's weights. It is remembered here, since an engine's process may write nothing."""
+    try:
+        return weights_digest(Path(model), cache_folder() / "digests") if model else ""
+    except (OSError, InvalidSetting):
+        return ""  # The engine says so, too, and better.
 
 
 if __name__ == "__main__":

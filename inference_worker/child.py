@@ -29,7 +29,7 @@ from inference_worker.child_messages import (
     encode_line,
 )
 from inference_worker.engines.choice import EngineChoice, open_engine
-from inference_worker.faults import ModelMissing
+from inference_worker.faults import Misfit
 from inference_worker.pauses import longest_pause
 from inference_worker.spoken import Spoken
 from inference_worker.windows import cut_windows
@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> None:
 
     try:
         engine = open_engine(msgspec.json.decode(choice, type=EngineChoice))
-    except ModelMissing as problem:
+    except Misfit as problem:
         say(Misconfigured(problem=str(problem)))
         return
     say(Ready(engine=engine.name, abilities=engine.abilities))

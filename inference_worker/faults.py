@@ -19,5 +19,13 @@ class Fault(Exception):
         self.permanent = permanent
 
 
-class ModelMissing(Exception):
+class Misfit(Exception):
+    """An engine cannot be started as the settings have it, now or later; the message names the setting."""
+
+
+class ModelMissing(Misfit):
     """The folder that STENOLOG_MODEL names holds no CTranslate2 Whisper model."""
+
+
+class DeviceUnusable(Misfit):
+    """The GPU that STENOLOG_DEVICE asks for, or the number format of STENOLOG_COMPUTE_TYPE, cannot be had here."""

@@ -49,6 +49,21 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     engine: Literal["faster-whisper", "scripted"] = "faster-whisper"
     model: str = ""
     """A folder with a CTranslate2 Whisper model, or its name: `base` and `tiny.en` are packaged; empty takes base."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: Literal[
+        "auto",
+        "int8",
+        "int8_float32",
+        "int8_float16",
+        "int8_bfloat16",
+        "int16",
+        "float16",
+        "bfloat16",
+        "float32",
+    ] = "auto"
+    """What Whisper computes in: automatically float16 on a GPU, int8 on the CPU."""
+    cpu_threads: Annotated[int, Meta(ge=1, le=256)] = 1
+    """For each engine. Two made Whisper slower than one."""
     topic_prefix: Annotated[str, Meta(pattern=r"^[a-z0-9._-]{1,100}$")] = "stenolog"
     """Topics are called `<prefix>.events.v1` and so on; deployments that share a Kafka differ in it."""
     partitions: Annotated[int, Meta(ge=1, le=256)] = 8

@@ -9,23 +9,35 @@ from inference_worker.models import find_model
 
 
 class EngineChoice(Struct, frozen=True, kw_only=True):
-    """`model` is as STENOLOG_MODEL has it; `speed` is seconds of sound in a second, scripted only."""
+    """`model` is as STENOLOG_MODEL has it; `speed` is seconds of sound in a second, scripted only.
+
+    The rest is for Whisper only and as in the settings; `digest` is the hash of the model's weights
+    where it is known.
+    """
 
     kind: Literal["faster-whisper", "scripted"]
     model: str = ""
     speed: float = 1000.0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: str = "auto"
+    cpu_threads: int = 1
+    digest: str = ""
 
 
 def open_engine(choice: EngineChoice) -> Engine:
-    """Loads the model and runs it once. Raises ModelMissing."""
+    """Loads the model and runs it once. Raises Misfit."""
     match choice.kind:
         case "scripted":
             from inference_worker.engines.scripted import ScriptedEngine  # noqa: PLC0415  # needs no model
 
             return ScriptedEngine(choice.speed)
         case "faster-whisper":
+            from inference_worker.engines.devices import Device  # noqa: PLC0415  # as the next
             from inference_worker.engines.faster_whisper import (  # noqa: PLC0415  # a second to import
                 FasterWhisperEngine,
             )
 
-            return FasterWhisperEngine(find_model(choice.model))
+            device = Device(
+                kind=choice.device, compute_type=choice.compute_type, cpu_threads=choice.cpu_threads
+            )
+            return FasterWhisperEngine(find_model(choice.model), device, choice.digest)

@@ -113,14 +113,17 @@ class EngineProcess:
     async def stop(self) -> None:
         process, pump = self._process, self._stderr
         self._process = self._stderr = None
-        if process is not None:
-            await _end(process)
-        if pump is not None:
-            # It ends by itself with the process, whose last words are often the reason.
-            await asyncio.wait({pump}, timeout=LAST_WORDS_SECONDS)
-            pump.cancel()
-        if process is not None:
-            process.close()
+        try:
+            if process is not None:
+                await _end(process)
+            if pump is not None:
+                # It ends by itself with the process, whose last words are often the reason.
+                await asyncio.wait({pump}, timeout=LAST_WORDS_SECONDS)
+        finally:
+            if pump is not None:
+                pump.cancel()
+            if process is not None:
+                process.close()
 
     async def _start(self) -> None:
         self._tasks = 0

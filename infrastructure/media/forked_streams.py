@@ -55,16 +55,20 @@ class ForkedProcess:
             writer.close()
 
     async def connect(self, ours: "_Ends", line_bytes_max: int) -> None:
-        self.stdout, _ = await self._opened(ours.stdout, line_bytes_max)
+        self.stdout, _ = await self._opened(ours.take(ours.stdout), line_bytes_max)
         if ours.stdin is not None:
-            _, self.stdin = await self._opened(ours.stdin, line_bytes_max)
+            _, self.stdin = await self._opened(ours.take(ours.stdin), line_bytes_max)
         if ours.stderr is not None:
-            self.stderr, _ = await self._opened(ours.stderr, line_bytes_max)
+            self.stderr, _ = await self._opened(ours.take(ours.stderr), line_bytes_max)
 
     async def _opened(
         self, end: socket.socket, line_bytes_max: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_unix_connection(sock=end, limit=line_bytes_max)
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=end, limit=line_bytes_max)
+        except BaseException:
+            end.close()
+            raise
         self._writers.append(writer)  # It closes the socket when it is collected.
         return reader, writer
 
@@ -107,6 +111,11 @@ class _Ends:
             given = theirs.enter_context(without_input())
         self.given = Streams(stdin=given, stdout=written, stderr=complaints)
 
+    def take(self, end: socket.socket) -> socket.socket:
+        """From now on it is somebody else's to close."""
+        self._ours.remove(end)
+        return end
+
     def close(self) -> None:
         for each in self._ours:
             each.close()
@@ -136,7 +145,12 @@ async def fork_process(
             ours.close()
             raise
     process = ForkedProcess(leash)
-    await process.connect(ours, line_bytes_max)
+    try:
+        await process.connect(ours, line_bytes_max)
+    except BaseException:  # Who is told to end meanwhile leaves no child and no stream behind.
+        process.close()
+        ours.close()
+        raise
     return process
 
 

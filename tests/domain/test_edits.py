@@ -1,6 +1,6 @@
 """Edits: an edited text is exactly what was typed, and the words that stayed keep their times."""
 
-from time import perf_counter
+from time import process_time
 from unicodedata import combining
 
 from hypothesis import given
@@ -217,8 +217,8 @@ def test_the_time_of_an_edit_grows_with_the_text_and_no_faster() -> None:
         transcript = spoken(*["the sea was calm and the boats were home again"] * sentences)
         text = transcript.text.split()
         text[: 10 * sentences : sentences // 4] = ["ocean"] * 40
-        began = perf_counter()
+        began = process_time()
         edit(transcript, " ".join(text))
-        return perf_counter() - began
+        return process_time() - began
 
     assert min(seconds(4_000) for _ in range(3)) < 24 * min(seconds(500) for _ in range(3))

@@ -155,6 +155,7 @@ def _summary(view: TranscriptionView) -> TranscriptionSummary:
         completed_at=view.completed_at,
         language=view.language,
         task=view.asked.task,
+        warnings=view.media_warnings,
     )
 
 
@@ -169,6 +170,7 @@ def _body(view: TranscriptionView, text: str | UnsetType) -> TranscriptionBody:
         task=asked.task,
         prompt=asked.prompt,
         vocabulary=list(asked.vocabulary),
+        warnings=view.media_warnings,
         completed_at=_known(view.completed_at),
         failure_reason=_known(view.failure_reason),
         transcript_text=text,

@@ -1,10 +1,10 @@
-"""Completes a transcription and debits its minutes, both or neither."""
+"""Completes a transcription and debits the minutes of what could be decoded, both or neither."""
 
 from commands.execution import execute, owner_of
 from commands.streams import Streams
 from domain.log import Address, Provenance
 from domain.ports import EventStore
-from domain.quota import QUOTA, DebitQuota
+from domain.quota import QUOTA, DebitQuota, minutes_for
 from domain.transcription import TRANSCRIPTION, CompleteTranscription
 
 
@@ -12,10 +12,12 @@ async def complete_transcription(
     command: CompleteTranscription, store: EventStore, provenance: Provenance
 ) -> Address | None:
     """None when this attempt completed it before. Raises StaleAttempt when another attempt is the current one."""
+    seconds = command.result.duration_seconds
     owner_id = await owner_of(store, command.transcription_id, command.attempt)
     debit = DebitQuota(
         user_id=owner_id,
         transcription_id=command.transcription_id,
+        minutes=None if seconds is None else minutes_for(seconds),
         debited_at=command.completed_at,
     )
 

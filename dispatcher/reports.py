@@ -10,7 +10,7 @@ from commands.complete_transcription import complete_transcription
 from commands.fail_attempt import fail_attempt
 from dispatcher.ports import AttemptKey, DispatchTables, ReceivedReport
 from domain.attempts import TRANSCRIPT_MISPLACED
-from domain.errors import Rejection, TranscriptMisplaced
+from domain.errors import NothingDecoded, Rejection, TranscriptMisplaced
 from domain.log import Provenance
 from domain.ports import Clock, EventStore
 from domain.transcription import CompleteTranscription, FailAttempt
@@ -146,6 +146,8 @@ class ReportTaker:
         except TranscriptMisplaced as rejection:
             logger.error("worker %s: %s", outcome.worker_id, rejection)  # noqa: TRY400  # said by us, no surprise
             await self._fail(outcome, TRANSCRIPT_MISPLACED, permanent=False)
+        except NothingDecoded as rejection:
+            await self._fail(outcome, rejection.code, permanent=True)
 
     async def _fail(self, outcome: Outcome, reason: str, *, permanent: bool) -> None:
         fail = FailAttempt(

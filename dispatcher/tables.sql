@@ -181,19 +181,21 @@ with news as (
     update dispatch_leases l set expires_at = now() + make_interval(secs => $7)
     from news n
     where l.transcription_id = n.transcription_id and l.attempt = n.attempt and l.worker_id = n.worker_id
-    returning l.transcription_id, l.attempt, l.worker_id
+    returning l.transcription_id, l.attempt, l.worker_id, l.requested_at
 )
-insert into transcription_progress (transcription_id, attempt, done_seconds, total_seconds, percentage, updated_at)
-select n.transcription_id, n.attempt, n.done_seconds, n.total_seconds, n.percentage, now()
+insert into transcription_progress as known
+    (transcription_id, attempt, requested_at, done_seconds, total_seconds, percentage, updated_at)
+select n.transcription_id, n.attempt, r.requested_at, n.done_seconds, n.total_seconds, n.percentage, now()
 from news n join renewed r using (transcription_id, attempt, worker_id)
+-- Forward only, as long as it is the same request: a new attempt begins behind where the last one was killed.
 on conflict (transcription_id) do update set
     attempt = excluded.attempt,
+    requested_at = excluded.requested_at,
     done_seconds = excluded.done_seconds,
     total_seconds = excluded.total_seconds,
     percentage = excluded.percentage,
     updated_at = excluded.updated_at
-where (excluded.attempt, excluded.done_seconds)
-    > (transcription_progress.attempt, transcription_progress.done_seconds);
+where known.requested_at is distinct from excluded.requested_at or excluded.done_seconds > known.done_seconds;
 
 -- name: report_offsets
 select partition, next_offset from report_offsets;

@@ -1,7 +1,7 @@
 """Why a command is refused: one class per reason, each with a stable code and a message that says what to do.
 
 Rejection
-├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField, TranscriptMisplaced
+├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField, TranscriptMisplaced, NothingDecoded
 ├── LanguageUnsupported, TranslationUnsupported
 ├── EmailTaken, InvalidCredentials
 ├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing
@@ -248,3 +248,12 @@ class TranscriptMisplaced(InvalidInput):
 
     def __init__(self, transcription_id: UUID) -> None:
         super().__init__(f"The transcript of {transcription_id} does not lie under it and its user")
+
+
+class NothingDecoded(InvalidInput):
+    """A result of a recording of which nothing could be decoded: nobody pays for that."""
+
+    code = "media_unreadable"
+
+    def __init__(self, transcription_id: UUID) -> None:
+        super().__init__(f"Nothing of the recording of {transcription_id} could be decoded")

@@ -60,8 +60,11 @@ class ReserveQuota(Struct, frozen=True, kw_only=True):
 
 
 class DebitQuota(Struct, frozen=True, kw_only=True):
+    """Takes so many of the reserved minutes (None: all of them), and gives the rest back."""
+
     user_id: UUID
     transcription_id: UUID
+    minutes: int | None = None
     debited_at: datetime
 
 
@@ -105,14 +108,7 @@ def decide(command: QuotaCommand, state: Quota) -> list[QuotaEvent]:
         case DebitQuota() if command.transcription_id not in state.reserved:
             return []  # Settled before: a repeated completion must not debit twice.
         case DebitQuota():
-            return [
-                QuotaDebited(
-                    user_id=command.user_id,
-                    transcription_id=command.transcription_id,
-                    minutes=state.reserved[command.transcription_id],
-                    debited_at=command.debited_at,
-                )
-            ]
+            return _debit(command, state.reserved[command.transcription_id])
         case ReleaseQuota() if command.transcription_id not in state.reserved:
             return []
         case ReleaseQuota():
@@ -152,6 +148,29 @@ def _reserve(command: ReserveQuota, state: Quota) -> list[QuotaEvent]:
     ]
 
 
+def _debit(command: DebitQuota, reserved: int) -> list[QuotaEvent]:
+    """Never more than was reserved: nobody agreed to that."""
+    debited = reserved if command.minutes is None else max(0, min(command.minutes, reserved))
+    events: list[QuotaEvent] = [
+        QuotaDebited(
+            user_id=command.user_id,
+            transcription_id=command.transcription_id,
+            minutes=debited,
+            debited_at=command.debited_at,
+        )
+    ]
+    if debited < reserved:
+        events.append(
+            QuotaReleased(
+                user_id=command.user_id,
+                transcription_id=command.transcription_id,
+                minutes=reserved - debited,
+                released_at=command.debited_at,
+            )
+        )
+    return events
+
+
 def evolve(state: Quota, event: QuotaEvent) -> Quota:
     match event:
         case QuotaGranted():
@@ -166,16 +185,19 @@ def evolve(state: Quota, event: QuotaEvent) -> Quota:
             return replace(
                 state,
                 minutes_debited=state.minutes_debited + event.minutes,
-                reserved=_without(state.reserved, event.transcription_id),
+                reserved=_less(state.reserved, event.transcription_id, event.minutes),
             )
         case QuotaReleased():
-            return replace(state, reserved=_without(state.reserved, event.transcription_id))
+            return replace(state, reserved=_less(state.reserved, event.transcription_id, event.minutes))
         case _:
             assert_never(event)
 
 
-def _without(reserved: dict[UUID, int], transcription_id: UUID) -> dict[UUID, int]:
-    return {key: minutes for key, minutes in reserved.items() if key != transcription_id}
+def _less(reserved: dict[UUID, int], transcription_id: UUID, minutes: int) -> dict[UUID, int]:
+    """A reservation is gone once nothing of it is left."""
+    left = reserved.get(transcription_id, 0) - minutes
+    others = {key: held for key, held in reserved.items() if key != transcription_id}
+    return {**others, transcription_id: left} if left > 0 else others
 
 
 QUOTA: Decider[QuotaCommand, Quota, QuotaEvent] = Decider("quota", Quota(), decide, evolve)

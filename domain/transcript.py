@@ -43,6 +43,17 @@ class Damage(Struct, frozen=True, kw_only=True):
     end_ms: int
 
 
+class MediaWarning(Struct, frozen=True, kw_only=True):
+    """What is wrong with a recording that was transcribed all the same, and where, from its start.
+
+    `media_damaged`: this stretch could not be decoded, so that its words are missing.
+    """
+
+    code: Literal["media_damaged"] = "media_damaged"
+    from_seconds: float
+    to_seconds: float
+
+
 class Transcript(Struct, frozen=True, kw_only=True):
     """What was said in a recording: `text` is exactly what people read, `segments` say when."""
 
@@ -50,6 +61,7 @@ class Transcript(Struct, frozen=True, kw_only=True):
     language: str
     duration_ms: int
     segments: tuple[Segment, ...]
+    warnings: tuple[MediaWarning, ...] = ()
 
     @property
     def words(self) -> Iterator[Word]:

@@ -12,6 +12,7 @@ from domain.attempts import ATTEMPTS_MAX, failures_after
 from domain.decider import Decider
 from domain.errors import (
     AttemptOfAnother,
+    NothingDecoded,
     NotOwner,
     StaleAttempt,
     TranscriptionExists,
@@ -180,6 +181,8 @@ def _complete(command: CompleteTranscription, state: Transcription) -> list[Tran
     user_id = _require_running(state, command.attempt, command.worker_id)
     result = command.result
     require_own_key(result.transcript_key, user_id, command.transcription_id, result.transcript_sha256)
+    if result.duration_seconds is not None and result.duration_seconds <= 0:
+        raise NothingDecoded(command.transcription_id)
     return [
         TranscriptionCompleted(
             transcription_id=command.transcription_id,

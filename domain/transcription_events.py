@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from domain.instructions import Instructions, Task, Vocabulary
 from domain.personal import PersonalText
+from domain.transcript import MediaWarning
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -30,7 +31,11 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """Where the transcript lies in the object store, and the facts about it."""
+    """Where the transcript lies in the object store, and the facts about it.
+
+    `duration_seconds` is how much of the recording could be decoded, which is what its owner pays for; None in
+    events of before that was told. `warnings` say what could not.
+    """
 
     transcript_key: str
     transcript_sha256: str
@@ -40,6 +45,8 @@ class Result(Struct, frozen=True, kw_only=True):
     processing_seconds: float
     language_probability: float | None = None
     """How sure the engine was of the language that it detected; None where it was told, or could not tell."""
+    duration_seconds: float | None = None
+    warnings: tuple[MediaWarning, ...] = ()
 
 
 class TranscriptionRequested(Struct, frozen=True, kw_only=True):

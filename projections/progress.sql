@@ -8,3 +8,5 @@ create table if not exists transcription_progress (
     percentage       integer          not null check (percentage between 0 and 100),
     updated_at       timestamptz      not null
 ) with (fillfactor = 70);
+-- Which request it is of: attempts after the first resume, and what was shown never goes back.
+alter table transcription_progress add column if not exists requested_at timestamptz;

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from domain.events import Event
 from domain.instructions import Instructions
+from domain.transcript import MediaWarning
 from domain.transcription import Status
 from domain.transcription_events import (
     TranscriptEdited,
@@ -27,12 +28,15 @@ from projections.paging import Cursor
 from projections.projection import Projection, storable
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+NO_WARNINGS: Final = "[]"
+
+_WARNINGS: Final = msgspec.json.Decoder(tuple[MediaWarning, ...])
 
 
 class TranscriptionRow(Struct, frozen=True):
     """`completed_at` is when it ended, also by failure or cancellation; `revision` is 0 without a transcript.
 
-    `instructions` is JSON: what the owner asked for.
+    `requested_at` is of the last request. `instructions` is JSON, what the owner asked for, and so is `warnings`.
     """
 
     id: UUID
@@ -52,16 +56,22 @@ class TranscriptionRow(Struct, frozen=True):
     processing_time_seconds: int | None
     instructions: str
     language_probability: float | None
+    requested_at: datetime
+    warnings: str
 
 
 class TranscriptionView(TranscriptionRow, frozen=True):
-    """The row, and how far its current attempt has come: 0 to 100."""
+    """The row, and how far its attempts have come since it was requested: 0 to 100."""
 
     progress_percentage: int
 
     @property
     def asked(self) -> Instructions:
         return msgspec.json.decode(self.instructions, type=Instructions)
+
+    @property
+    def media_warnings(self) -> tuple[MediaWarning, ...]:
+        return _WARNINGS.decode(self.warnings)
 
     @property
     def cursor(self) -> Cursor:
@@ -94,6 +104,8 @@ def _requested(row: TranscriptionRow | None, event: TranscriptionRequested) -> T
         processing_time_seconds=None,
         instructions=msgspec.json.encode(event.job.instructions).decode(),
         language_probability=None,
+        requested_at=event.requested_at,
+        warnings=NO_WARNINGS,
     )
 
 
@@ -130,6 +142,7 @@ def _completed(row: TranscriptionRow, event: TranscriptionCompleted) -> Transcri
         completed_at=event.completed_at,
         processing_time_seconds=round(event.result.processing_seconds),
         language_probability=event.result.language_probability,
+        warnings=msgspec.json.encode(event.result.warnings).decode(),
     )
 
 
@@ -164,7 +177,7 @@ TRANSCRIPTIONS: Final = Projection(
     },
     project=project,
     queries=SQL,
-    version=2,
+    version=3,
 )
 
 

@@ -17,7 +17,9 @@ create table if not exists transcriptions (
     completed_at            timestamptz,
     processing_time_seconds integer,
     instructions            text        not null,
-    language_probability    double precision
+    language_probability    double precision,
+    requested_at            timestamptz not null,
+    warnings                text        not null
 );
 create index if not exists transcriptions_user_id on transcriptions (user_id, created_at desc, id desc);
 create index if not exists transcriptions_status on transcriptions (status);
@@ -25,17 +27,16 @@ create index if not exists transcriptions_status on transcriptions (status);
 -- name: load
 select id, file_id, user_id, status, attempt, failure_reason, transcript_key, transcript_sha256, revision,
     word_count, language, created_at, updated_at, completed_at, processing_time_seconds,
-    instructions, language_probability
+    instructions, language_probability, requested_at, warnings
 from transcriptions where id = any($1::uuid[]);
 
 -- name: store
 insert into transcriptions (id, file_id, user_id, status, attempt, failure_reason, transcript_key,
     transcript_sha256, revision, word_count, language, created_at, updated_at, completed_at,
-    processing_time_seconds, instructions, language_probability)
+    processing_time_seconds, instructions, language_probability, requested_at, warnings)
 select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::text[], $7::text[],
     $8::text[], $9::integer[], $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[],
-    $14::timestamptz[], $15::integer[], $16::text[],
-    $17::double precision[])
+    $14::timestamptz[], $15::integer[], $16::text[], $17::double precision[], $18::timestamptz[], $19::text[])
 on conflict (id) do update set
     status = excluded.status,
     attempt = excluded.attempt,
@@ -49,28 +50,31 @@ on conflict (id) do update set
     completed_at = excluded.completed_at,
     processing_time_seconds = excluded.processing_time_seconds,
     instructions = excluded.instructions,
-    language_probability = excluded.language_probability;
+    language_probability = excluded.language_probability,
+    requested_at = excluded.requested_at,
+    warnings = excluded.warnings;
 
 -- name: remove
 delete from transcriptions where id = any($1::uuid[]);
 
 -- name: find
+-- Progress is that of the last request: of a new one after a failure there is none at first.
 select t.id, t.file_id, t.user_id, t.status, t.attempt, t.failure_reason, t.transcript_key,
     t.transcript_sha256, t.revision, t.word_count, t.language, t.created_at, t.updated_at, t.completed_at,
-    t.processing_time_seconds, t.instructions, t.language_probability,
-    case t.status when 'completed' then 100 when 'queued' then 0 else coalesce(p.percentage, 0) end
+    t.processing_time_seconds, t.instructions, t.language_probability, t.requested_at, t.warnings,
+    case t.status when 'completed' then 100 else coalesce(p.percentage, 0) end
 from transcriptions t
-left join transcription_progress p on p.transcription_id = t.id and p.attempt = t.attempt
+left join transcription_progress p on p.transcription_id = t.id and p.requested_at = t.requested_at
 where t.id = $1;
 
 -- name: list_of_user
 -- The bounds stand in for "no cursor": with `$3 is null or ...` the index could not be used for later pages.
 select t.id, t.file_id, t.user_id, t.status, t.attempt, t.failure_reason, t.transcript_key,
     t.transcript_sha256, t.revision, t.word_count, t.language, t.created_at, t.updated_at, t.completed_at,
-    t.processing_time_seconds, t.instructions, t.language_probability,
-    case t.status when 'completed' then 100 when 'queued' then 0 else coalesce(p.percentage, 0) end
+    t.processing_time_seconds, t.instructions, t.language_probability, t.requested_at, t.warnings,
+    case t.status when 'completed' then 100 else coalesce(p.percentage, 0) end
 from transcriptions t
-left join transcription_progress p on p.transcription_id = t.id and p.attempt = t.attempt
+left join transcription_progress p on p.transcription_id = t.id and p.requested_at = t.requested_at
 where t.user_id = $1
     and (t.created_at, t.id) < (coalesce($3::timestamptz, 'infinity'),
         coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))

@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from domain.instructions import Task
 from domain.personal import PersonalText
-from domain.transcript import Transcript
+from domain.transcript import MediaWarning, Transcript
 
 
 class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,7 +84,7 @@ class TranscriptionChange(Struct, frozen=True, kw_only=True):
 
 
 class TranscriptionSummary(Struct, frozen=True, kw_only=True):
-    """`completed_at` is when it ended, also by failure or cancellation; `language` as in TranscriptionBody."""
+    """`completed_at` is when it ended, also by failure or cancellation; `language` and `warnings` as in TranscriptionBody."""
 
     transcription_id: UUID
     file_id: UUID
@@ -94,6 +94,7 @@ class TranscriptionSummary(Struct, frozen=True, kw_only=True):
     completed_at: datetime | None
     language: str | None
     task: Task
+    warnings: tuple[MediaWarning, ...]
 
 
 class TranscriptionBody(Struct, frozen=True, kw_only=True):
@@ -101,6 +102,7 @@ class TranscriptionBody(Struct, frozen=True, kw_only=True):
 
     `language` is the one that was asked for, else the one that is spoken for longest; `language_probability` says how
     sure the engine is of what it detected, and is null where it was told the language or knows but one.
+    `warnings` name the stretches of the recording whose words are missing, and which cost nothing.
     """
 
     transcription_id: UUID
@@ -111,6 +113,7 @@ class TranscriptionBody(Struct, frozen=True, kw_only=True):
     task: Task
     prompt: PersonalText
     vocabulary: list[PersonalText]
+    warnings: tuple[MediaWarning, ...]
     completed_at: datetime | UnsetType = UNSET
     failure_reason: str | UnsetType = UNSET
     transcript_text: str | UnsetType = UNSET

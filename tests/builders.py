@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from domain import media_file, quota, transcription, transcription_events, user
+from domain.transcript import MediaWarning
 from domain.transcript_keys import transcript_key
 
 NAMESPACE: Final = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
@@ -82,7 +83,12 @@ def job(*, file_id: UUID = FILE, duration_seconds: float = 90.0) -> transcriptio
 
 
 def result(
-    *, name: str = "first", user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION
+    *,
+    name: str = "first",
+    user_id: UUID = ANNA,
+    transcription_id: UUID = TRANSCRIPTION,
+    duration_seconds: float | None = 90.0,
+    warnings: tuple[MediaWarning, ...] = (),
 ) -> transcription_events.Result:
     return transcription_events.Result(
         transcript_key=transcript_key(user_id, transcription_id, name),
@@ -91,6 +97,8 @@ def result(
         language="en",
         engine="scripted",
         processing_seconds=3.0,
+        duration_seconds=duration_seconds,
+        warnings=warnings,
     )
 
 

@@ -206,6 +206,8 @@ async def complete(
         language=heard.language,
         engine="scripted",
         processing_seconds=3.4,
+        duration_seconds=heard.duration_ms / 1000,
+        warnings=heard.warnings,
     )
     command = CompleteTranscription(
         transcription_id=transcription_id, attempt=1, worker_id=WORKER, result=result, completed_at=NOON

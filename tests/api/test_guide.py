@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
+from domain.transcript import MediaWarning
 from domain.transcription import transcription_id_of
 from tests.api.rig import HEARD, PASSWORD, Installation, Person, fail, sound, start
 
@@ -224,6 +225,25 @@ async def test_an_export_as_json_is_the_whole_transcript(anna: Person) -> None:
     answer = await anna.client.get(f"/transcriptions/{transcription_id}/export?format=json")
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json()["segments"][0]["words"][1]["end_ms"] == 900
+
+
+async def test_a_damaged_recording_says_where_words_are_missing(anna: Person) -> None:
+    missing = {"code": "media_damaged", "from_seconds": 1.0, "to_seconds": 2.0}
+    damaged = replace(HEARD, warnings=(MediaWarning(from_seconds=1.0, to_seconds=2.0),))
+    transcription_id = await anna.has_transcript(heard=damaged)
+    path = f"/transcriptions/{transcription_id}"
+    assert (await anna.client.get(path)).json()["warnings"] == [missing]
+    assert (await anna.client.get("/transcriptions")).json()[0]["warnings"] == [missing]
+    assert (await anna.client.get(f"{path}/transcript")).json()["transcript"]["warnings"] == [missing]
+    assert (await anna.client.get(f"{path}/export?format=json")).json()["warnings"] == [missing]
+    await anna.client.put(f"{path}/text", json={"transcript_text": "Hello you."})
+    assert (await anna.client.get(f"{path}/transcript")).json()["transcript"]["warnings"] == [missing]
+
+
+async def test_a_healthy_recording_has_no_warnings(anna: Person) -> None:
+    path = f"/transcriptions/{await anna.has_transcript()}"
+    assert (await anna.client.get(path)).json()["warnings"] == []
+    assert (await anna.client.get(f"{path}/transcript")).json()["transcript"]["warnings"] == []
 
 
 async def test_a_recording_without_speech_exports_nothing(anna: Person) -> None:

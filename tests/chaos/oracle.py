@@ -145,6 +145,7 @@ def _asserted(name: str, count: int, assertion: Callable[[], None]) -> Check:
 def check_settlement(log: Log) -> Iterator[Check]:
     """Per transcription, and per user at every moment."""
     counts: dict[UUID, Counter[str]] = defaultdict(Counter)
+    minutes: dict[UUID, Counter[str]] = defaultdict(Counter)
     quotas: dict[UUID, Quota] = defaultdict(lambda: QUOTA.initial)
     overdrawn = []
     for record in records_of(log):
@@ -152,6 +153,8 @@ def check_settlement(log: Log) -> Iterator[Check]:
         if hasattr(event, "transcription_id"):
             counts[event.transcription_id][record.type] += 1
         if record.type.startswith("Quota"):
+            if hasattr(event, "transcription_id"):
+                minutes[event.transcription_id][record.type] += event.minutes
             quota = quotas[record.owner_id] = QUOTA.evolve(quotas[record.owner_id], event)
             if min(quota.minutes_available, quota.minutes_reserved, quota.minutes_debited) < 0:
                 overdrawn.append(f"{record.address}: {quota}")
@@ -166,6 +169,11 @@ def check_settlement(log: Log) -> Iterator[Check]:
         len(counts),
         (f"{each}: {dict(count)}" for each, count in counts.items() if not _is_settled(count)),
     )
+    yield check(
+        "every minute that was reserved is debited or released",
+        len(minutes),
+        (f"{each}: {dict(count)}" for each, count in minutes.items() if not _adds_up(count)),
+    )
     yield check("no quota is negative at any moment", len(quotas), overdrawn)
     yield check(
         "nothing is reserved in the end",
@@ -178,12 +186,17 @@ def _is_paid_once(count: Counter[str]) -> bool:
     return count["TranscriptionCompleted"] == count["QuotaDebited"] == 1
 
 
+def _adds_up(minutes: Counter[str]) -> bool:
+    return minutes["QuotaReserved"] == minutes["QuotaDebited"] + minutes["QuotaReleased"]
+
+
 def _is_settled(count: Counter[str]) -> bool:
+    """Of a recording that decoded in part, the rest is released beside the debit."""
     unsuccessful = count["TranscriptionFailed"] + count["TranscriptionCancelled"]
     return (
         count["TranscriptionRequested"] == count["QuotaReserved"]
         and count["TranscriptionRequested"] == count["TranscriptionCompleted"] + unsuccessful
-        and count["QuotaReleased"] == unsuccessful
+        and unsuccessful <= count["QuotaReleased"] <= unsuccessful + count["QuotaDebited"]
         and count["QuotaDebited"] == count["TranscriptionCompleted"]
     )
 

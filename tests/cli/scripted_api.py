@@ -22,7 +22,8 @@ def problem(status: int, detail: str) -> Answer:
 def transcription(status: str, percent: int, **more: object) -> Answer:
     asked = {"task": "transcribe", "prompt": "", "vocabulary": []}
     body = {"transcription_id": str(TRANSCRIPTION), "file_id": str(FILE), "status": status} | asked
-    return 200, body | {"progress_percentage": percent, "created_at": "2026-01-01T00:00:00Z", **more}
+    shown = {"progress_percentage": percent, "created_at": "2026-01-01T00:00:00Z", "warnings": []}
+    return 200, body | shown | more
 
 
 class ScriptedApi:

@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from commands.complete_transcription import complete_transcription
 from commands.fail_attempt import fail_attempt
 from commands.start_transcription import start_transcription
 from domain.attempts import ATTEMPTS_MAX
-from domain.errors import StaleAttempt
+from domain.errors import NothingDecoded, StaleAttempt
+from domain.transcript import MediaWarning
 from domain.transcription import TRANSCRIPTION, CompleteTranscription, FailAttempt
 from domain.transcription_events import TranscriptionStarted
 from infrastructure.memory import InMemoryEventStore
@@ -17,6 +19,7 @@ from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 from tests.commands.conftest import PROVENANCE
 from tests.commands.stories import happened, quota_of, transcription_queued, types_of
 
+DAMAGED = MediaWarning(from_seconds=45.0, to_seconds=90.0)
 STREAM = TRANSCRIPTION.stream_id(TRANSCRIPTION_ID)
 
 
@@ -78,6 +81,39 @@ async def test_completion_debits_what_was_reserved(store: InMemoryEventStore) ->
     assert await complete_transcription(complete(), store, PROVENANCE) is not None
     assert types_of(await store.read_stream(STREAM))[-1] == "TranscriptionCompleted"
     assert await quota_of(store) == (58, 0, 2)
+
+
+async def test_only_what_decoded_is_debited_and_the_rest_released_in_the_same_transaction(
+    store: InMemoryEventStore,
+) -> None:
+    await transcription_queued(store)
+    await start(store)
+    half = replace(complete(), result=result(duration_seconds=45.0, warnings=(DAMAGED,)))
+    assert await complete_transcription(half, store, PROVENANCE) is not None
+    assert await quota_of(store) == (59, 0, 1)
+    assert await complete_transcription(half, store, PROVENANCE) is None
+    last = sorted(store, key=lambda record: record.seq)[-3:]
+    assert [each.type for each in last] == ["TranscriptionCompleted", "QuotaDebited", "QuotaReleased"]
+
+
+async def test_a_result_of_before_decoded_seconds_were_told_costs_what_was_reserved(
+    store: InMemoryEventStore,
+) -> None:
+    await transcription_queued(store)
+    await start(store)
+    old = replace(complete(), result=result(duration_seconds=None))
+    await complete_transcription(old, store, PROVENANCE)
+    assert await quota_of(store) == (58, 0, 2)
+
+
+async def test_a_result_of_nothing_completes_nothing(store: InMemoryEventStore) -> None:
+    await transcription_queued(store)
+    await start(store)
+    with pytest.raises(NothingDecoded):
+        await complete_transcription(
+            replace(complete(), result=result(duration_seconds=0.0)), store, PROVENANCE
+        )
+    assert await quota_of(store) == (58, 2, 0)
 
 
 async def test_a_repeated_completion_changes_nothing(store: InMemoryEventStore) -> None:

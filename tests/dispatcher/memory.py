@@ -60,6 +60,7 @@ class MemoryDispatchTables:
         self.workers: dict[UUID, tuple[int, float]] = {}
         self.leases: dict[UUID, tuple[Lease, float]] = {}
         self.progress: dict[UUID, tuple[int, float, int]] = {}
+        self._progress_of: dict[UUID, datetime] = {}
         self.offsets: dict[int, int] = {}
         self.refused: UUID | None = None
         """A worker whose announcement no column can hold."""
@@ -230,10 +231,12 @@ class MemoryDispatchTables:
                 self._move(each)
 
     def _move(self, report: ProgressReported) -> None:
-        news = (report.attempt, report.done_seconds)
-        if news > self.progress.get(report.transcription_id, (0, 0.0, 0))[:2]:
+        key, requested_at = report.transcription_id, self.leases[report.transcription_id][0].requested_at
+        known = self.progress.get(key)
+        if known is None or self._progress_of[key] != requested_at or report.done_seconds > known[1]:
             percentage = percentage_of(report.done_seconds, report.total_seconds)
-            self.progress[report.transcription_id] = (*news, percentage)
+            self.progress[key] = (report.attempt, report.done_seconds, percentage)
+            self._progress_of[key] = requested_at
 
     async def report_offsets(self) -> Mapping[int, int]:
         return self.offsets

@@ -96,6 +96,25 @@ async def test_success_completes_debits_and_frees_the_slot(
     assert tables.leases == {}
 
 
+async def test_of_a_damaged_recording_what_decoded_is_debited(
+    taker: ReportTaker, tables: MemoryDispatchTables, store: InMemoryEventStore
+) -> None:
+    await assigned(store, tables)
+    await taker.take(batch(replace(succeeded(), result=result(duration_seconds=31.0))))
+    assert (await state_of(store)).status == "completed"
+    assert await quota_of(store) == (59, 0, 1)
+
+
+async def test_a_result_of_nothing_that_decoded_is_a_failure_and_costs_nothing(
+    taker: ReportTaker, tables: MemoryDispatchTables, store: InMemoryEventStore
+) -> None:
+    await assigned(store, tables)
+    await taker.take(batch(replace(succeeded(), result=result(duration_seconds=0.0))))
+    assert (await state_of(store)).status == "failed"
+    assert await quota_of(store) == (60, 0, 0)
+    assert tables.leases == {}
+
+
 async def test_a_batch_taken_again_changes_nothing(
     taker: ReportTaker, tables: MemoryDispatchTables, store: InMemoryEventStore
 ) -> None:

@@ -281,10 +281,22 @@ async def test_progress_of_another_attempt_or_worker_counts_for_nothing(rig: Rig
     assert await rig.percentage() == 10
 
 
-async def test_a_new_attempt_starts_its_progress_anew(rig: Rig) -> None:
+async def test_progress_never_goes_back_when_a_new_attempt_begins_behind_the_last_one(rig: Rig) -> None:
     await rig.tables.grant(lease(1), LEASE_SECONDS)
     await rig.tables.note_progress([progress(90)], LEASE_SECONDS)
     await rig.tables.grant(lease(2), LEASE_SECONDS)
+    shown = []
+    for done_seconds in (0, 28, 91):
+        await rig.tables.note_progress([progress(done_seconds, attempt=2)], LEASE_SECONDS)
+        shown.append(await rig.percentage())
+    assert shown == [90, 90, 91]
+
+
+async def test_a_new_request_starts_its_progress_anew(rig: Rig) -> None:
+    await rig.tables.grant(lease(1), LEASE_SECONDS)
+    await rig.tables.note_progress([progress(90)], LEASE_SECONDS)
+    again = replace(lease(2), requested_at=NOON + timedelta(seconds=1))
+    await rig.tables.grant(again, LEASE_SECONDS)
     await rig.tables.note_progress([progress(28, attempt=2)], LEASE_SECONDS)
     assert await rig.percentage() == 28
 

@@ -1,5 +1,7 @@
 """Quota: reserved, then debited or released, never overspent, never leaking."""
 
+from collections import Counter
+from collections.abc import Iterator
 from uuid import UUID
 
 from hypothesis import settings
@@ -15,6 +17,7 @@ from domain.quota import (
     QuotaDebited,
     QuotaEvent,
     QuotaGranted,
+    QuotaReleased,
     QuotaReserved,
     ReleaseQuota,
     ReserveQuota,
@@ -32,8 +35,8 @@ def reserve(minutes: int, transcription_id: UUID = TRANSCRIPTION) -> ReserveQuot
     return ReserveQuota(user_id=ANNA, transcription_id=transcription_id, minutes=minutes, reserved_at=NOON)
 
 
-def debit(transcription_id: UUID = TRANSCRIPTION) -> DebitQuota:
-    return DebitQuota(user_id=ANNA, transcription_id=transcription_id, debited_at=NOON)
+def debit(minutes: int | None = None, transcription_id: UUID = TRANSCRIPTION) -> DebitQuota:
+    return DebitQuota(user_id=ANNA, transcription_id=transcription_id, minutes=minutes, debited_at=NOON)
 
 
 def release(transcription_id: UUID = TRANSCRIPTION) -> ReleaseQuota:
@@ -63,6 +66,28 @@ def test_reserved_minutes_are_not_left_for_others() -> None:
 
 def test_a_completed_transcription_is_debited_once() -> None:
     given(QUOTA, granted(60), reserved(45)).when(debit()).then(debited(45))
+
+
+def test_of_a_recording_that_decodes_in_part_only_that_part_is_debited_and_the_rest_is_released() -> None:
+    given(QUOTA, granted(60), reserved(45)).when(debit(20)).then(debited(20), released(25))
+
+
+def test_what_was_reserved_is_the_most_that_is_debited() -> None:
+    given(QUOTA, granted(60), reserved(45)).when(debit(46)).then(debited(45))
+
+
+def test_no_debit_is_negative() -> None:
+    given(QUOTA, granted(60), reserved(45)).when(debit(-1)).then(debited(0), released(45))
+
+
+def test_a_debit_in_part_is_made_once() -> None:
+    given(QUOTA, granted(60), reserved(45), debited(20), released(25)).when(debit(20)).then_nothing()
+
+
+def test_minutes_that_a_debit_in_part_has_released_can_be_reserved_again() -> None:
+    other = identity("other")
+    history = (granted(60), reserved(45), debited(20), released(25))
+    given(QUOTA, *history).when(reserve(40, other)).then(reserved(40, transcription_id=other))
 
 
 def test_released_minutes_are_available_again() -> None:
@@ -108,9 +133,12 @@ class QuotaMachine(RuleBasedStateMachine):
     def reserves(self, minutes: int, transcription_id: UUID) -> None:
         self.execute(reserve(minutes, transcription_id))
 
-    @rule(transcription_id=st.sampled_from(TRANSCRIPTIONS))
-    def debits(self, transcription_id: UUID) -> None:
-        self.execute(debit(transcription_id))
+    @rule(
+        minutes=st.none() | st.integers(-1, 61),
+        transcription_id=st.sampled_from(TRANSCRIPTIONS),
+    )
+    def debits(self, minutes: int | None, transcription_id: UUID) -> None:
+        self.execute(debit(minutes, transcription_id))
 
     @rule(transcription_id=st.sampled_from(TRANSCRIPTIONS))
     def releases(self, transcription_id: UUID) -> None:
@@ -130,10 +158,21 @@ class QuotaMachine(RuleBasedStateMachine):
         assert QUOTA.fold(self.history).minutes_available >= 0
 
     @invariant()
-    def every_settlement_has_its_own_reservation(self) -> None:
-        settled = sum(not isinstance(e, QuotaGranted | QuotaReserved) for e in self.history)
-        held = len(QUOTA.fold(self.history).reserved)
-        assert settled + held == sum(isinstance(e, QuotaReserved) for e in self.history)
+    def every_reserved_minute_is_held_or_debited_or_released_once(self) -> None:
+        minutes: Counter[str] = Counter()
+        for event in self.history:
+            minutes[type(event).__name__] += event.minutes
+        settled = minutes["QuotaDebited"] + minutes["QuotaReleased"]
+        assert settled + QUOTA.fold(self.history).minutes_reserved == minutes["QuotaReserved"]
+
+    @invariant()
+    def no_reservation_is_debited_twice(self) -> None:
+        counts = Counter((type(event), event.transcription_id) for event in self.about_transcriptions())
+        for transcription_id in TRANSCRIPTIONS:
+            assert counts[QuotaDebited, transcription_id] <= counts[QuotaReserved, transcription_id]
+
+    def about_transcriptions(self) -> Iterator[QuotaReserved | QuotaDebited | QuotaReleased]:
+        return (event for event in self.history if not isinstance(event, QuotaGranted))
 
 
 QuotaMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

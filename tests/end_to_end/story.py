@@ -8,7 +8,8 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from domain.log import LogRecord
-from domain.quota import QUOTA, Quota, QuotaEvent
+from domain.quota import QUOTA, Quota, QuotaEvent, minutes_for
+from domain.transcription_events import Result
 from infrastructure.settings import Settings
 from projections.files import FILES
 from projections.projection import Projection
@@ -109,7 +110,7 @@ async def assert_read_models_equal(connection: Database, log: Log) -> None:
 
 
 def assert_quota_adds_up(log: Log) -> None:
-    """Guarantee 6: per user, what was debited is the sum over the completed transcriptions, each once."""
+    """Guarantee 6: per user, what was debited is the sum of what decoded of the completed transcriptions, each once."""
     histories: dict[UUID, list[QuotaEvent]] = defaultdict(list)
     minutes: dict[UUID, int] = {}
     completed: dict[UUID, int] = defaultdict(int)
@@ -120,11 +121,16 @@ def assert_quota_adds_up(log: Log) -> None:
         elif record.type == "TranscriptionRequested":
             minutes[event.transcription_id] = event.minutes
         elif record.type == "TranscriptionCompleted":
-            completed[event.user_id] += minutes[event.transcription_id]
+            completed[event.user_id] += _minutes_decoded(event.result, minutes[event.transcription_id])
     for user_id, history in histories.items():
         quota: Quota = reduce(QUOTA.evolve, history, QUOTA.initial)
         assert quota.minutes_available >= 0
         assert quota.minutes_debited == completed[user_id], user_id
+
+
+def _minutes_decoded(result: Result, reserved: int) -> int:
+    seconds = result.duration_seconds
+    return reserved if seconds is None else min(reserved, minutes_for(seconds))
 
 
 async def assert_one_story(connection: Database, settings: Settings, *, forgetful: bool = False) -> Log:

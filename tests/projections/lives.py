@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -13,11 +13,12 @@ from domain.log import Address, Provenance, StreamAppend
 from domain.media_file import MEDIA_FILE, FileUploaded
 from domain.ports import EventStore
 from domain.quota import QUOTA, QuotaDebited, QuotaGranted, QuotaReleased, QuotaReserved
+from domain.transcript import MediaWarning
 from domain.transcription import TRANSCRIPTION, transcription_id_of
 from domain.user import USER, UserRegistered
 from tests import builders as b
 
-ENDS: Final = ("queued", "processing", "completed", "edited", "failed", "cancelled", "repeated")
+ENDS: Final = ("queued", "processing", "completed", "edited", "failed", "cancelled", "repeated", "damaged")
 _THE_PAST: Final = Provenance(actor="test", correlation_id=UUID(int=1))
 
 
@@ -70,6 +71,17 @@ def life(name: str, end: str) -> list[list[Event]]:
     return steps
 
 
+def _damaged(ids: Mapping[str, UUID]) -> list[Event]:
+    """Of two minutes one could be decoded."""
+    warnings = (MediaWarning(from_seconds=45.0, to_seconds=90.0),)
+    heard = b.completed(user_id=ids["user_id"], transcription_id=ids["transcription_id"])
+    return [
+        replace(heard, result=replace(heard.result, duration_seconds=45.0, warnings=warnings)),
+        replace(b.debited(1), **ids),
+        replace(b.released(1), **ids),
+    ]
+
+
 def _transcription(user_id: UUID, file_id: UUID, end: str) -> list[list[Event]]:
     transcription_id = transcription_id_of(file_id)
     ids = {"user_id": user_id, "transcription_id": transcription_id}
@@ -89,6 +101,7 @@ def _transcription(user_id: UUID, file_id: UUID, end: str) -> list[list[Event]]:
         "queued": [request],
         "processing": [request, start],
         "completed": [request, start, success],
+        "damaged": [request, start, _damaged(ids)],
         "edited": [request, start, success, [replace(b.edited(), **ids)]],
         "failed": [request, start, failure],
         "cancelled": [request, cancel],

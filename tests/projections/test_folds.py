@@ -1,5 +1,6 @@
 """What each event does to each read model, without a database."""
 
+import json
 from collections.abc import Iterable
 from functools import reduce
 from typing import TypeVar
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from domain.events import Event
 from domain.instructions import Instructions
+from domain.transcript import MediaWarning
 from projections.files import FILES
 from projections.models import READ_MODELS
 from projections.projection import Projection
@@ -20,6 +22,7 @@ from schemas.events import REGISTRY, decode, encode
 from tests.builders import (
     ANNA,
     FILE,
+    LATER,
     NOON,
     TRANSCRIPTION,
     attempt_failed,
@@ -67,6 +70,36 @@ def test_the_quota_is_granted_less_reserved_less_debited() -> None:
     quota = folded(QUOTA, granted(60), reserved(5), debited(5), reserved(3))
     assert (quota.minutes_granted, quota.minutes_reserved, quota.minutes_debited) == (60, 3, 5)
     assert quota.minutes_available == 52
+
+
+def test_of_a_recording_that_decoded_in_part_the_rest_of_the_minutes_is_available_again() -> None:
+    history = (granted(60), reserved(5), debited(2), released(3))
+    quota = folded(QUOTA, *history)
+    assert (quota.minutes_available, quota.minutes_reserved, quota.minutes_debited) == (58, 0, 2)
+    assert folded(USERS, registered(), *history).quota_minutes == 58
+
+
+def test_a_transcription_names_what_could_not_be_decoded() -> None:
+    warnings = (MediaWarning(from_seconds=45.0, to_seconds=90.0),)
+    heard = replace(completed(), result=result(duration_seconds=45.0, warnings=warnings))
+    assert json.loads(transcription(started(), heard).warnings) == [
+        {"code": "media_damaged", "from_seconds": 45.0, "to_seconds": 90.0}
+    ]
+    assert transcription(started()).warnings == "[]"
+
+
+def test_a_completion_of_before_there_were_warnings_has_none() -> None:
+    stored = json.loads(encode(completed()))
+    for field in ("duration_seconds", "warnings"):
+        del stored["result"][field]
+    old = decode("TranscriptionCompleted", 1, json.dumps(stored).encode())
+    assert transcription(started(), old).warnings == "[]"
+
+
+def test_a_new_request_has_a_time_of_its_own_and_no_warnings_of_the_last_one() -> None:
+    again = replace(requested(), requested_at=LATER)
+    row = transcription(started(), failed(), again)
+    assert (row.requested_at, row.created_at, row.warnings) == (LATER, NOON, "[]")
 
 
 def test_released_minutes_are_available_again() -> None:

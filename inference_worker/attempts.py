@@ -1,13 +1,14 @@
 """The attempts a worker has in hand, and those it has seen."""
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
 from domain.transcription_events import TranscriptionStarted
-from schemas.messages import Report
+from schemas.messages import WINDOWS_MAX, FinishedWindow, Report
 
 REMEMBERED_MAX: Final = 10_000
 RENEWAL_SECONDS: Final = 1.9
@@ -26,6 +27,7 @@ class Attempt:
         self._scope: asyncio.Timeout | None = None
         self._told_seconds = -1.0
         self._told_at = 0.0
+        self._untold: deque[FinishedWindow] = deque()
 
     def __str__(self) -> str:
         return f"attempt {self.started.attempt} of transcription {self.started.transcription_id}"
@@ -38,11 +40,27 @@ class Attempt:
         """Progress never goes back, nor past the end."""
         self.done_seconds = max(self.done_seconds, min(done_seconds, self.started.job.duration_seconds))
 
+    def finish(self, window: FinishedWindow) -> None:
+        self._untold.append(window)
+
+    def windows_to_tell(self) -> tuple[FinishedWindow, ...]:
+        """The finished windows that no report has named yet, as many as one report may."""
+        return tuple(islice(self._untold, WINDOWS_MAX))
+
+    def windows_told(self, count: int) -> None:
+        """So many of them are in a report that is safe."""
+        for _ in range(count):
+            self._untold.popleft()
+
     def has_news(self, now: float) -> bool:
         """Whether to report progress: when there is some, and else often enough to keep the lease."""
         if self.outcome is not None or self.dropped:
             return False
-        if self.done_seconds == self._told_seconds and now - self._told_at < RENEWAL_SECONDS:
+        if (
+            not self._untold
+            and self.done_seconds == self._told_seconds
+            and now - self._told_at < RENEWAL_SECONDS
+        ):
             return False
         self._told_seconds, self._told_at = self.done_seconds, now
         return True

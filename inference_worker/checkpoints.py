@@ -1,5 +1,6 @@
 """Finished windows of a transcription, kept in the object store until the whole is finished."""
 
+from collections.abc import AsyncGenerator
 from hashlib import sha256
 from typing import Final
 
@@ -29,36 +30,34 @@ class Checkpoints:
         self._started = started
         self._fingerprint = fingerprint
 
-    async def load(self) -> list[WindowDone]:
+    async def finished(self) -> AsyncGenerator[WindowDone, None]:
         """The windows from the beginning on, each starting where the last one ended.
 
         Two attempts at once (one has lost its lease and does not know) may have cut differently; then the
         windows do not fit each other, and those that follow the misfit are not used.
         """
-        windows: list[WindowDone] = []
-        end_ms = 0
-        while (window := await self._find(len(windows))) is not None and window.start_ms == end_ms:
-            windows.append(window)
-            end_ms = window.end_ms
-        return windows
+        index = end_ms = 0
+        while (window := await self._find(index)) is not None and window.start_ms == end_ms:
+            yield window
+            index, end_ms = index + 1, window.end_ms
 
     async def put(self, window: WindowDone) -> None:
-        await self._store.put(self._key(window.index), msgspec.json.encode(window))
+        await self._store.put(self.key_of(window.index), msgspec.json.encode(window))
 
     async def clear(self) -> None:
         """Deletes them from the last to the first, so that what is left after a crash still fits together."""
         count = 0
-        while await self._store.exists(self._key(count)):
+        while await self._store.exists(self.key_of(count)):
             count += 1
         for index in reversed(range(count)):
-            await self._store.delete(self._key(index))
+            await self._store.delete(self.key_of(index))
 
     async def _find(self, index: int) -> WindowDone | None:
         try:
-            return decode_window(await self._store.get(self._key(index)))
+            return decode_window(await self._store.get(self.key_of(index)))
         except (ObjectMissing, msgspec.DecodeError):
             return None
 
-    def _key(self, index: int) -> str:
+    def key_of(self, index: int) -> str:
         started = self._started
         return window_key(started.user_id, started.transcription_id, self._fingerprint, index)

@@ -31,6 +31,7 @@ from inference_worker.child_messages import (
 from inference_worker.engines.choice import EngineChoice, open_engine
 from inference_worker.faults import Misfit
 from inference_worker.pauses import longest_pause
+from inference_worker.sound import Sound
 from inference_worker.spoken import Spoken
 from inference_worker.windows import cut_windows
 from infrastructure.media.decode import DecodingFailed, open_pcm
@@ -58,7 +59,9 @@ def transcribe(task: Task, engine: Engine, say: Say) -> None:
 
 def _finish(task: Task, engine: Engine, say: Say) -> Finished:
     spoken = Spoken(task.before)
-    with open_pcm(Path(task.media), task.duration_seconds) as sound:
+    begin_ms = task.begin.start_ms
+    with open_pcm(Path(task.media), task.duration_seconds) as stream:
+        sound = Sound(stream, begin_ms, lambda: say(Heard(position_ms=begin_ms)))
         for window in cut_windows(
             sound, size_ms=int(task.window_seconds * 1000), begin=task.begin, find_pause=longest_pause
         ):

@@ -1,5 +1,6 @@
 """Why an attempt did not succeed, as a stable code."""
 
+from pathlib import Path
 from typing import Final
 
 MEDIA_MISSING: Final = "media_missing"
@@ -8,6 +9,15 @@ DECODING_FAILED: Final = "decoding_failed"
 ENGINE_DIED: Final = "engine_died"
 ENGINE_STALLED: Final = "engine_stalled"
 WORKER_FAILED: Final = "worker_failed"
+
+
+class ScratchFull(Exception):
+    """The worker's own disk has no room for the work; another worker's may have."""
+
+    def __init__(self, scratch: Path) -> None:
+        super().__init__(
+            f"the disk is full at {scratch}: make room there, or let TMPDIR name a larger disk and start the worker anew"
+        )
 
 
 class Fault(Exception):

@@ -2,41 +2,54 @@
 
 import asyncio
 import hashlib
+import shutil
 import time
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
-from itertools import chain
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.errors import TruncatedMedia
+from domain.damages import damaged_ms, warnings_of
+from domain.errors import NotMedia
 from domain.ports import ObjectMissing, ObjectStore
-from domain.transcript import Transcript, transcript_of
+from domain.transcript import Damage, Transcript
 from domain.transcript_keys import transcript_key
 from domain.transcription_events import Result, TranscriptionStarted
 from inference_worker import faults
+from inference_worker.assembly import Assembly
 from inference_worker.checkpoints import Checkpoints, fingerprint_of
 from inference_worker.child_messages import Finished, Heard, Task, WindowDone
-from inference_worker.faults import Fault
+from inference_worker.faults import Fault, ScratchFull
 from inference_worker.ports import RunningEngine
-from inference_worker.spoken import language_spoken, language_written, spoken_in
+from inference_worker.spoken import Spoken
 from inference_worker.windows import WindowStart
+from infrastructure.disk import is_full
 from infrastructure.media.extent import tolerance_seconds
 from infrastructure.object_store.patient import Patience, PatientObjectStore
-from schemas.objects import encode_transcript
+from infrastructure.private_files import make_private
+from schemas.messages import FinishedWindow
 
 FETCH_SECONDS_MAX: Final = 1800.0
 
-Progress = Callable[[float], None]
-"""Told how many seconds of the recording are done."""
+
+class Follower(Protocol):
+    """Whoever wants to know how far an attempt has come."""
+
+    def advance(self, done_seconds: float) -> None:
+        """So many seconds of the recording are done."""
+        ...
+
+    def finish(self, window: FinishedWindow) -> None:
+        """This window is done and safe, by this attempt or by one before it."""
+        ...
 
 
 class Workplace(Struct, frozen=True, kw_only=True):
-    """Where attempts are carried out; `scratch` is a private folder for media in work."""
+    """Where attempts are carried out; `scratch` is a private folder for what is in work."""
 
     store: ObjectStore
     scratch: Path
@@ -49,26 +62,40 @@ class Workplace(Struct, frozen=True, kw_only=True):
 
 
 async def carry_out(
-    started: TranscriptionStarted, engine: RunningEngine, place: Workplace, progress: Progress
+    started: TranscriptionStarted, engine: RunningEngine, place: Workplace, follower: Follower
 ) -> Result:
     """The transcript is in the object store when this returns; so are the windows, for the caller to clear.
 
-    Raises Fault, and ObjectStoreUnavailable once the store has been away for longer than the place's patience.
-    Cancel it to break the attempt off; the next one resumes after the last finished window.
+    Raises Fault, ScratchFull, and ObjectStoreUnavailable once the store has been away for longer than the place's
+    patience. Cancel it to break the attempt off; the next one resumes after the last finished window.
     """
     begun = time.monotonic()
     place = replace(place, store=PatientObjectStore(place.store, place.patience))
     await engine.make_ready()
-    media = place.scratch / uuid4().hex
+    folder = place.scratch / uuid4().hex
     try:
-        await _fetch(place.store, started, media)
-        windows = await _transcribe(started, media, engine, place, progress)
+        with _room_on_disk(place.scratch):
+            await asyncio.to_thread(make_private, folder)
+            media = folder / "media"
+            await _fetch(place.store, started, media)
+            with Assembly(folder) as assembly:
+                work = Work(started, place, engine, follower, assembly)
+                finished = await work.transcribe(media)
+                result = await work.store(finished)
     finally:
-        await asyncio.to_thread(media.unlink, missing_ok=True)
-    transcript = _assemble(started, windows)
-    result = await _store(started, transcript, engine.name, place.store, begun)
-    spoken = language_spoken(started.job, windows)
-    return replace(result, language=spoken.language, language_probability=spoken.probability)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    return replace(result, processing_seconds=round(time.monotonic() - begun, 3))
+
+
+@contextmanager
+def _room_on_disk(scratch: Path) -> Iterator[None]:
+    """Raises ScratchFull when it is this worker's own disk that is full; the object store has an error of its own."""
+    try:
+        yield
+    except OSError as problem:
+        if is_full(problem):
+            raise ScratchFull(scratch) from problem
+        raise
 
 
 async def _fetch(store: ObjectStore, started: TranscriptionStarted, media: Path) -> None:
@@ -90,71 +117,110 @@ def _sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-async def _transcribe(
-    started: TranscriptionStarted,
-    media: Path,
-    engine: RunningEngine,
-    place: Workplace,
-    progress: Progress,
-) -> Sequence[WindowDone]:
-    checkpoints = place.checkpoints(started, engine.name)
-    windows = await checkpoints.load()
-    done_ms = windows[-1].end_ms if windows else 0
-    progress(done_ms / 1000)
-    task = Task(
-        media=str(media),
-        duration_seconds=started.job.duration_seconds,
-        instructions=started.job.instructions,
-        window_seconds=place.window_seconds,
-        begin=WindowStart(index=len(windows), start_ms=done_ms),
-        before=spoken_in(windows).seconds,
-    )
-    async with aclosing(engine.run(task)) as messages:
-        async for message in messages:
-            match message:
-                case Heard():
-                    progress(message.position_ms / 1000)
-                case WindowDone():
-                    await checkpoints.put(message)
-                    windows.append(message)
-                    progress(message.end_ms / 1000)
-                case Finished():
-                    _require_whole(message.decoded_seconds, started.job.duration_seconds)
-    return windows
+class Work:
+    """The part of an attempt between the recording's arrival and the result; words go to disk window by window."""
+
+    def __init__(
+        self,
+        started: TranscriptionStarted,
+        place: Workplace,
+        engine: RunningEngine,
+        follower: Follower,
+        assembly: Assembly,
+    ) -> None:
+        self._started = started
+        self._place = place
+        self._engine = engine
+        self._follower = follower
+        self._assembly = assembly
+        self._checkpoints = place.checkpoints(started, engine.name)
+        self._next = WindowStart()
+        self._spoken = Spoken()
+
+    async def transcribe(self, media: Path) -> Finished:
+        """Raises Fault."""
+        async with aclosing(self._checkpoints.finished()) as windows:
+            async for window in windows:
+                await self._take(window)
+        self._follower.advance(self._next.start_ms / 1000)
+        async with aclosing(self._engine.run(self._task(media))) as messages:
+            async for message in messages:
+                match message:
+                    case Heard():
+                        self._follower.advance(message.position_ms / 1000)
+                    case WindowDone():
+                        await self._checkpoints.put(message)
+                        await self._take(message)
+                    case Finished():
+                        return message
+        raise Fault(faults.ENGINE_DIED)
+
+    async def store(self, finished: Finished) -> Result:
+        """Raises Fault when nothing of the recording could be decoded."""
+        account = account_of(finished, self._started.job.duration_seconds)
+        if account.decoded_ms <= 0:
+            raise Fault(NotMedia.code, permanent=True)
+        spoken = self._spoken.language(self._started.job)
+        frame = Transcript(
+            text="",
+            language=self._spoken.written(self._started.job),
+            duration_ms=max(round(self._started.job.duration_seconds * 1000), self._next.start_ms),
+            segments=(),
+            warnings=warnings_of(account.damages),
+        )
+        # Megabytes of words, off the event loop.
+        assembled = await asyncio.to_thread(self._assembly.finish, frame=frame)
+        key = transcript_key(self._started.user_id, self._started.transcription_id, assembled.sha256)
+        await self._place.store.put_file(key, assembled.path)
+        return Result(
+            transcript_key=key,
+            transcript_sha256=assembled.sha256,
+            word_count=assembled.word_count,
+            language=spoken.language,
+            language_probability=spoken.probability,
+            engine=self._engine.name,
+            processing_seconds=0.0,
+            duration_seconds=account.decoded_ms / 1000,
+            warnings=frame.warnings,
+        )
+
+    def _task(self, media: Path) -> Task:
+        job = self._started.job
+        return Task(
+            media=str(media),
+            duration_seconds=job.duration_seconds,
+            instructions=job.instructions,
+            window_seconds=self._place.window_seconds,
+            begin=self._next,
+            before=dict(self._spoken.seconds),
+        )
+
+    async def _take(self, window: WindowDone) -> None:
+        await asyncio.to_thread(self._assembly.add, window)
+        self._next = WindowStart(index=window.index + 1, start_ms=window.end_ms)
+        self._spoken.add(window)
+        self._follower.advance(window.end_ms / 1000)
+        self._follower.finish(
+            FinishedWindow(
+                index=window.index,
+                start_ms=window.start_ms,
+                end_ms=window.end_ms,
+                key=self._checkpoints.key_of(window.index),
+            )
+        )
 
 
-def _require_whole(decoded_seconds: float, duration_seconds: float) -> None:
-    """Half a recording never passes as a success. Raises Fault."""
-    if abs(decoded_seconds - duration_seconds) > tolerance_seconds(duration_seconds):
-        raise Fault(TruncatedMedia.code, permanent=True)
+class Account(Struct, frozen=True, kw_only=True):
+    """How much of a recording there was to hear, and where there was nothing though there should have been."""
+
+    decoded_ms: int
+    damages: tuple[Damage, ...]
 
 
-def _assemble(started: TranscriptionStarted, windows: Sequence[WindowDone]) -> Transcript:
-    segments = tuple(chain.from_iterable(window.segments for window in windows))
-    return transcript_of(
-        segments,
-        language=language_written(started.job, windows),
-        duration_ms=max(
-            round(started.job.duration_seconds * 1000), *(window.end_ms for window in windows), 0
-        ),
-    )
-
-
-async def _store(
-    started: TranscriptionStarted,
-    transcript: Transcript,
-    engine: str,
-    store: ObjectStore,
-    begun: float,
-) -> Result:
-    content, digest = encode_transcript(transcript)
-    key = transcript_key(started.user_id, started.transcription_id, digest)
-    await store.put(key, content)
-    return Result(
-        transcript_key=key,
-        transcript_sha256=digest,
-        word_count=transcript.word_count,
-        language=transcript.language,
-        engine=engine,
-        processing_seconds=round(time.monotonic() - begun, 3),
-    )
+def account_of(finished: Finished, announced_seconds: float) -> Account:
+    """A recording that ends too early, by more than two measures of it may differ, is damaged from there on."""
+    end_ms = round(finished.decoded_seconds * 1000)
+    damages = finished.damages
+    if announced_seconds - finished.decoded_seconds > tolerance_seconds(announced_seconds):
+        damages += (Damage(start_ms=end_ms, end_ms=round(announced_seconds * 1000)),)
+    return Account(decoded_ms=end_ms - damaged_ms(damages, end_ms), damages=damages)

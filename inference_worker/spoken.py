@@ -1,6 +1,6 @@
 """The languages of a recording over its windows: which one is spoken for longest, and how sure that is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from domain.languages import ENGLISH
@@ -17,26 +17,38 @@ class SpokenLanguage(NamedTuple):
 
 
 class Spoken:
-    """Seconds of words in each language, each by how sure its window is."""
+    """Seconds of words in each language, each by how sure its window is; it needs no window a second time."""
 
     def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
         self.seconds = dict(seconds or {})
+        self._shares: dict[str, tuple[float, float]] = {}
+        """Of windows mostly in a language and with a probability: its seconds in them, and those times their surety."""
 
     def add(self, window: WindowDone) -> None:
         surety = 1.0 if window.language_probability is None else window.language_probability
-        for language, seconds in words_seconds(window).items():
+        in_window = words_seconds(window)
+        for language, seconds in in_window.items():
             self.seconds[language] = self.seconds.get(language, 0.0) + seconds * surety
+        if window.language_probability is not None:
+            all_seconds, sure_seconds = self._shares.get(window.language, (0.0, 0.0))
+            share = in_window.get(window.language, 0.0)
+            self._shares[window.language] = (all_seconds + share, sure_seconds + share * surety)
 
     @property
     def main(self) -> str | None:
         return max(self.seconds, key=lambda name: self.seconds[name]) if self.seconds else None
 
+    def language(self, job: Job) -> SpokenLanguage:
+        """What was asked for, else what is spoken for longest, with the mean surety of the windows mostly in it."""
+        main = self.main
+        if job.language is not None or main is None:
+            return SpokenLanguage(job.language or UNDETERMINED, None)
+        all_seconds, sure_seconds = self._shares.get(main, (0.0, 0.0))
+        return SpokenLanguage(main, round(sure_seconds / all_seconds, 4) if all_seconds else None)
 
-def spoken_in(windows: Iterable[WindowDone]) -> Spoken:
-    spoken = Spoken()
-    for window in windows:
-        spoken.add(window)
-    return spoken
+    def written(self, job: Job) -> str:
+        """Translations are in English, whatever is spoken."""
+        return ENGLISH if job.task == "translate" else self.language(job).language
 
 
 def words_seconds(window: WindowDone) -> Mapping[str, float]:
@@ -48,26 +60,3 @@ def words_seconds(window: WindowDone) -> Mapping[str, float]:
         if language != UNDETERMINED:
             seconds[language] = seconds.get(language, 0.0) + words_ms / 1000
     return seconds
-
-
-def language_spoken(job: Job, windows: Iterable[WindowDone]) -> SpokenLanguage:
-    """What was asked for, else what is spoken for longest, with the mean surety of the windows mostly in it."""
-    windows = list(windows)
-    main = spoken_in(windows).main
-    if job.language is not None or main is None:
-        return SpokenLanguage(job.language or UNDETERMINED, None)
-    shares = [
-        (words_seconds(window).get(main, 0.0), window.language_probability)
-        for window in windows
-        if window.language == main and window.language_probability is not None
-    ]
-    seconds = sum(share for share, _ in shares)
-    if not seconds:
-        return SpokenLanguage(main, None)
-    surely = sum(share * (probability or 0.0) for share, probability in shares)
-    return SpokenLanguage(main, round(surely / seconds, 4))
-
-
-def language_written(job: Job, windows: Iterable[WindowDone]) -> str:
-    """Translations are in English, whatever is spoken."""
-    return ENGLISH if job.task == "translate" else language_spoken(job, windows).language

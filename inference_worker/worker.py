@@ -8,14 +8,15 @@ from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
-from domain.attempts import OBJECT_STORE_AWAY, WORKER_STOPPED
+from domain.attempts import OBJECT_STORE_AWAY, WORKER_DISK_FULL, WORKER_STOPPED
 from domain.ports import ObjectStoreUnavailable
 from domain.transcription_events import Result, TranscriptionCancelled, TranscriptionStarted
 from inference_worker import faults
 from inference_worker.attempts import Attempt, Attempts
-from inference_worker.faults import Fault
+from inference_worker.faults import Fault, ScratchFull
 from inference_worker.job import Workplace, carry_out
 from inference_worker.ports import Assignments, Reports, RunningEngine
+from inference_worker.room import Room
 from infrastructure.kafka.failures import KafkaUnreachable
 from schemas.messages import (
     AttemptFaulted,
@@ -59,6 +60,7 @@ class Worker:
         self._attempts = Attempts()
         self._waiting: asyncio.Queue[Attempt] = asyncio.Queue()
         self._changed = asyncio.Event()
+        self._room = Room()
 
     async def run(self) -> None:
         """Raises EngineUnavailable or InvalidSetting when an engine cannot be started."""
@@ -101,7 +103,7 @@ class Worker:
                 WorkerReady(
                     worker_id=self._worker_id,
                     engine=self._engines[0].name,
-                    slots=len(self._engines),
+                    slots=self._slots(),
                     running=tuple(attempt.identity for attempt in self._attempts),
                     languages=abilities.languages,
                     translates=abilities.translates,
@@ -110,6 +112,12 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._ready_interval_seconds):
                     await self._changed.wait()
+
+    def _slots(self) -> int:
+        """Those that are busy count as well. None is free while the disk is full."""
+        if self._room.is_closed(time.monotonic()):
+            return min(len(self._engines), sum(1 for _ in self._attempts))
+        return len(self._engines)
 
     async def _listen(self) -> None:
         async for assignment in self._assignments:
@@ -135,7 +143,12 @@ class Worker:
             await asyncio.sleep(PROGRESS_SECONDS)
             for attempt in self._attempts:
                 if attempt.has_news(time.monotonic()):
-                    await self._tell(self._progress(attempt))
+                    await self._tell_progress_of(attempt)
+
+    async def _tell_progress_of(self, attempt: Attempt) -> None:
+        progress = self._progress(attempt)
+        if await self._tell(progress):
+            attempt.windows_told(len(progress.windows))
 
     async def _serve(self, engine: RunningEngine) -> None:
         """One slot: an attempt at a time, for ever."""
@@ -170,10 +183,17 @@ class Worker:
 
     async def _try(self, attempt: Attempt, engine: RunningEngine) -> Report:
         try:
-            result = await carry_out(attempt.started, engine, self._place, attempt.advance)
+            result = await carry_out(attempt.started, engine, self._place, attempt)
         except Fault as fault:
             log.warning("%s failed: %s", attempt, fault.reason)
             return self._faulted(attempt, fault)
+        except ScratchFull as problem:
+            pause_seconds = self._room.close(time.monotonic())
+            self._changed.set()
+            log.warning(
+                "%s is handed back: %s; no new job is taken for %.0f s", attempt, problem, pause_seconds
+            )
+            return self._faulted(attempt, Fault(WORKER_DISK_FULL))
         except ObjectStoreUnavailable as problem:
             log.warning("%s is handed back: %s", attempt, problem)
             return self._faulted(attempt, Fault(OBJECT_STORE_AWAY))
@@ -181,6 +201,7 @@ class Worker:
             # Whatever it was, it must not take the other attempts of this worker with it.
             log.exception("%s failed", attempt)
             return self._faulted(attempt, Fault(faults.WORKER_FAILED))
+        self._room.is_there(time.monotonic())
         log.info("%s is done", attempt)
         return self._succeeded(attempt, result)
 
@@ -213,6 +234,7 @@ class Worker:
             attempt=attempt.started.attempt,
             done_seconds=round(attempt.done_seconds, 3),
             total_seconds=attempt.started.job.duration_seconds,
+            windows=attempt.windows_to_tell(),
         )
 
     def _succeeded(self, attempt: Attempt, result: Result) -> AttemptSucceeded:

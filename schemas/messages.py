@@ -36,14 +36,33 @@ class WorkerGone(Struct, frozen=True, kw_only=True, tag="WorkerGone"):
     worker_id: UUID
 
 
+WINDOWS_MAX: Final = 50
+"""In one report, so that it stays a few kilobytes; the others come with the next one."""
+
+
+class FinishedWindow(Struct, frozen=True, kw_only=True):
+    """A stretch of the recording whose words lie in the object store under `key`, until the transcription has ended."""
+
+    index: int
+    start_ms: int
+    end_ms: int
+    key: str
+
+
 class ProgressReported(Struct, frozen=True, kw_only=True, tag="ProgressReported"):
-    """Seconds of the recording that are done; renews the lease of the attempt."""
+    """Seconds of the recording that are done; renews the lease of the attempt.
+
+    `windows` are those that are finished and were in no report of this attempt before, in order, at most WINDOWS_MAX.
+    An attempt begins with those it found finished, so that all its reports together name every window there is, but
+    for those of its last moments: then the transcript is there.
+    """
 
     worker_id: UUID
     transcription_id: UUID
     attempt: int
     done_seconds: float
     total_seconds: float
+    windows: tuple[FinishedWindow, ...] = ()
 
 
 class AttemptSucceeded(Struct, frozen=True, kw_only=True, tag="AttemptSucceeded"):

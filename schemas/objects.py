@@ -5,9 +5,12 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
-from domain.transcript import Transcript
+from domain.transcript import Segment, Transcript
 
+_SEGMENTS: Final = b'"segments":['
+"""Inside of a text its quotation marks would be escaped, so that it is found nowhere else."""
 _DECODER: Final = msgspec.json.Decoder(Transcript)
 
 
@@ -25,6 +28,17 @@ def encode_transcript(transcript: Transcript) -> tuple[bytes, str]:
     """The transcript as JSON, and the SHA-256 of that in hex."""
     content = msgspec.json.encode(transcript)
     return content, sha256(content).hexdigest()
+
+
+def encode_segment(segment: Segment) -> bytes:
+    return msgspec.json.encode(segment)
+
+
+def around_segments(frame: Transcript, *, text: str) -> tuple[bytes, bytes]:
+    """What stands before and after the segments in the object of a transcript with this text."""
+    whole = msgspec.json.encode(replace(frame, text=text, segments=()))
+    before, opening, after = whole.partition(_SEGMENTS)
+    return before + opening, after
 
 
 def decode_transcript(content: bytes) -> Transcript:

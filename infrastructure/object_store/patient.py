@@ -8,7 +8,6 @@ from typing import TypeVar
 from msgspec import Struct
 
 from domain.ports import ObjectStore, ObjectStoreUnavailable
-from infrastructure.disk import is_full
 from infrastructure.waiting import Wait
 
 Answer = TypeVar("Answer")
@@ -71,16 +70,8 @@ class PatientObjectStore:
         return self._store.stream(key, chunk_bytes)
 
     async def fetch(self, key: str, path: Path) -> None:
-        """A full disk where `path` lies is sat out too: other work in that place ends and makes room."""
-        await sit_out(lambda: self._fetch(key, path), self._patience)
-
-    async def _fetch(self, key: str, path: Path) -> None:
-        try:
-            await self._store.fetch(key, path)
-        except OSError as problem:
-            if not is_full(problem):
-                raise
-            raise ObjectStoreUnavailable(f"the disk is full at {path.parent}") from problem
+        """A full disk where `path` lies is no outage of the store: that OSError comes at once."""
+        await sit_out(lambda: self._store.fetch(key, path), self._patience)
 
     async def exists(self, key: str) -> bool:
         return await sit_out(lambda: self._store.exists(key), self._patience)

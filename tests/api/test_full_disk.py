@@ -1,8 +1,6 @@
 """A full disk is called one: 507, one line in the log, and nothing is left behind."""
 
 import errno
-import shutil
-import subprocess
 from pathlib import Path
 from typing import cast
 
@@ -17,19 +15,7 @@ from infrastructure.settings import Settings
 from tests.api.rig import sound
 from tests.api.test_process import served
 from tests.builders import ANNA
-
-IN_ITS_OWN_MOUNTS = ("unshare", "--user", "--map-root-user", "--mount")
-
-
-def may_mount() -> bool:
-    trial = [*IN_ITS_OWN_MOUNTS, "mount", "-t", "tmpfs", "none", "/mnt"]
-    return shutil.which("unshare") is not None and subprocess.run(trial, check=False).returncode == 0
-
-
-def on_a_small_disk(folder: Path) -> list[str]:
-    """Runs a command that sees a disk of a megabyte at `folder`."""
-    mount = f"mount -t tmpfs -o size=1m none '{folder}' && exec \"$@\""
-    return [*IN_ITS_OWN_MOUNTS, "sh", "-c", mount, "sh"]
+from tests.stack.small_disk import may_mount, on_a_small_disk
 
 
 @pytest.mark.skipif(not may_mount(), reason="this account may not mount a small disk")

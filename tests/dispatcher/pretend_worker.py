@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID, uuid4
 
 from domain.transcription_events import TranscriptionStarted
@@ -51,10 +52,7 @@ class PretendWorker:
                 await self._report(job)
 
     async def _report(self, job: TranscriptionStarted) -> None:
-        identity = {
-            "worker_id": self.worker_id,
-            "transcription_id": job.transcription_id,
-        }
+        identity: Any = {"worker_id": self.worker_id, "transcription_id": job.transcription_id}
         await self._reports.send(
             ProgressReported(**identity, attempt=job.attempt, done_seconds=45.0, total_seconds=90.0)
         )

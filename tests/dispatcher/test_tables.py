@@ -262,6 +262,14 @@ async def test_a_job_requested_again_is_not_held_up_by_the_lease_from_before(rig
     assert len(await rig.tables.waiting_users(10, [])) == 1
 
 
+async def test_a_worker_that_offers_no_slot_is_given_nothing(rig: Rig) -> None:
+    """Its disk is full, say."""
+    await rig.tables.announce([replace(ready(), slots=1)], LEASE_SECONDS)
+    assert len(await rig.tables.free_workers(30)) == 1
+    await rig.tables.announce([replace(ready(), slots=0)], LEASE_SECONDS)
+    assert await rig.tables.free_workers(30) == []
+
+
 async def test_progress_goes_forward_and_renews_the_lease(rig: Rig) -> None:
     await rig.queue(requested(), started())
     await rig.tables.grant(lease(), LEASE_SECONDS)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from domain.languages import Abilities
-from domain.transcript import Segment, Word
+from domain.transcript import Damage, Segment, Word
 from inference_worker.child_messages import ChildMessage, Finished, Task, WindowDone
 from inference_worker.faults import Fault
 
@@ -18,6 +18,7 @@ class FakeEngine:
         window_ms: int = 10_000,
         language: str = "en",
         decoded_seconds: float | None = None,
+        damages: tuple[Damage, ...] = (),
         fails_before: int | None = None,
         fault: Exception | None = None,
     ) -> None:
@@ -29,6 +30,7 @@ class FakeEngine:
         self._window_ms = window_ms
         self._language = language
         self._decoded_seconds = decoded_seconds
+        self._damages = damages
         self.fails_before = fails_before
         self._fault = fault or Fault("engine_died")
 
@@ -46,7 +48,7 @@ class FakeEngine:
             self.windows.append(index)
             yield self.window(index, start_ms, min(start_ms + self._window_ms, end_ms))
         decoded = task.duration_seconds if self._decoded_seconds is None else self._decoded_seconds
-        yield Finished(decoded_seconds=decoded)
+        yield Finished(decoded_seconds=decoded, damages=self._damages)
 
     def window(self, index: int, start_ms: int, end_ms: int) -> WindowDone:
         word = Word(text=f" window-{index}", start_ms=start_ms, end_ms=end_ms, probability=1.0)

@@ -14,8 +14,9 @@ import msgspec
 import psutil
 import pytest
 
-from domain.errors import MediaTooLong, NotMedia
+from domain.errors import NotMedia
 from domain.instructions import Instructions
+from domain.transcript import Damage
 from inference_worker import faults
 from inference_worker.child_messages import ChildMessage, Finished, Heard, Task, WindowDone
 from inference_worker.engine_process import EngineProcess
@@ -23,6 +24,7 @@ from inference_worker.engines.choice import EngineChoice
 from inference_worker.faults import Fault
 from inference_worker.windows import WindowStart
 from infrastructure.media.children import child_environment
+from infrastructure.media.extent import tolerance_seconds
 from infrastructure.settings import InvalidSetting
 from tests.inference_worker.waiting import until
 from tests.media import write_tone
@@ -194,8 +196,15 @@ async def test_unreadable_media_is_a_permanent_fault_and_the_engine_stays(
     assert quick.pid == pid
 
 
-async def test_more_sound_than_was_paid_for_is_a_permanent_fault(quick: EngineProcess, tone: Path) -> None:
-    assert await fault_of(quick, task(tone, duration_seconds=5.0)) == (MediaTooLong.code, True)
+async def test_more_sound_than_was_paid_for_is_not_heard_and_said_to_be_missing(
+    quick: EngineProcess, tone: Path
+) -> None:
+    *windows, finished = await run(quick, task(tone, duration_seconds=5.0))
+    assert isinstance(finished, Finished)
+    end_ms = round(finished.decoded_seconds * 1000)
+    assert 5_000 <= end_ms <= 5_000 + 1000 * tolerance_seconds(5.0)
+    assert finished.damages == (Damage(start_ms=end_ms, end_ms=end_ms),)
+    assert windows_in(windows)[-1].end_ms == end_ms
 
 
 async def test_a_language_the_model_does_not_know_is_a_permanent_fault(tone: Path) -> None:

@@ -6,16 +6,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from domain.errors import TruncatedMedia
+from domain.errors import NotMedia
 from domain.ports import UNDETERMINED, ObjectStoreUnavailable
+from domain.transcript import Damage, MediaWarning
 from domain.transcription_events import Job
 from inference_worker import faults
 from inference_worker.checkpoints import fingerprint_of
+from inference_worker.child_messages import decode_window
 from inference_worker.faults import Fault
 from inference_worker.job import Workplace, carry_out
 from inference_worker.windows import WindowStart
 from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.object_store.patient import Patience
+from schemas.messages import FinishedWindow
 from schemas.objects import decode_transcript, media_key
 from tests.builders import ANNA, FILE
 from tests.inference_worker.assignments import assigned, store_media, store_tone
@@ -30,13 +33,23 @@ async def job(store: FolderObjectStore, tmp_path: Path) -> Job:
     return await store_tone(store, tmp_path, seconds=SECONDS)
 
 
-def ignore(_: float) -> None:
-    """Progress nobody looks at."""
+class Told:
+    """Remembers how far an attempt said it was."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.windows: list[FinishedWindow] = []
+
+    def advance(self, done_seconds: float) -> None:
+        self.seconds.append(done_seconds)
+
+    def finish(self, window: FinishedWindow) -> None:
+        self.windows.append(window)
 
 
 async def fault_of(job: Job, engine: FakeEngine, place: Workplace) -> tuple[str, bool]:
     with pytest.raises(Fault) as raised:
-        await carry_out(assigned(job), engine, place, ignore)
+        await carry_out(assigned(job), engine, place, Told())
     return raised.value.reason, raised.value.permanent
 
 
@@ -45,7 +58,7 @@ async def stored_words(store: FolderObjectStore, key: str) -> list[str]:
 
 
 async def test_the_transcript_holds_the_words_of_every_window(place: Workplace, job: Job) -> None:
-    result = await carry_out(assigned(job), FakeEngine(), place, ignore)
+    result = await carry_out(assigned(job), FakeEngine(), place, Told())
     transcript = decode_transcript(await place.store.get(result.transcript_key))
     assert transcript.text == "window-0 window-1 window-2 window-3"
     assert (transcript.language, transcript.duration_ms) == ("en", 35_000)
@@ -56,33 +69,54 @@ async def test_the_transcript_holds_the_words_of_every_window(place: Workplace, 
 
 
 async def test_the_same_words_are_the_same_object(place: Workplace, job: Job) -> None:
-    first = await carry_out(assigned(job, 1), FakeEngine(), place, ignore)
-    second = await carry_out(assigned(job, 2), FakeEngine(), place, ignore)
+    first = await carry_out(assigned(job, 1), FakeEngine(), place, Told())
+    second = await carry_out(assigned(job, 2), FakeEngine(), place, Told())
     assert first.transcript_key == second.transcript_key
 
 
 async def test_progress_is_told_to_the_end(place: Workplace, job: Job) -> None:
-    told: list[float] = []
-    await carry_out(assigned(job), FakeEngine(), place, told.append)
-    assert told == [0.0, 10.0, 20.0, 30.0, 35.0]
+    told = Told()
+    await carry_out(assigned(job), FakeEngine(), place, told)
+    assert told.seconds == [0.0, 10.0, 20.0, 30.0, 35.0]
 
 
 async def test_the_next_attempt_does_only_what_is_left(place: Workplace, job: Job) -> None:
     engine = FakeEngine(fails_before=2)
     assert await fault_of(job, engine, place) == (faults.ENGINE_DIED, False)
     engine.fails_before = None
-    told: list[float] = []
-    result = await carry_out(assigned(job, 2), engine, place, told.append)
+    told = Told()
+    result = await carry_out(assigned(job, 2), engine, place, told)
     assert engine.windows == [0, 1, 2, 3]
     assert engine.tasks[1].begin == WindowStart(index=2, start_ms=20_000)
-    assert told[0] == 20.0
+    assert told.seconds[:3] == [10.0, 20.0, 20.0]
     assert result.word_count == 4
+
+
+async def test_every_finished_window_is_named_with_its_words_by_the_attempt_that_made_it_and_by_the_next(
+    place: Workplace, job: Job
+) -> None:
+    engine, first, second = FakeEngine(fails_before=2), Told(), Told()
+    with pytest.raises(Fault):
+        await carry_out(assigned(job), engine, place, first)
+    engine.fails_before = None
+    await carry_out(assigned(job, 2), engine, place, second)
+    assert [(each.index, each.start_ms, each.end_ms) for each in first.windows] == [
+        (0, 0, 10_000),
+        (1, 10_000, 20_000),
+    ]
+    assert second.windows[:2] == first.windows
+    assert [each.index for each in second.windows] == [0, 1, 2, 3]
+    for each in second.windows:
+        window = decode_window(await place.store.get(each.key))
+        assert [word.text for segment in window.segments for word in segment.words] == [
+            f" window-{each.index}"
+        ]
 
 
 async def test_windows_of_another_engine_are_not_used(place: Workplace, job: Job) -> None:
     await fault_of(job, FakeEngine(fails_before=2), place)
     other = FakeEngine(name="another")
-    await carry_out(assigned(job, 2), other, place, ignore)
+    await carry_out(assigned(job, 2), other, place, Told())
     assert other.windows == [0, 1, 2, 3]
 
 
@@ -92,7 +126,7 @@ async def test_windows_that_do_not_fit_each_other_are_not_used(place: Workplace,
     await fault_of(job, engine, place)
     await place.checkpoints(assigned(job), engine.name).put(engine.window(1, 11_000, 20_000))
     engine.fails_before = None
-    await carry_out(assigned(job, 2), engine, place, ignore)
+    await carry_out(assigned(job, 2), engine, place, Told())
     assert engine.tasks[1].begin == WindowStart(index=1, start_ms=10_000)
 
 
@@ -101,7 +135,7 @@ async def test_a_stored_window_that_cannot_be_read_is_done_again(place: Workplac
     await fault_of(job, engine, place)
     await _spoil_window(place, job, engine, 1)
     engine.fails_before = None
-    await carry_out(assigned(job, 2), engine, place, ignore)
+    await carry_out(assigned(job, 2), engine, place, Told())
     assert engine.tasks[1].begin.index == 1
 
 
@@ -117,28 +151,65 @@ async def test_the_next_attempt_knows_what_was_spoken_before_it(place: Workplace
     engine = FakeEngine(language="fr", fails_before=1)
     await fault_of(job, engine, place)
     engine.fails_before = None
-    result = await carry_out(assigned(job, 2), engine, place, ignore)
+    result = await carry_out(assigned(job, 2), engine, place, Told())
     assert [task.instructions.language for task in engine.tasks] == [None, None]
     assert [task.before for task in engine.tasks] == [{}, {"fr": 10.0}]
     assert result.language == "fr"
 
 
 async def test_a_recording_in_which_nobody_speaks_has_a_transcript(place: Workplace, job: Job) -> None:
-    result = await carry_out(assigned(job), FakeEngine(language=UNDETERMINED), place, ignore)
+    result = await carry_out(assigned(job), FakeEngine(language=UNDETERMINED), place, Told())
     assert result.language == UNDETERMINED
 
 
-@pytest.mark.parametrize("decoded_seconds", [0.0, SECONDS / 2, SECONDS - 2, SECONDS + 2])
-async def test_a_recording_of_another_length_never_completes(
-    decoded_seconds: float, place: Workplace, job: Job
+async def test_a_recording_that_ends_too_early_completes_with_what_there_is_and_says_what_is_missing(
+    place: Workplace, job: Job
 ) -> None:
-    engine = FakeEngine(decoded_seconds=decoded_seconds)
-    assert await fault_of(job, engine, place) == (TruncatedMedia.code, True)
+    result = await carry_out(assigned(job), FakeEngine(decoded_seconds=20.0), place, Told())
+    assert (result.duration_seconds, result.warnings) == (20.0, (damaged(20.0, SECONDS),))
+    transcript = decode_transcript(await place.store.get(result.transcript_key))
+    assert transcript.warnings == result.warnings
+    assert transcript.duration_ms == 35_000
+
+
+async def test_what_could_not_be_decoded_in_the_middle_is_named_and_not_counted(
+    place: Workplace, job: Job
+) -> None:
+    holes = (Damage(start_ms=5_000, end_ms=8_000), Damage(start_ms=7_000, end_ms=9_500))
+    result = await carry_out(assigned(job), FakeEngine(damages=holes), place, Told())
+    assert (result.duration_seconds, result.warnings) == (30.5, (damaged(5.0, 9.5),))
+
+
+async def test_silence_in_place_of_a_missing_end_is_not_counted(place: Workplace, job: Job) -> None:
+    hole = (Damage(start_ms=20_000, end_ms=35_000),)
+    result = await carry_out(assigned(job), FakeEngine(damages=hole), place, Told())
+    assert (result.duration_seconds, result.warnings) == (20.0, (damaged(20.0, SECONDS),))
+
+
+async def test_a_recording_that_is_longer_than_announced_completes(place: Workplace, job: Job) -> None:
+    result = await carry_out(assigned(job), FakeEngine(decoded_seconds=SECONDS + 2), place, Told())
+    assert (result.duration_seconds, result.warnings) == (SECONDS + 2, ())
+
+
+@pytest.mark.parametrize(
+    ("decoded_seconds", "damages"),
+    [(0.0, ()), (SECONDS, (Damage(start_ms=0, end_ms=35_000),))],
+)
+async def test_a_recording_of_which_nothing_decodes_fails_for_good(
+    decoded_seconds: float, damages: tuple[Damage, ...], place: Workplace, job: Job
+) -> None:
+    engine = FakeEngine(decoded_seconds=decoded_seconds, damages=damages)
+    assert await fault_of(job, engine, place) == (NotMedia.code, True)
+
+
+def damaged(from_seconds: float, to_seconds: float) -> MediaWarning:
+    return MediaWarning(from_seconds=from_seconds, to_seconds=to_seconds)
 
 
 async def test_a_length_within_what_encoders_pad_is_fine(place: Workplace, job: Job) -> None:
-    result = await carry_out(assigned(job), FakeEngine(decoded_seconds=SECONDS - 0.1), place, ignore)
+    result = await carry_out(assigned(job), FakeEngine(decoded_seconds=SECONDS - 0.1), place, Told())
     assert await place.store.exists(result.transcript_key)
+    assert result.warnings == ()
 
 
 MISSING = Job(
@@ -162,7 +233,7 @@ async def test_media_are_not_missing_while_the_store_is_away(
     lost = replace(place, store=away, patience=patience)
     for each in (MISSING, job):
         with pytest.raises(ObjectStoreUnavailable):
-            await carry_out(assigned(each), FakeEngine(), lost, ignore)
+            await carry_out(assigned(each), FakeEngine(), lost, Told())
 
 
 async def test_media_are_not_missing_while_the_folder_of_the_store_is_not_there(
@@ -172,7 +243,7 @@ async def test_media_are_not_missing_while_the_folder_of_the_store_is_not_there(
         place, store=FolderObjectStore(tmp_path / "not mounted"), patience=Patience(seconds_max=0.0)
     )
     with pytest.raises(ObjectStoreUnavailable):
-        await carry_out(assigned(job), FakeEngine(), lost, ignore)
+        await carry_out(assigned(job), FakeEngine(), lost, Told())
 
 
 async def test_media_with_another_hash_is_not_transcribed(place: Workplace, job: Job) -> None:
@@ -183,7 +254,7 @@ async def test_media_with_another_hash_is_not_transcribed(place: Workplace, job:
 
 
 async def test_no_media_stays_behind(place: Workplace, job: Job) -> None:
-    await carry_out(assigned(job), FakeEngine(), place, ignore)
+    await carry_out(assigned(job), FakeEngine(), place, Told())
     await fault_of(job, FakeEngine(name="another", fails_before=0), place)
     assert list(place.scratch.iterdir()) == []
 
@@ -192,10 +263,10 @@ async def test_windows_are_cleared_whatever_is_missing_among_them(place: Workpla
     engine = FakeEngine(fails_before=3)
     await fault_of(job, engine, place)
     checkpoints = place.checkpoints(assigned(job), engine.name)
-    assert len(await checkpoints.load()) == 3
+    assert len([each async for each in checkpoints.finished()]) == 3
     await checkpoints.clear()
     await checkpoints.clear()
-    assert await checkpoints.load() == []
+    assert [each async for each in checkpoints.finished()] == []
 
 
 async def test_another_language_or_media_or_window_size_is_another_fingerprint(

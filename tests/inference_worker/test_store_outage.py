@@ -20,7 +20,7 @@ from tests.infrastructure.object_store.away import AwayStore
 QUICK = Patience(pause_seconds=0.001, pause_seconds_max=0.01)
 SHORT = Patience(seconds_max=0.05, pause_seconds=0.001, pause_seconds_max=0.002)
 LONG = Patience(pause_seconds=3600.0, pause_seconds_max=3600.0)
-EVERYWHERE = ["fetch", "get", "put"]
+EVERYWHERE = ["fetch", "get", "put", "put_file"]
 """Reading the recording, reading windows, writing windows and the transcript."""
 
 

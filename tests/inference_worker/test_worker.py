@@ -14,6 +14,7 @@ import pytest
 
 from domain.attempts import WORKER_STOPPED
 from domain.errors import NotMedia
+from domain.transcript import MediaWarning
 from domain.transcription_events import Job, TranscriptionStarted
 from inference_worker import faults
 from inference_worker.engine_process import EngineProcess, EngineUnavailable
@@ -147,7 +148,7 @@ async def job(place: Workplace, tmp_path: Path) -> Job:
 
 
 async def windows_left(place: Workplace, started: TranscriptionStarted) -> int:
-    return len(await place.checkpoints(started, "scripted").load())
+    return len([each async for each in place.checkpoints(started, "scripted").finished()])
 
 
 async def test_a_worker_is_ready_only_when_its_engines_are(place: Workplace) -> None:
@@ -321,13 +322,30 @@ async def test_unreadable_media_is_a_permanent_fault(place: Workplace) -> None:
         assert (outcome.reason, outcome.permanent) == (NotMedia.code, True)
 
 
-async def test_truncated_media_never_completes(place: Workplace, job: Job) -> None:
+async def test_a_recording_cut_off_in_the_middle_is_transcribed_up_to_there(
+    place: Workplace, job: Job
+) -> None:
     longer = msgspec.structs.replace(job, duration_seconds=120.0)
     async with at_work(place, EngineProcess(QUICK)) as running:
         running.inbox.put(assigned(longer))
         outcome = await running.outcome()
-        assert isinstance(outcome, AttemptFaulted)
-        assert (outcome.reason, outcome.permanent) == ("media_truncated", True)
+        assert isinstance(outcome, AttemptSucceeded)
+        assert outcome.result.duration_seconds == 60.0
+        assert outcome.result.warnings == (MediaWarning(from_seconds=60.0, to_seconds=120.0),)
+        transcript = decode_transcript(await place.store.get(outcome.result.transcript_key))
+        assert 59_000 < max(word.end_ms for word in transcript.words) <= 60_000
+
+
+async def test_every_finished_window_is_reported_once_and_again_after_a_loss(
+    place: Workplace, job: Job
+) -> None:
+    async with at_work(place, EngineProcess(EngineChoice(kind="scripted", speed=30.0))) as running:
+        running.outbox.losses = 2
+        running.inbox.put(assigned(job))
+        assert isinstance(await running.outcome(), AttemptSucceeded)
+        told = [each for report in running.outbox.of(ProgressReported) for each in report.windows]
+        assert [each.index for each in told] == list(range(len(told)))
+        assert len(told) >= 4
 
 
 async def test_a_surprise_fails_the_attempt_but_not_the_worker(place: Workplace, job: Job) -> None:

@@ -11,10 +11,13 @@ import msgspec
 from domain.errors import TranscriptMissing
 from domain.ports import ObjectMissing, ObjectStore, ObjectStoreUnavailable
 from domain.transcript import Transcript
-from schemas.objects import decode_transcript
+from schemas.objects import TranscriptOutline, decode_outline, decode_transcript
 
 BYTES_MAX: Final = 32 << 20
 """Of stored transcripts, as JSON; an hour of speech is about 800 kB."""
+
+AT_ONCE_BYTES_MAX: Final = 1 << 20
+"""Of JSON: larger ones are read off the event loop, which they would hold up for more than 5 ms."""
 
 FETCH_SECONDS_MAX: Final = 10.0
 """For a few megabytes."""
@@ -46,9 +49,16 @@ class TranscriptTexts:
         """Raises TranscriptMissing."""
         return await self._decoded(key, decode_transcript)
 
+    async def outline(self, key: str) -> TranscriptOutline:
+        """For whoever sends it on: the words of ten hours are never all in memory. Raises TranscriptMissing."""
+        return await self._decoded(key, decode_outline)
+
     async def _decoded(self, key: str, decode: Callable[[bytes], Decoded]) -> Decoded:
         try:
-            return decode(await self._content(key))
+            content = await self._content(key)
+            if len(content) > AT_ONCE_BYTES_MAX:
+                return await asyncio.to_thread(decode, content)
+            return decode(content)
         except (ObjectMissing, msgspec.DecodeError) as problem:
             # The operator's to mend, and the client can do nothing: so both are told.
             _LOGGER.error("a transcript cannot be read: %r", problem)  # noqa: TRY400  # the place says nothing

@@ -1,6 +1,7 @@
 """Transcripts: their words, their text as people change it, and files of them."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 from urllib.parse import quote
 from uuid import UUID
@@ -10,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.enums import MediaType
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody
+from litestar.response import Stream
 
 from api.consistency import settle
 from api.errors import problems
@@ -24,22 +26,34 @@ from domain.transcription import Status
 from projections import files
 from projections.transcriptions import TranscriptionView
 from schemas.bodies import TextEdit, TranscriptBody, TranscriptionChange
+from schemas.objects import TranscriptOutline, around_segments, segments_in_parts
 
 TEXT_BODY_BYTES_MAX: Final = 8 << 20
 
 
 @get(
     "/transcriptions/{transcription_id:str}/transcript",
-    responses=problems(400, 401, 403, 404),
+    responses=problems(400, 401, 403, 404)
+    | {200: ResponseSpec(TranscriptBody, description="The transcript", generate_examples=False)},
     tags=["transcriptions"],
 )
 async def get_transcript(
     transcription_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
-) -> TranscriptBody:
+) -> Stream:
     """Segments and words with their times, in milliseconds."""
     view = await find_owned(parts, transcription_id, caller.user_id)
-    transcript = await parts.texts.transcript(_key_of(view))
-    return TranscriptBody(transcription_id=view.id, revision=view.revision, transcript=transcript)
+    outline = await parts.texts.outline(_key_of(view))
+    body = TranscriptBody(transcription_id=view.id, revision=view.revision, transcript=outline.frame)
+    return Stream(_in_parts(body, outline), media_type=MediaType.JSON)
+
+
+async def _in_parts(body: TranscriptBody, outline: TranscriptOutline) -> AsyncIterator[bytes]:
+    """The body with its segments; each part is made once the client has taken the one before."""
+    before, after = around_segments(body)
+    yield before
+    for part in segments_in_parts(outline):
+        yield part
+    yield after
 
 
 @put(

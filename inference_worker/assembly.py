@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Self
 
+from msgspec.structs import replace
+
 from domain.transcript import Transcript
 from inference_worker.child_messages import WindowDone
 from infrastructure.private_files import open_private
@@ -47,7 +49,7 @@ class Assembly:
         """Writes the object: `frame` says all about the transcript but its text and segments."""
         self._segments.flush()
         path = self._folder / "transcript"
-        head, tail = around_segments(frame, text=" ".join(self._texts))
+        head, tail = around_segments(replace(frame, text=" ".join(self._texts)))
         with open_private(path, "xb") as target, (self._folder / "segments").open("rb") as segments:
             target.write(head)
             shutil.copyfileobj(segments, target, COPY_BYTES)

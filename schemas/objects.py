@@ -1,17 +1,45 @@
 """Where objects lie in the object store, and what a transcript object holds."""
 
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
 import msgspec
-from msgspec.structs import replace
+from msgspec import Struct
 
-from domain.transcript import Segment, Transcript
+from domain.transcript import MediaWarning, Segment, Transcript
 
 _SEGMENTS: Final = b'"segments":['
 """Inside of a text its quotation marks would be escaped, so that it is found nowhere else."""
 _DECODER: Final = msgspec.json.Decoder(Transcript)
+SEGMENTS_AT_ONCE: Final = 100
+"""Of a transcript that is read in parts: less than a millisecond."""
+
+
+class TranscriptOutline(Struct, frozen=True, kw_only=True):
+    """A transcript whose segments are still JSON, where it was found: many times smaller than its words."""
+
+    text: str
+    language: str
+    duration_ms: int
+    segments: list[msgspec.Raw]
+    warnings: tuple[MediaWarning, ...] = ()
+
+    @property
+    def frame(self) -> Transcript:
+        """All but the segments."""
+        return Transcript(
+            text=self.text,
+            language=self.language,
+            duration_ms=self.duration_ms,
+            segments=(),
+            warnings=self.warnings,
+        )
+
+
+_OUTLINES: Final = msgspec.json.Decoder(TranscriptOutline)
+_SEGMENT_LISTS: Final = msgspec.json.Decoder(list[Segment])
 
 
 def media_key(user_id: UUID, file_id: UUID, media_sha256: str) -> str:
@@ -34,11 +62,23 @@ def encode_segment(segment: Segment) -> bytes:
     return msgspec.json.encode(segment)
 
 
-def around_segments(frame: Transcript, *, text: str) -> tuple[bytes, bytes]:
-    """What stands before and after the segments in the object of a transcript with this text."""
-    whole = msgspec.json.encode(replace(frame, text=text, segments=()))
-    before, opening, after = whole.partition(_SEGMENTS)
+def around_segments(whole: Struct) -> tuple[bytes, bytes]:
+    """What stands before and after the segments, where `whole` is or holds a transcript without any."""
+    before, opening, after = msgspec.json.encode(whole).partition(_SEGMENTS)
     return before + opening, after
+
+
+def decode_outline(content: bytes) -> TranscriptOutline:
+    """Raises msgspec.DecodeError when the content is no transcript."""
+    return _OUTLINES.decode(content)
+
+
+def segments_in_parts(outline: TranscriptOutline) -> Iterator[bytes]:
+    """The segments as JSON of today, without the brackets around them, a few at a time."""
+    for first in range(0, len(outline.segments), SEGMENTS_AT_ONCE):
+        raw = b"[" + b",".join(outline.segments[first : first + SEGMENTS_AT_ONCE]) + b"]"
+        part = msgspec.json.encode(_SEGMENT_LISTS.decode(raw))[1:-1]
+        yield b"," + part if first else part
 
 
 def decode_transcript(content: bytes) -> Transcript:

@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from domain.transcript import MediaWarning
+from domain.transcript import MediaWarning, Transcript
 from domain.transcription import transcription_id_of
 from tests.api.rig import HEARD, PASSWORD, Installation, Person, fail, sound, start
 
@@ -238,6 +239,17 @@ async def test_a_damaged_recording_says_where_words_are_missing(anna: Person) ->
     assert (await anna.client.get(f"{path}/export?format=json")).json()["warnings"] == [missing]
     await anna.client.put(f"{path}/text", json={"transcript_text": "Hello you."})
     assert (await anna.client.get(f"{path}/transcript")).json()["transcript"]["warnings"] == [missing]
+
+
+async def test_a_long_transcript_comes_whole_though_it_is_sent_in_parts(anna: Person) -> None:
+    long = replace(HEARD, segments=HEARD.segments * 1_000)
+    path = f"/transcriptions/{await anna.has_transcript(heard=long)}/transcript"
+    answer = await anna.client.get(path)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert msgspec.convert(answer.json()["transcript"], Transcript) == long
+    head = await anna.client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Type"] == "application/json"
 
 
 async def test_a_healthy_recording_has_no_warnings(anna: Person) -> None:

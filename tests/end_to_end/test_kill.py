@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,7 +27,14 @@ async def test_a_transcription_completes_although_a_process_is_killed(
 
     await running.kill(name)
 
-    done = await person.waits_for(transcription_id, "completed")
+    shown: list[int] = []
+
+    def is_completed(seen: dict[str, Any]) -> bool:
+        shown.extend(seen[key] for key in ("progress_percentage",) if key in seen)
+        return seen.get("status") == "completed"
+
+    done = await person.waits_until(transcription_id, is_completed)
+    assert shown == sorted(shown)
     assert "fishing village" in done["transcript_text"]
     quota = await person.quota()
     assert (quota["quota_minutes_remaining"], quota["quota_minutes_used"]) == (58, 2)

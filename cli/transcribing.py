@@ -8,6 +8,7 @@ from uuid import UUID
 
 from cli.client import Client, Refused
 from cli.progress import OnPercent, percent_bar
+from cli.running import say
 from infrastructure.mendable import Mendable
 from schemas.bodies import TranscriptionBody, Uploaded
 
@@ -37,6 +38,10 @@ async def transcribe_file(client: Client, file: Path) -> UUID:
         ended = await _wait_until_ended(client, transcription_id, show)
     if ended.status != "completed":
         raise NotTranscribed(f"{file.name}: {ended.status}: {ended.failure_reason or 'no reason given'}")
+    for each in ended.warnings:
+        say(
+            f"{file.name}: damaged from {each.from_seconds:.1f} s to {each.to_seconds:.1f} s: what was said there is missing"
+        )
     return transcription_id
 
 

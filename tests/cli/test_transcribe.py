@@ -73,6 +73,17 @@ def test_a_transcription_that_failed_says_why(api: ScriptedApi, recording: Path)
     assert result.stderr.splitlines()[-1] == "stenolog: talk.ogg: failed: the media is unreadable"
 
 
+def test_what_is_missing_of_a_damaged_recording_is_said(api: ScriptedApi, recording: Path) -> None:
+    missing = {"code": "media_damaged", "from_seconds": 45.0, "to_seconds": 90.25}
+    api.answers[f"GET /v1/transcriptions/{TRANSCRIPTION}"] = [
+        transcription("completed", 100, warnings=[missing])
+    ]
+    result = transcribe(api.url, recording)
+    assert result.exit_code == 0
+    assert "talk.ogg: damaged from 45.0 s to 90.2 s: what was said there is missing" in result.stderr
+    assert recording.with_suffix(".txt").read_bytes() == EXPORTED
+
+
 def test_a_result_that_exists_is_not_overwritten_and_nothing_is_uploaded(
     api: ScriptedApi, recording: Path
 ) -> None:

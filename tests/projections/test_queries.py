@@ -143,6 +143,24 @@ async def test_progress_is_that_of_the_current_request(
     }
 
 
+async def test_progress_of_a_version_that_told_no_request_is_kept_and_not_shown(
+    pool: "asyncpg.Pool[Any]", store: InMemoryEventStore
+) -> None:
+    await lived(store, ENDS[:2])
+    transcription_id = transcription_id_of(identity("processing's file"))
+    async with pool.acquire() as connection:
+        await connection.execute("alter table transcription_progress drop column requested_at")
+        await connection.execute(
+            "insert into transcription_progress values ($1, 1, 30, 60, 50, now())", transcription_id
+        )
+        await migrate(connection)
+        await project_all(pool, store)
+        row = await transcriptions.find(connection, transcription_id)
+        kept = await connection.fetchval("select percentage from transcription_progress")
+    assert row is not None
+    assert (row.progress_percentage, kept) == (0, 50)
+
+
 async def test_migrating_again_changes_nothing(
     pool: "asyncpg.Pool[Any]", store: InMemoryEventStore
 ) -> None:

@@ -33,16 +33,18 @@ class Sound:
 
     def __iter__(self) -> Iterator[bytes]:
         """Calls `alive` now and then before what is skipped has passed. Raises UnreadableMedia when nothing decodes."""
-        count, said_at = 0, time.monotonic()
+        count, audible, said_at = 0, False, time.monotonic()
         try:
             for block in self._stream:
                 count += len(block)
+                audible = audible or block.count(0) < len(block)
                 if count < self._skipped and time.monotonic() - said_at > self._sign_seconds:
                     self._alive()
                     said_at = time.monotonic()
                 yield block
         except UnreadableMedia as refusal:
-            if not count:
+            # Mere silence may be what the decoder put in place of what it could not read.
+            if not audible and not (count and isinstance(refusal, MediaTooLong)):
                 raise
             self._end_early(count / BYTES_PER_SECOND, refusal)
         else:

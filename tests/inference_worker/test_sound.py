@@ -11,7 +11,8 @@ from inference_worker.sound import Sound
 from infrastructure.media.decode import DecodingFailed, PcmStream
 from infrastructure.media.pcm import BYTES_PER_SECOND
 
-SECOND = bytes(BYTES_PER_SECOND)
+SECOND = b"\1\0" * (BYTES_PER_SECOND // 2)
+SILENCE = bytes(BYTES_PER_SECOND)
 
 
 class BreakingStream:
@@ -20,13 +21,14 @@ class BreakingStream:
     decoded_seconds = 3.5
     damages = (Damage(start_ms=1_000, end_ms=1_500),)
 
-    def __init__(self, seconds: int, error: Exception | None = None) -> None:
+    def __init__(self, seconds: int, error: Exception | None = None, *, second: bytes = SECOND) -> None:
         self._seconds = seconds
+        self._second = second
         self._error = error
 
     def __iter__(self) -> Iterator[bytes]:
         for _ in range(self._seconds):
-            yield SECOND
+            yield self._second
         if self._error is not None:
             raise self._error
 
@@ -56,6 +58,17 @@ def test_sound_past_what_was_announced_is_missing_from_there_on() -> None:
 def test_a_recording_that_gives_nothing_is_refused() -> None:
     with pytest.raises(UnreadableMedia):
         list(sound(0, NotMedia()))
+
+
+def test_a_recording_that_gives_silence_in_place_of_what_it_lost_and_then_nothing_is_refused() -> None:
+    stream = cast("PcmStream", BreakingStream(2, NotMedia(), second=SILENCE))
+    with pytest.raises(NotMedia):
+        list(Sound(stream, 0, lambda: None))
+
+
+def test_silence_that_lasts_longer_than_announced_is_no_refusal() -> None:
+    heard = Sound(cast("PcmStream", BreakingStream(2, MediaTooLong(2.0), second=SILENCE)), 0, lambda: None)
+    assert len(list(heard)) == 2
 
 
 def test_a_decoder_that_could_not_do_its_work_is_no_verdict_on_the_recording() -> None:

@@ -17,6 +17,9 @@ from domain.errors import (
 )
 from domain.transcript import Damage
 
+ODD: Final = (MemoryError, ArithmeticError, LookupError, ValueError)
+"""What PyAV and numpy raise over numbers that no recording has, or when one asks for more memory than any needs."""
+
 
 class MediaFacts(Struct, frozen=True, kw_only=True, tag="MediaFacts"):
     """What a recording is; `duration_seconds` was measured, whatever its header says."""

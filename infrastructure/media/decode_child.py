@@ -16,11 +16,12 @@ import msgspec
 from av.audio.frame import AudioFrame
 
 from domain.errors import MediaTooLong, NotMedia, UnreadableMedia
-from infrastructure.media.answers import Answer, Decoded, encode_answer, refusal_of
+from infrastructure.media.answers import ODD, Answer, Decoded, encode_answer, refusal_of
 from infrastructure.media.converter import Converter
 from infrastructure.media.formats import open_media
-from infrastructure.media.packets import Walk, read_packets
+from infrastructure.media.packets import Walk
 from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH, SAMPLE_BYTES, SAMPLE_RATE
+from infrastructure.media.reading import read_packets
 from infrastructure.media.sandbox import Limits, confine, end_with_parent
 from infrastructure.media.timeline import Timeline
 from infrastructure.media.tracks import choose_track, track_of
@@ -82,7 +83,7 @@ def decode(path: Path, seconds_max: float, output: BinaryIO) -> Answer:
         return _decoded(decoding.timeline)
     except UnreadableMedia as rejection:
         return refusal_of(rejection)
-    except MemoryError:  # It asks for more than any recording needs.
+    except ODD:
         return _decoded(decoding.timeline) if decoding.timeline.position else refusal_of(NotMedia())
 
 

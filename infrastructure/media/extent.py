@@ -20,7 +20,8 @@ from infrastructure.media.claims import (
     name_of,
 )
 from infrastructure.media.converter import Converter
-from infrastructure.media.packets import Packet, Walk, read_packets, seconds_of
+from infrastructure.media.packets import Walk, seconds_of
+from infrastructure.media.reading import Packet, read_packets
 from infrastructure.media.timeline import Timeline
 from infrastructure.media.whole import is_whole
 

@@ -17,6 +17,8 @@ Samples = npt.NDArray[np.float32]
 
 _WIDEST: Final = "dbl"
 """For formats that numpy is not given: integers of 64 bits."""
+PLANES_MAX: Final = 7
+"""With more, PyAV 18 looks for planes beyond the last one (it takes a null pointer for the end), and crashes."""
 DECIDED_SECONDS: Final = 0.25
 """Each block of this length has its own weights."""
 MEMORY_SECONDS: Final = 10.0
@@ -33,8 +35,8 @@ LOUDER: Final = 4.0
 def samples_of(frame: AudioFrame) -> Samples:
     """What is no number is silence, and what is beyond full scale is cut off."""
     channels = frame.layout.nb_channels
-    if frame.format.name not in format_dtypes:
-        [frame] = AudioResampler(_WIDEST).resample(frame)
+    if frame.format.name not in format_dtypes or (frame.format.is_planar and channels > PLANES_MAX):
+        [frame] = AudioResampler(_WIDEST, frame.layout).resample(frame)
     array = frame.to_ndarray()
     if not frame.format.is_planar:
         array = array.reshape(-1, channels).T

@@ -2,53 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import Final, cast
 
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.context import CodecContext
 from av.container import InputContainer
-from av.error import EOFError as EndOfFile
 from av.error import FFmpegError
-from av.packet import Packet as AnyPacket
 
 from infrastructure.media.claims import MICROSECONDS, counted_seconds, name_of
 from infrastructure.media.formats import open_media
+from infrastructure.media.reading import Packet, read_packets
 from infrastructure.media.timeline import Timeline
-from infrastructure.media.tracks import track_of
+from infrastructure.media.tracks import SAMPLE_RATE_MIN, track_of
 
-if TYPE_CHECKING:
-    Packet: TypeAlias = AnyPacket[Any]  # generic in PyAV's stubs alone
-else:
-    Packet = AnyPacket
-
-ERRORS_MAX: Final = 100
-"""So many times in a row may reading fail before a file counts as ended."""
-PLACED: Final = frozenset({"matroska", "mov", "avi", "flv", "asf", "mpegts", "mpeg", "mxf", "rm"})
+PLACED: Final = frozenset({"matroska", "mov", "avi", "flv", "asf", "mpegts", "mpeg", "mxf"})
 """Containers that place every packet in time, so that a hole may be meant."""
 MP3_FRAME_BYTES_MAX: Final = 2881
 """No MPEG audio frame is longer (layer II, 384 kbit/s at 32 kHz, with padding, is 1729; free format, a little more)."""
 GAP_BYTES: Final = 1024
 """Between two packets of Matroska lie the heads of clusters and blocks; more than this was once a packet."""
-_NUMBERED: Final = frozenset({"flac", "mp3"})
+_NUMBERED: Final = frozenset({"flac", "mp3", "wv", "tta", "tak", "ape"})
 """Formats whose frames have no times of their own: a hole is one only as far as the header says more."""
-
-
-def read_packets(container: InputContainer, *streams: AudioStream) -> Iterator[Packet]:
-    """All that can be read, over corrupt stretches; no empty ones."""
-    errors = 0
-    while errors < ERRORS_MAX:
-        try:
-            for packet in container.demux(*streams):
-                errors = 0
-                if packet.size:
-                    yield packet
-        except EndOfFile:
-            return
-        except FFmpegError:
-            errors += 1
-        else:
-            return
 
 
 def seconds_of(packet: Packet) -> tuple[float | None, float]:
@@ -122,7 +97,7 @@ class Walk:
         if packet is not None and self.is_junk(packet):
             return
         for frame in self._frames(packet):
-            if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate:
+            if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate >= SAMPLE_RATE_MIN:
                 yield _place(frame, self.timeline), frame
 
     def is_junk(self, packet: Packet) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from domain.errors import NotMedia, UnreadableMedia
-from infrastructure.media.answers import Answer, MediaFacts, encode_answer, refusal_of
+from infrastructure.media.answers import ODD, Answer, MediaFacts, encode_answer, refusal_of
 from infrastructure.media.extent import measure
 from infrastructure.media.formats import open_media
 from infrastructure.media.sandbox import Limits, confine, end_with_parent
@@ -32,7 +32,7 @@ def _answer(path: Path, seconds_max: float) -> Answer:
         return examine(path, seconds_max)
     except UnreadableMedia as rejection:
         return refusal_of(rejection)
-    except MemoryError:  # It asks for more than any recording needs.
+    except ODD:
         return refusal_of(NotMedia())
 
 

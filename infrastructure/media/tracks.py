@@ -14,6 +14,7 @@ from av.stream import Disposition
 from domain.errors import NoAudio, NotMedia, SoundUnsupported
 from infrastructure.media.formats import DECODERS, open_media
 from infrastructure.media.mixing import samples_of
+from infrastructure.media.reading import read_packets
 
 CHANNELS_MAX: Final = 64
 SAMPLE_RATE_MIN: Final = 1_000
@@ -81,7 +82,7 @@ def _first_with_sound(container: InputContainer, tracks: list[AudioStream]) -> i
 
 def _indices_heard(container: InputContainer, tracks: list[AudioStream]) -> Iterator[int]:
     listened = 0
-    for packet in container.demux(tracks):
+    for packet in read_packets(container, *tracks):
         listened += 1
         if listened > LISTENED_PACKETS_MAX * len(tracks):
             return

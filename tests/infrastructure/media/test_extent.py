@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from av.error import InvalidDataError
 
 from domain.errors import MediaTooLong
 from infrastructure.media.extent import measure, tolerance_seconds
 from infrastructure.media.formats import open_media
+from infrastructure.media.reading import ERRORS_MAX, read_packets
 from infrastructure.media.tracks import choose_track, track_of
 from tests.infrastructure.media.recordings import ADTS, slow_wav, write_recording
 
@@ -33,6 +36,31 @@ class Counted:
         for packet in self._container.demux():
             self.packets += 1
             yield packet
+
+
+class Interrupted:
+    """A container whose reading fails so many times before its one packet."""
+
+    def __init__(self, *problems: Exception) -> None:
+        self._problems = list(problems)
+
+    def demux(self, *_: object) -> Iterator[Any]:
+        if self._problems:
+            raise self._problems.pop()
+        yield SimpleNamespace(size=1)
+
+
+@pytest.mark.parametrize(
+    "problem", [IndexError(), InvalidDataError(1, "corrupt")], ids=["stranger", "corrupt"]
+)
+def test_reading_goes_on_after_what_cannot_be_read(problem: Exception) -> None:
+    """A stream that appears on the way, and a corrupt stretch."""
+    assert len(list(read_packets(Interrupted(problem, problem)))) == 1  # type: ignore[arg-type]  # it passes for one
+
+
+def test_reading_that_only_fails_ends() -> None:
+    problems = [InvalidDataError(1, "corrupt")] * (ERRORS_MAX + 1)
+    assert list(read_packets(Interrupted(*problems))) == []  # type: ignore[arg-type]  # it passes for one
 
 
 def packets_read(path: Path, seconds_max: float) -> int:

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Final
 
+import av
 import numpy as np
 import pytest
+from av.audio.resampler import AudioResampler
 
 from domain.errors import SoundUnsupported
-from infrastructure.media.mixing import DECIDED_SECONDS, Mixer
+from infrastructure.media.mixing import DECIDED_SECONDS, Mixer, samples_of
 from infrastructure.media.probe import probe
 from tests.infrastructure.media.odd_bytes import chunk, wav, wav_form
 from tests.infrastructure.media.recordings import FLAC, M4A, MKV, MP3, OGG, WAV, Form
@@ -77,6 +79,18 @@ async def test_of_two_tracks_with_sound_the_first_is_heard(tmp_path: Path) -> No
     low = sentence(MKV.rate) * 0.25
     _, pcm = await read(write_sound(tmp_path / "media", MKV, low, more=[sentence(MKV.rate)]))
     assert loudness(pcm, 1.2, 3.8) < ALONE / 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 26, 64])
+def test_planes_and_packed_samples_are_the_same(count: int) -> None:
+    """With eight planes and more PyAV by itself reads beyond them."""
+    layout = f"{count} channels"
+    values = np.arange(count * 160, dtype=np.int16).reshape(1, -1) * 3
+    packed = av.AudioFrame.from_ndarray(values, format="s16", layout=layout)
+    packed.sample_rate = RATE
+    [planar] = AudioResampler("fltp", layout).resample(packed)
+    assert samples_of(packed).shape == (count, 160)
+    assert np.array_equal(samples_of(planar), samples_of(packed))
 
 
 def mixed(*channels: Sound, seconds: float = 0.02) -> Sound:

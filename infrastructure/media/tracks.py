@@ -1,6 +1,6 @@
 """Which track of a recording is transcribed: the one marked as default, or the first, that is not silent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -87,7 +87,7 @@ def _indices_heard(container: InputContainer, tracks: list[AudioStream]) -> Iter
         if listened > LISTENED_PACKETS_MAX * len(tracks):
             return
         try:
-            frames = packet.decode()
+            frames: Sequence[object] = packet.decode()
         except FFmpegError:
             continue
         if any(isinstance(frame, AudioFrame) and _is_heard(frame) for frame in frames):

@@ -6,7 +6,8 @@ Rejection
 ├── EmailTaken, InvalidCredentials
 ├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing
 ├── NotOwner
-├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong
+├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong, TooShortMedia, JoinedMedia,
+│                      SoundUnsupported
 ├── QuotaExceeded
 ├── TranscriptionExists, TranscriptionNotCompleted, TranscriptionNotCancellable
 └── StaleAttempt, AttemptOfAnother
@@ -149,8 +150,39 @@ class NotMedia(UnreadableMedia):
     def __init__(self) -> None:
         super().__init__(
             "The file is no audio or video that can be read: "
-            "send WAV, MP3, M4A, MP4, FLAC, OGG, WebM, MKV or AAC"
+            "send WAV, MP3, M4A, MP4, MOV, 3GP, AMR, AAC, FLAC, OGG, Opus, WebM, MKV, AIFF, CAF, AU, WMA, AC-3, "
+            "GSM, AVI, FLV or MPEG"
         )
+
+
+class SoundUnsupported(UnreadableMedia):
+    """No recorder makes such sound, or none that can be mixed."""
+
+    code = "media_unsupported"
+
+    def __init__(self, sample_rate: float, channels: float) -> None:
+        super().__init__(
+            f"The sound has {sample_rate:.0f} samples a second and {channels:.0f} channels: "
+            "send 1000 samples a second or more, and at most 64 channels"
+        )
+        self.sample_rate = sample_rate
+        self.channels = channels
+
+
+class JoinedMedia(UnreadableMedia):
+    code = "media_joined"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The file holds several recordings of different forms, more than its header tells: send them one by one"
+        )
+
+
+class TooShortMedia(UnreadableMedia):
+    code = "media_too_short"
+
+    def __init__(self) -> None:
+        super().__init__("The recording lasts less than a tenth of a second: send one with speech in it")
 
 
 class NoAudio(UnreadableMedia):

@@ -5,8 +5,20 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from domain.errors import MediaTooLong, NoAudio, NotMedia, TruncatedMedia, UnreadableMedia
+from domain.errors import (
+    JoinedMedia,
+    MediaTooLong,
+    NoAudio,
+    NotMedia,
+    SoundUnsupported,
+    TooShortMedia,
+    TruncatedMedia,
+    UnreadableMedia,
+)
 from domain.transcript import Damage
+
+ODD: Final = (MemoryError, ArithmeticError, LookupError, ValueError)
+"""What PyAV and numpy raise over numbers that no recording has, or when one asks for more memory than any needs."""
 
 
 class MediaFacts(Struct, frozen=True, kw_only=True, tag="MediaFacts"):
@@ -20,14 +32,18 @@ class MediaFacts(Struct, frozen=True, kw_only=True, tag="MediaFacts"):
 
 
 class Decoded(Struct, frozen=True, kw_only=True, tag="Decoded"):
-    """The end was reached: how much sound came out, silence put into holes included."""
+    """The end was reached: how long the recording is, silence put into holes included.
+
+    `lost_seconds` of it could not be decoded, in `damages`, which may join stretches that lie close together.
+    """
 
     duration_seconds: float
+    lost_seconds: float = 0.0
     damages: tuple[Damage, ...] = ()
 
 
 class Refused(Struct, frozen=True, kw_only=True, tag="Refused"):
-    """A rejection on its way through a pipe; `seconds` are its arguments."""
+    """A rejection on its way through a pipe; `seconds` are its arguments, mostly seconds."""
 
     code: str
     seconds: tuple[float, ...] = ()
@@ -55,6 +71,8 @@ def refusal_of(rejection: UnreadableMedia) -> Refused:
             )
         case MediaTooLong():
             return Refused(code=rejection.code, seconds=(rejection.seconds_max,))
+        case SoundUnsupported():
+            return Refused(code=rejection.code, seconds=(rejection.sample_rate, rejection.channels))
         case _:
             return Refused(code=rejection.code)
 
@@ -65,6 +83,12 @@ def rejection_of(refusal: Refused) -> UnreadableMedia:
             return TruncatedMedia(expected, readable)
         case Refused(code=MediaTooLong.code, seconds=(seconds_max,)):
             return MediaTooLong(seconds_max)
+        case Refused(code=SoundUnsupported.code, seconds=(sample_rate, channels)):
+            return SoundUnsupported(sample_rate, channels)
+        case Refused(code=JoinedMedia.code):
+            return JoinedMedia()
+        case Refused(code=TooShortMedia.code):
+            return TooShortMedia()
         case Refused(code=NoAudio.code):
             return NoAudio()
         case _:

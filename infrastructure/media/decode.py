@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import signal
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from infrastructure.media.answers import Answer, Decoded, Refused, decode_answer
 from infrastructure.media.extent import tolerance_seconds
 from infrastructure.media.fork_server import ForkServer
 from infrastructure.media.forked import Forked, fork
-from infrastructure.media.pcm import LENGTH
+from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH
 from infrastructure.media.sandbox import Limits
 from infrastructure.media.warm import DECODE, MEDIA_CHILDREN
 
@@ -29,12 +30,24 @@ REAL_TIME_FACTOR_MAX: Final = 0.5
 """Decoders are a hundred times faster than sound; one that needs half of real time is being abused."""
 
 
+CRASHES: Final = frozenset(
+    {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGXCPU}
+)
+
+
 class DecodingFailed(Exception):
     """The decoding process stalled, or could not do its work: no verdict on the recording."""
 
 
+class DecoderCrashed(Exception):
+    """The recording made the decoder fall over: what it gave before is sound."""
+
+
 class PcmStream:
-    """Iterate over it for the PCM, once; then `decoded_seconds` says how much it was, and `damages` what is missing."""
+    """Iterate over it for the PCM, once; then `decoded_seconds` says how long it is, and `damages` what is missing in it.
+
+    It ends early where the decoder crashed after it had given sound.
+    """
 
     def __init__(self, child: Forked) -> None:
         self._child = child
@@ -51,12 +64,21 @@ class PcmStream:
 
     def __iter__(self) -> Iterator[bytes]:
         """Raises a subclass of UnreadableMedia, or DecodingFailed."""
+        try:
+            yield from self._blocks()
+            answer = self._verdict()
+        except DecoderCrashed:
+            if not self.decoded_seconds:
+                raise NotMedia from None
+        else:
+            self.decoded_seconds, self.damages = answer.duration_seconds, answer.damages
+
+    def _blocks(self) -> Iterator[bytes]:
         while length := struct.unpack(LENGTH, self._take(struct.calcsize(LENGTH)))[0]:
             if length > BLOCK_BYTES_MAX:
                 raise NotMedia  # Only a process that the recording has taken over says this.
             yield self._take(length)
-        answer = self._verdict()
-        self.decoded_seconds, self.damages = answer.duration_seconds, answer.damages
+            self.decoded_seconds += length / BYTES_PER_SECOND
 
     def _take(self, count: int) -> bytes:
         while len(self._read) < count:
@@ -74,8 +96,10 @@ class PcmStream:
         return os.read(self._pipe, READ_BYTES)
 
     def _death(self) -> Exception:
-        """A crash is the recording's doing, an error exit is ours."""
+        """A crash is the recording's doing, an error exit is ours. Being killed may be for want of memory."""
         exit_code = self._child.wait(STALL_SECONDS_MAX)
+        if -exit_code in CRASHES:
+            return DecoderCrashed()
         return NotMedia() if exit_code < 0 else DecodingFailed(f"the decoder exited with code {exit_code}")
 
     def _verdict(self) -> Decoded:

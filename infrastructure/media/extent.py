@@ -1,24 +1,42 @@
-"""How long a recording is, by its packets, and whether its header claims more than is there."""
+"""How long a recording is, and whether its header claims more than is there.
 
-from dataclasses import dataclass
-from fractions import Fraction
+The first minute is decoded and measured as the decoder will. After that packets are counted, on the same
+timeline, if their times were right about the first minute; if not, all is decoded.
+"""
+
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.error import FFmpegError
 
-from domain.errors import MediaTooLong, NotMedia, TruncatedMedia
+from domain.errors import MediaTooLong, NotMedia, TooShortMedia, TruncatedMedia
+from infrastructure.media.claims import (
+    claimed_longest_seconds,
+    claimed_stream_seconds,
+    crc16,
+    missing_wav_seconds,
+    name_of,
+)
+from infrastructure.media.converter import Converter
+from infrastructure.media.packets import Walk, seconds_of
+from infrastructure.media.reading import Packet, read_packets
+from infrastructure.media.timeline import Timeline
+from infrastructure.media.whole import is_whole
 
-GAP_SECONDS: Final = Fraction(1, 2)
-"""Two packets further apart than this have a hole between them; a packet itself is shorter."""
-READABLE_SHARE_MIN: Final = Fraction(4, 5)
-"""With less sound than this between its first and last packet, a file has lost its middle."""
-_HOLED: Final = frozenset({"matroska", "mov"})
-"""Containers that place every packet in time, so that a hole is a stretch of silence."""
-_MICROSECOND: Final = Fraction(1, 1_000_000)
-_MP3_LENGTH_TAGS: Final = (b"Xing", b"Info", b"VBRI")
+DECODED_SECONDS: Final = 60.0
+DECODED_PACKETS: Final = 3_000
+"""Only short packets reach this before a minute is over."""
+DECODED_PACKETS_MAX: Final = 200_000
+"""However wrong the packets are, after an hour of them they are believed."""
+PACKETS_TRIED_MAX: Final = 20_000
+"""So many at the start may be junk."""
+DURATION_SECONDS_MIN: Final = 0.1
+FEW_PACKETS: Final = 2
+"""Too few for some decoders to give sound at all."""
+STEP_SECONDS_MAX: Final = 0.5
+"""A packet that does not say how long it is lasts until the next one, if that is near."""
 
 
 def tolerance_seconds(duration_seconds: float) -> float:
@@ -27,172 +45,183 @@ def tolerance_seconds(duration_seconds: float) -> float:
 
 
 @dataclass(slots=True)
-class PacketTrack:
-    """Adds up packets of one stream, in ticks of `time_base`.
+class PacketClock:
+    """Puts packets on a timeline, each when it is known where the next one begins.
 
-    Durations alone do not do: Matroska rounds them to milliseconds, or has none. Times alone do not do
-    either: they may have holes. So a packet lasts until the next one, if that is near.
+    Matroska rounds durations to milliseconds, others have none.
     """
 
-    time_base: Fraction
-    start: int | None = None
-    end: int = 0
-    _readable: int = 0
-    _pts: int | None = None
-    _duration: int = 0
+    timeline: Timeline
+    _held: tuple[float | None, float] | None = None
 
-    def add(self, pts: int | None, duration: int | None) -> None:
-        self._settle(pts)
-        self._pts, self._duration = pts, duration or 0
-        if pts is not None:
-            self.start = pts if self.start is None else min(self.start, pts)
-            self.end = max(self.end, pts + self._duration)
+    def add(self, begin: float | None, seconds: float) -> None:
+        held, self._held = self._held, (begin, seconds)
+        if held is None:
+            return
+        step = begin - held[0] if begin is not None and held[0] is not None else 0.0
+        near = 0 < step <= (1.5 * held[1] + 0.002 if held[1] else STEP_SECONDS_MAX)
+        self._place(held[0], step if near else held[1])
 
-    def _settle(self, next_pts: int | None) -> None:
-        """Counts the last packet, now that it is known when the next one starts."""
-        step = next_pts - self._pts if next_pts is not None and self._pts is not None else 0
-        near = 0 < step * self.time_base <= GAP_SECONDS
-        self._readable += step if near else self._duration
+    def finish(self) -> None:
+        if self._held is not None:
+            self._place(*self._held)
+        self._held = None
 
     @property
-    def readable_seconds(self) -> Fraction:
-        """Sound there is, without the holes."""
-        return (self._readable + self._duration) * self.time_base
+    def end(self) -> float:
+        self.finish()
+        return self.timeline.position
+
+    def _place(self, begin: float | None, seconds: float) -> None:
+        if seconds:
+            self.timeline.place(begin, seconds)
+
+
+@dataclass(slots=True)
+class Measuring:
+    """The state of one walk over the packets of a recording."""
+
+    stream: AudioStream
+    walk: Walk
+    seconds_max: float
+    shadow: PacketClock
+    """What the packets say of the part that is decoded."""
+    counted: PacketClock | None = None
+    """What they say of the rest, on the timeline itself, once they are believed."""
+    has_sound: bool = False
+    packets: int = 0
+    packet_bytes_min: int = 1 << 30
+    last_packet: bytes = b""
+    last_decoded: bool = False
+    reached: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """Where each stream begins and ends by its packets."""
 
     @property
-    def start_seconds(self) -> Fraction:
-        return (self.start or 0) * self.time_base
+    def is_flac(self) -> bool:
+        return self.stream.codec_context.name == "flac"
 
     @property
-    def end_seconds(self) -> Fraction:
-        return self.end * self.time_base
+    def timeline(self) -> Timeline:
+        return self.walk.timeline
 
-    def length_seconds(self, *, holed: bool) -> Fraction:
-        """With the holes, where the container places packets in time."""
-        span = self.end_seconds - self.start_seconds
-        return max(self.readable_seconds, span) if holed else self.readable_seconds
+    def add(self, packet: Packet) -> None:
+        begin, seconds = seconds_of(packet)
+        self._reach(packet.stream_index, begin, seconds)
+        if packet.stream_index != self.stream.index:
+            return
+        self.packets += 1
+        self.packet_bytes_min = min(self.packet_bytes_min, packet.size)
+        if self.counted is not None:
+            if not self.walk.is_junk(packet):
+                self.counted.add(begin, seconds)
+        else:
+            self.shadow.add(begin, seconds)
+            self._decode(packet)
+            self._decide()
+        if self.is_flac:
+            self.last_packet = bytes(packet)
+        if self.timeline.position > self.seconds_max:
+            raise MediaTooLong(self.seconds_max)
+
+    def finish(self) -> None:
+        if self.counted is not None:
+            self.counted.finish()
+        else:
+            self._decode(None)
+        self.timeline.finish()
+
+    def _reach(self, index: int, begin: float | None, seconds: float) -> None:
+        if begin is not None:
+            start, end = self.reached.get(index, (begin, begin))
+            self.reached[index] = (min(start, begin), max(end, begin + seconds))
+
+    def _decode(self, packet: Packet | None) -> None:
+        decoded = 0
+        for _, frame in self.walk.decode(packet):
+            decoded += 1
+            if not self.has_sound:
+                list(Converter().convert(frame))  # What cannot be converted is refused now, not later.
+            self.has_sound = True
+        if packet is not None:
+            self.last_decoded = decoded > 0
+
+    def _decide(self) -> None:
+        """Whether enough was decoded to go on by packets alone."""
+        if not self.has_sound:
+            if self.packets > PACKETS_TRIED_MAX:
+                raise NotMedia
+            return
+        if self.timeline.position < DECODED_SECONDS and self.packets < DECODED_PACKETS:
+            return
+        decoded, counted = self.timeline.position, self.shadow.timeline.position
+        if abs(decoded - counted) <= 0.1 + 0.002 * decoded or self.packets > DECODED_PACKETS_MAX:
+            self._decode(None)
+            self.counted = PacketClock(self.timeline)
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """`duration_seconds` is the recording's length; `readable_seconds` is that without the holes in it."""
+def measure(container: InputContainer, stream: AudioStream, path: Path, seconds_max: float) -> float:
+    """The recording's length in seconds, by one walk over its packets.
 
-    duration_seconds: float
-    readable_seconds: float
-
-
-def measure(container: InputContainer, stream: AudioStream, path: Path, seconds_max: float) -> Extent:
-    """Reads packets, and decodes none, until the end or until there is more sound than `seconds_max`.
-
-    Raises MediaTooLong, at once where the header says so, TruncatedMedia, or NotMedia when there is no sound.
+    Raises MediaTooLong as soon as there is more than `seconds_max`, TruncatedMedia, TooShortMedia, or NotMedia
+    when nothing decodes.
     """
     _require_short_claim(container, stream, path, seconds_max)
-    holed = container.format.name.partition(",")[0] in _HOLED
-    tracks = _read_packets(container, stream, seconds_max, holed=holed)
-    audio = tracks.get(stream.index)
-    if audio is None or audio.readable_seconds <= 0:
-        raise NotMedia
-    length = audio.length_seconds(holed=holed)
-    _require_whole(length, audio.readable_seconds)
-    _require_claims_kept(container, stream, tracks, length, path)
-    lead = audio.start_seconds - start_seconds(container, stream) if holed else Fraction(0)
-    return Extent(float(length + max(lead, Fraction(0))), float(audio.readable_seconds))
-
-
-def start_seconds(container: InputContainer, stream: AudioStream) -> Fraction:
-    """When the recording starts, which with pictures may be before its first sound."""
-    start = cast("int | None", container.start_time)  # None in raw streams, whatever PyAV's types say
-    if start is not None:
-        return start * _MICROSECOND
-    return (stream.start_time or 0) * (stream.time_base or Fraction(0))
+    walk = Walk(container, stream, path)
+    shadow = PacketClock(walk.timeline.anew())
+    measuring = Measuring(stream, walk, seconds_max, shadow)
+    for packet in read_packets(container):
+        measuring.add(packet)
+    measuring.finish()
+    if not measuring.has_sound and measuring.packets:
+        raise (
+            TooShortMedia
+            if measuring.packets <= FEW_PACKETS and shadow.end < DURATION_SECONDS_MIN
+            else NotMedia
+        )
+    _require_claims_kept(container, measuring, path)
+    if measuring.timeline.position < DURATION_SECONDS_MIN:
+        raise TooShortMedia
+    return measuring.timeline.position
 
 
 def _require_short_claim(
     container: InputContainer, stream: AudioStream, path: Path, seconds_max: float
 ) -> None:
-    """A few bytes can claim days of sound in millions of packets: who claims too much is believed."""
-    if _is_estimate(container, path):
+    """A file whose header counts its own bytes is believed when that is too much; clocks that jump are not."""
+    if name_of(container) != "wav" or stream.duration is None or stream.time_base is None:
         return
-    claimed = _claimed_seconds(container, stream)
-    if claimed is None and container.duration is not None:
-        claimed = container.duration * _MICROSECOND
-    if claimed is not None and claimed > seconds_max:
+    if stream.duration * stream.time_base > seconds_max and not missing_wav_seconds(path):
         raise MediaTooLong(seconds_max)
 
 
-def _claimed_seconds(container: InputContainer, stream: AudioStream) -> Fraction | None:
-    """What the header says of the stream. Matroska has no duration per stream; what stands there is the longest's."""
-    if stream.duration is None or stream.time_base is None or _is_matroska(container):
-        return None
-    return stream.duration * stream.time_base
-
-
-def _read_packets(
-    container: InputContainer, stream: AudioStream, seconds_max: float, *, holed: bool
-) -> dict[int, PacketTrack]:
-    """Raises MediaTooLong as soon as the stream is longer than that."""
-    tracks: dict[int, PacketTrack] = {}
-    try:
-        for packet in container.demux():
-            if packet.size and packet.time_base:  # the last packet of each stream is empty
-                track = tracks.setdefault(packet.stream_index, PacketTrack(packet.time_base))
-                track.add(packet.pts, packet.duration)
-                if packet.stream_index == stream.index and track.length_seconds(holed=holed) > seconds_max:
-                    raise MediaTooLong(seconds_max)
-    except FFmpegError:
-        pass  # Broken off: what came so far is measured, and compared with what was claimed.
-    return tracks
-
-
-def _require_whole(length: Fraction, readable: Fraction) -> None:
-    if readable < READABLE_SHARE_MIN * length:
-        raise TruncatedMedia(float(length), float(readable))
-
-
-def _require_claims_kept(
-    container: InputContainer,
-    stream: AudioStream,
-    tracks: dict[int, PacketTrack],
-    length: Fraction,
-    path: Path,
-) -> None:
+def _require_claims_kept(container: InputContainer, measuring: Measuring, path: Path) -> None:
     """A header may claim too little; one that claims more than any stream reaches belongs to a longer file."""
-    if _is_estimate(container, path):
-        return
-    claimed = _claimed_seconds(container, stream)
-    if claimed is not None:
-        _require_reached(claimed, length)
-    if container.duration is not None:
-        reached = max(track.end_seconds for track in tracks.values()) - start_seconds(container, stream)
-        _require_reached(container.duration * _MICROSECOND, max(reached, length))
+    stream, length = measuring.stream, measuring.timeline.position
+    missing = missing_wav_seconds(path) if name_of(container) == "wav" else 0.0
+    _require_reached(length + missing, length)
+    begin, end = measuring.reached.get(stream.index, (0.0, 0.0))
+    claimed = claimed_stream_seconds(container, stream, path)
+    if claimed is not None and not _is_spoiled(measuring, claimed - length):
+        _require_reached(claimed, max(length, end - begin))
+    longest = claimed_longest_seconds(container)
+    if longest is not None and not (measuring.has_sound and is_whole(path, name_of(container))):
+        starts, ends = (
+            zip(*measuring.reached.values(), strict=True) if measuring.reached else ((0.0,), (0.0,))
+        )
+        _require_reached(longest, max(length, max(ends) - min(0.0, *starts), max(ends) - min(starts)))
 
 
-def _require_reached(claimed: Fraction, reached: Fraction) -> None:
-    if claimed - reached > tolerance_seconds(float(claimed)):
-        raise TruncatedMedia(float(claimed), float(reached))
+def _is_spoiled(measuring: Measuring, missing_seconds: float) -> bool:
+    """Whether a FLAC file ends in other bytes, as many as the missing frames may have had: it was not cut off.
+
+    Such bytes are taken for a part of the last frame, whose checksum (RFC 9639, section 9.3) shows it.
+    """
+    if not measuring.is_flac or not measuring.last_decoded or not crc16(measuring.last_packet):
+        return False
+    packets = missing_seconds * measuring.packets / max(measuring.timeline.position, DURATION_SECONDS_MIN)
+    return packets * measuring.packet_bytes_min <= len(measuring.last_packet)
 
 
-def _is_matroska(container: InputContainer) -> bool:
-    return container.format.name.startswith("matroska")
-
-
-def _is_estimate(container: InputContainer, path: Path) -> bool:
-    """Whether FFmpeg made the duration up from size and bit rate, as it does where no header has one."""
-    match container.format.name:
-        case "aac":
-            return True
-        case "mp3":
-            return not _has_length_tag(path)
-        case _:
-            return False
-
-
-def _has_length_tag(path: Path) -> bool:
-    """The tag lies in the first MP3 frame, which follows an ID3v2 tag if there is one."""
-    with path.open("rb") as file:
-        head = file.read(10)
-        if head.startswith(b"ID3"):
-            size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-            file.seek(10 + size)
-        frames = head + file.read(4096)
-    return any(tag in frames for tag in _MP3_LENGTH_TAGS)
+def _require_reached(claimed: float, reached: float) -> None:
+    if claimed - reached > tolerance_seconds(claimed):
+        raise TruncatedMedia(claimed, reached)

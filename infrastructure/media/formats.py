@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import av
 import av.logging
@@ -12,30 +12,105 @@ import av.subtitles.codeccontext
 import av.subtitles.stream
 import av.video.codeccontext
 import av.video.stream  # PyAV imports these when it meets such a stream: too late inside the sandbox
-from av.audio.codeccontext import AudioCodecContext
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from domain.errors import NoAudio, NotMedia
+from domain.errors import NotMedia
+from infrastructure.media.spans import Spans, id3_bytes
+from infrastructure.media.wav import header_of, survey
 
-DEMUXERS: Final = "wav,flac,mp3,aac,ogg,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2"
+DEMUXERS: Final = ",".join(
+    (
+        *("wav", "w64", "aiff", "caf", "au", "flac", "mp3", "aac", "loas", "ogg", "matroska", "webm"),
+        *(
+            "mov",
+            "mp4",
+            "m4a",
+            "3gp",
+            "3g2",
+            "mj2",
+            "amr",
+            "amrnb",
+            "amrwb",
+            "gsm",
+            "asf",
+            "mpegts",
+            "mpeg",
+        ),
+        *(
+            "avi",
+            "flv",
+            "live_flv",
+            "kux",
+            "ac3",
+            "eac3",
+            "dts",
+            "dtshd",
+            "truehd",
+            "mlp",
+            "wv",
+            "tta",
+            "tak",
+        ),
+        *("ape", "mpc", "mpc8", "dsf", "iff", "nistsphere", "voc", "rm", "ircam", "qcp", "shn", "smjpeg"),
+        *("mxf", "dss", "xwma", "oma", "nut", "act", "ilbc", "pvf", "sox", "avr"),
+    )
+)
 """Nothing here refers to other files or addresses, as playlists, concat scripts and SDP do."""
 
+_PCM: Final = (
+    *(
+        f"pcm_{kind}{order}"
+        for kind in ("s16", "s24", "s32", "f32", "f64", "u16", "u24", "u32")
+        for order in ("le", "be")
+    ),
+    *("pcm_s64le", "pcm_s64be", "pcm_s8", "pcm_u8", "pcm_alaw", "pcm_mulaw", "pcm_bluray", "pcm_dvd"),
+    *("pcm_s8_planar", "pcm_s16be_planar", "pcm_s16le_planar", "pcm_s24le_planar", "pcm_s32le_planar"),
+    *("pcm_f16le", "pcm_f24le", "s302m"),
+)
+_ADPCM: Final = (
+    *("adpcm_ima_wav", "adpcm_ima_qt", "adpcm_ima_oki", "adpcm_ms", "adpcm_swf", "adpcm_yamaha"),
+    *("adpcm_ct", "adpcm_sbpro_2", "adpcm_sbpro_3", "adpcm_sbpro_4", "adpcm_ima_smjpeg"),
+)
 DECODERS: Final = frozenset(
     {
-        *("aac", "ac3", "alac", "amrnb", "amrwb", "eac3", "flac", "mp2", "mp2float", "mp3", "mp3float"),
-        *("opus", "vorbis", "adpcm_ima_wav", "adpcm_ms", "pcm_alaw", "pcm_mulaw", "pcm_u8"),
-        *(f"pcm_{kind}{order}" for kind in ("s16", "s24", "s32", "f32", "f64") for order in ("le", "be")),
+        *_PCM,
+        *_ADPCM,
+        *("aac", "aac_latm", "alac", "flac", "mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float"),
+        *(
+            "mp3adu",
+            "mp3adufloat",
+            "mp3on4",
+            "mp3on4float",
+            "opus",
+            "libopus",
+            "vorbis",
+            "speex",
+            "nellymoser",
+        ),
+        *(
+            "amrnb",
+            "libopencore_amrnb",
+            "amrwb",
+            "libopencore_amrwb",
+            "gsm",
+            "gsm_ms",
+            "ilbc",
+            "qcelp",
+            "evrc",
+        ),
+        *("g722", "g723_1", "g726", "g726le", "g729", "truespeech", "dss_sp", "siren", "msnsiren"),
+        *("ac3", "eac3", "dca", "mlp", "truehd", "wmav1", "wmav2", "wmapro", "wmavoice", "wmalossless"),
+        *("ape", "tta", "tak", "wavpack", "mpc7", "mpc8", "shorten", "atrac1", "atrac3", "atrac3plus"),
+        *("cook", "ralf", "sipr", "real_144", "real_288", "mace3", "mace6", "qdm2", "als"),
+        *("dsd_lsbf", "dsd_msbf", "dsd_lsbf_planar", "dsd_msbf_planar", "dst"),
     }
 )
-CHANNELS_MAX: Final = 16
-SAMPLE_RATE_MAX: Final = 384_000
 
 _OPTIONS: Final = {
     "format_whitelist": DEMUXERS,
     "protocol_whitelist": "file",
-    # Holds while FFmpeg looks at the streams by itself; `_require_readable` holds for our own decoding.
+    # Holds while FFmpeg looks at the streams by itself; `tracks` holds for our own decoding.
     "codec_whitelist": ",".join(sorted(DECODERS)),
 }
 _ARCHIVES: Final = (b"PK\x03\x04", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"%PDF")
@@ -44,13 +119,13 @@ _ARCHIVES: Final = (b"PK\x03\x04", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"%PD
 
 @contextmanager
 def open_media(path: Path) -> Iterator[InputContainer]:
-    """The container, under a name that tells FFmpeg nothing. Raises NotMedia."""
+    """The container, under a name that tells FFmpeg nothing. Raises NotMedia, or JoinedMedia."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         if os.pread(descriptor, 8, 0).startswith(_ARCHIVES):
             raise NotMedia
         with av.open(
-            f"/dev/fd/{descriptor}", options=dict(_OPTIONS), metadata_errors="ignore"
+            _source(descriptor), "r", options=dict(_OPTIONS), metadata_errors="ignore"
         ) as container:
             yield container
     except FFmpegError as problem:
@@ -59,23 +134,11 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         os.close(descriptor)
 
 
-def audio_stream(container: InputContainer) -> AudioStream:
-    """The stream to transcribe, with a decoder of one thread. Raises NoAudio, or NotMedia for a codec not allowed."""
-    if not container.streams.audio:
-        raise NoAudio
-    stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream) or not _is_readable(stream):
-        raise NotMedia
-    stream.codec_context.thread_count = 1
-    return stream
-
-
-def _is_readable(stream: AudioStream) -> bool:
-    # None, whatever PyAV's types say, where FFmpeg has no decoder.
-    context = cast("AudioCodecContext | None", stream.codec_context)
-    return (
-        context is not None
-        and context.name in DECODERS
-        and 0 < context.sample_rate <= SAMPLE_RATE_MAX
-        and 0 < context.channels <= CHANNELS_MAX
-    )
+def _source(descriptor: int) -> str | Spans:
+    """The file as it is, or without what would mislead FFmpeg about where its sound is."""
+    waves = survey(descriptor)
+    if waves is not None and waves.is_odd:
+        return Spans(descriptor, header_of(waves), waves.spans)
+    if tags := id3_bytes(descriptor):
+        return Spans(descriptor, b"", [(tags, max(tags, os.fstat(descriptor).st_size))])
+    return f"/dev/fd/{descriptor}"

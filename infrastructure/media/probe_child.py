@@ -4,30 +4,22 @@ import sys
 from pathlib import Path
 
 import msgspec
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.error import FFmpegError
 
 from domain.errors import NotMedia, UnreadableMedia
-from infrastructure.media.answers import Answer, MediaFacts, encode_answer, refusal_of
+from infrastructure.media.answers import ODD, Answer, MediaFacts, encode_answer, refusal_of
 from infrastructure.media.extent import measure
-from infrastructure.media.formats import audio_stream, open_media
+from infrastructure.media.formats import open_media
 from infrastructure.media.sandbox import Limits, confine, end_with_parent
-
-PACKETS_TRIED_MAX = 200
-"""So many at the start may be junk; some decoders want several before they give sound."""
+from infrastructure.media.tracks import choose_track, track_of
 
 
 def examine(path: Path, seconds_max: float) -> MediaFacts:
     """Raises a subclass of UnreadableMedia."""
+    track = choose_track(path)
     with open_media(path) as container:
-        stream = audio_stream(container)
-        _require_sound(container, stream)
-    with open_media(path) as container:
-        stream = audio_stream(container)
-        extent = measure(container, stream, path, seconds_max)
+        stream = track_of(container, track)
         return MediaFacts(
-            duration_seconds=extent.duration_seconds,
+            duration_seconds=round(measure(container, stream, path, seconds_max), 6),
             container=container.format.name,
             codec=stream.codec_context.name,
             sample_rate=stream.codec_context.sample_rate,
@@ -35,24 +27,12 @@ def examine(path: Path, seconds_max: float) -> MediaFacts:
         )
 
 
-def _require_sound(container: InputContainer, stream: AudioStream) -> None:
-    for tried, packet in enumerate(container.demux(stream)):
-        try:
-            if packet.decode():
-                return
-        except FFmpegError:
-            pass  # The next packet may be whole.
-        if tried == PACKETS_TRIED_MAX:
-            break
-    raise NotMedia
-
-
 def _answer(path: Path, seconds_max: float) -> Answer:
     try:
         return examine(path, seconds_max)
     except UnreadableMedia as rejection:
         return refusal_of(rejection)
-    except MemoryError:  # It asks for more than any recording needs.
+    except ODD:
         return refusal_of(NotMedia())
 
 

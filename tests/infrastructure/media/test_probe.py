@@ -114,13 +114,8 @@ async def test_a_hole_in_a_live_recording_counts_as_silence(tmp_path: Path) -> N
     assert (await probe(dropout, LIMITS)).duration_seconds == close_to(14.0)
 
 
-async def test_a_recording_that_has_lost_its_middle_is_refused(tmp_path: Path) -> None:
-    torn = write_recording(tmp_path / "media", LIVE_WEBM, seconds=12.0, hole=(6.0, 20.0))
-    assert await refusal(torn) is TruncatedMedia
-
-
 @pytest.mark.parametrize(
-    "form", [MP3, FLAC, M4A_FAST_START, WEBM, MKV], ids=lambda form: f"{form.container}"
+    "form", [WAV, MP3, FLAC, M4A_FAST_START, WEBM, MKV], ids=lambda form: f"{form.container}"
 )
 async def test_a_file_that_broke_off_is_refused(form: Form, tmp_path: Path) -> None:
     whole = write_recording(tmp_path / "media", form, seconds=12.0)
@@ -135,9 +130,8 @@ async def test_a_film_that_broke_off_is_refused(tmp_path: Path) -> None:
     assert await refusal(cut_off(film, share=1 / 3)) is TruncatedMedia
 
 
-@pytest.mark.parametrize("form", [WAV, OGG], ids=lambda form: form.container)
-async def test_where_no_header_tells_the_length_what_is_there_counts(form: Form, tmp_path: Path) -> None:
-    whole = write_recording(tmp_path / "media", form, seconds=12.0)
+async def test_where_no_header_tells_the_length_what_is_there_counts(tmp_path: Path) -> None:
+    whole = write_recording(tmp_path / "media", OGG, seconds=12.0)
     facts = await probe(cut_off(whole, share=1 / 3), LIMITS)
     assert facts.duration_seconds == pytest.approx(4.0, abs=1.0)
 
@@ -190,8 +184,8 @@ async def test_a_recording_over_the_limit_is_refused(tmp_path: Path) -> None:
         await probe(recording, ProbeLimits(seconds_max=10.0))
 
 
-async def test_a_few_bytes_that_claim_days_are_refused_before_they_are_counted(tmp_path: Path) -> None:
-    recording = slow_wav(tmp_path / "media", rate=1, seconds=1_500_000)
+async def test_a_slow_recording_that_is_too_long_is_refused_before_it_is_counted(tmp_path: Path) -> None:
+    recording = slow_wav(tmp_path / "media", rate=1_000, seconds=4_000)
     with pytest.raises(MediaTooLong):
         await probe(recording, ProbeLimits(seconds_max=3600, child=Limits(cpu_seconds=2)))
 

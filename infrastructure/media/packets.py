@@ -1,0 +1,152 @@
+"""The packets of a recording and what becomes of them: the one walk that probe and decoder both take."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, cast
+
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from infrastructure.media.claims import MICROSECONDS, counted_seconds, name_of
+from infrastructure.media.formats import open_media
+from infrastructure.media.reading import Packet, read_packets
+from infrastructure.media.timeline import Timeline
+from infrastructure.media.tracks import SAMPLE_RATE_MIN, track_of
+
+PLACED: Final = frozenset({"matroska", "mov", "avi", "flv", "asf", "mpegts", "mpeg", "mxf"})
+"""Containers that place every packet in time, so that a hole may be meant."""
+MP3_FRAME_BYTES_MAX: Final = 2881
+"""No MPEG audio frame is longer (layer II, 384 kbit/s at 32 kHz, with padding, is 1729; free format, a little more)."""
+GAP_BYTES: Final = 1024
+"""Between two packets of Matroska lie the heads of clusters and blocks; more than this was once a packet."""
+_NUMBERED: Final = frozenset({"flac", "mp3", "wv", "tta", "tak", "ape"})
+"""Formats whose frames have no times of their own: a hole is one only as far as the header says more."""
+
+
+def seconds_of(packet: Packet) -> tuple[float | None, float]:
+    """When it begins and how long it lasts, without what its decoder is told to leave out (edit lists, pre-skip)."""
+    scale = float(packet.time_base) if packet.time_base else 0.0
+    begin, seconds = _scaled(packet.pts, scale), (packet.duration or 0) * scale
+    if packet.is_discard:
+        return begin, 0.0
+    if packet.has_sidedata("skip_samples"):
+        first, last = _skipped(packet)
+        begin = None if begin is None else begin + first
+        seconds = max(0.0, seconds - first - last)
+    return begin, seconds
+
+
+def _scaled(ticks: int | None, scale: float) -> float | None:
+    return None if ticks is None else ticks * scale
+
+
+def _skipped(packet: Packet) -> tuple[float, float]:
+    """Two counts of samples (AV_PKT_DATA_SKIP_SAMPLES), at the stream's rate."""
+    side = packet.get_sidedata("skip_samples")
+    rate = packet.stream.codec_context.sample_rate
+    if not side or not rate:
+        return 0.0, 0.0
+    counts = bytes(side)
+    return int.from_bytes(counts[:4], "little") / rate, int.from_bytes(counts[4:8], "little") / rate
+
+
+def timeline_of(container: InputContainer, stream: AudioStream, path: Path) -> Timeline:
+    name = name_of(container)
+    placed = name in PLACED
+    return Timeline(
+        _start_of_pictures(container) if placed else None,
+        damages_only=not placed,
+        hole_budget=_hole_budget(container, stream, path) if name in _NUMBERED else float("inf"),
+    )
+
+
+def _start_of_pictures(container: InputContainer) -> float | None:
+    """When a film begins: its first sound may come later."""
+    start = cast("int | None", container.start_time)  # None in raw streams, whatever PyAV's types say
+    if not container.streams.video or start is None:
+        return None
+    return start / MICROSECONDS
+
+
+def _hole_budget(container: InputContainer, stream: AudioStream, path: Path) -> float:
+    """How much sound the header counts beyond what there is."""
+    counted = counted_seconds(container, stream, path)
+    if counted is None:
+        return 0.0
+    with open_media(path) as again:
+        there = sum(seconds_of(packet)[1] for packet in read_packets(again, track_of(again, stream.index)))
+    return max(0.0, counted - there)
+
+
+class Walk:
+    """Takes one recording's packets in order, decoded or only counted, and keeps its timeline."""
+
+    def __init__(self, container: InputContainer, stream: AudioStream, path: Path) -> None:
+        self.timeline = timeline_of(container, stream, path)
+        self._stream = stream
+        self._decoder = stream.codec_context
+        self._mp3 = name_of(container) == "mp3"
+        self._shows_gaps = name_of(container) == "matroska" and len(container.streams) == 1
+        self._bytes = self._count = self._end = 0
+
+    def decode(self, packet: Packet | None) -> Iterator[tuple[float, AudioFrame]]:
+        """The sound of one packet, or what the decoder still has, each piece with the silence to put before it."""
+        if packet is not None and self.is_junk(packet):
+            return
+        for frame in self._frames(packet):
+            if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate >= SAMPLE_RATE_MIN:
+                yield _place(frame, self.timeline), frame
+
+    def is_junk(self, packet: Packet) -> bool:
+        """Whether it is no packet at all but a corrupt stretch between two, which the timeline is told."""
+        if self._mp3 and packet.size > MP3_FRAME_BYTES_MAX:
+            self.timeline.lose(
+                packet.size / self._bytes * self._count * seconds_of(packet)[1] if self._bytes else 0
+            )
+            return True
+        begin = packet.pos or 0
+        if (
+            self._shows_gaps
+            and self._count
+            and begin - self._end > GAP_BYTES + 4 * self._bytes / self._count
+        ):
+            self.timeline.stumble()
+        self._bytes, self._count, self._end = (
+            self._bytes + packet.size,
+            self._count + 1,
+            begin + packet.size,
+        )
+        return False
+
+    def _frames(self, packet: Packet | None) -> Sequence[object]:
+        """What cannot be decoded is told to the timeline."""
+        try:
+            return self._decoder.decode(packet)
+        except FFmpegError:
+            frames = self._decode_anew(packet) if packet is not None else ()
+        if packet is not None and not frames:
+            self.timeline.lose(seconds_of(packet)[1])
+        return frames
+
+    def _decode_anew(self, packet: Packet) -> Sequence[object]:
+        """FLAC frames say themselves what they are; the decoder goes on with another rate only from its start."""
+        if self._decoder.name != "flac":
+            return ()
+        fresh = CodecContext.create("flac", "r")
+        try:
+            frames = fresh.decode(packet)
+        except FFmpegError:
+            return ()
+        if frames:
+            self._decoder = fresh
+        return frames
+
+
+def _place(frame: AudioFrame, timeline: Timeline) -> float:
+    begin = None
+    if frame.pts is not None and frame.time_base is not None:
+        begin = frame.pts * float(frame.time_base)
+    return timeline.place(begin, frame.samples / frame.sample_rate)

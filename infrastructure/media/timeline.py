@@ -1,0 +1,128 @@
+"""Where each piece of sound lies in a recording: the one account of its time, kept by probe and decoder alike."""
+
+import math
+from itertools import pairwise
+from typing import Final
+
+from domain.transcript import Damage
+
+HOLE_SECONDS: Final = 0.1
+"""Sound that comes later than this after the sound before it has silence put between."""
+HOLE_SECONDS_MAX: Final = 1800.0
+"""A longer hole is no muted microphone but a clock that was set: the sound goes on where it was."""
+DAMAGES_MAX: Final = 100
+
+
+class Timeline:
+    """Pieces of sound one after the other, in seconds; what is missing between them is silence.
+
+    Times of packets alone do not do: they jump, restart and are rounded. Lengths alone do not do either: a
+    muted track has no packets. So a piece follows the one before, unless its own time leaves a hole.
+    """
+
+    def __init__(
+        self, start: float | None = None, *, damages_only: bool = False, hole_budget: float = math.inf
+    ) -> None:
+        """`start` is when the recording begins where that may be before its first sound.
+
+        With `damages_only` the format knows no pauses: each hole was sound once. Holes may take no more
+        than `hole_budget` in all.
+        """
+        self.position = 0.0
+        """How long the recording is so far, with its silences."""
+        self.damages = Damages()
+        self._damages_only = damages_only
+        self._budget = self._whole_budget = hole_budget
+        self._start = start
+        self._offset: float | None = None
+        self._last = -math.inf
+        self._end = 0.0
+        self._lost = 0.0
+        self._stumbled = False
+
+    def lose(self, seconds: float) -> None:
+        """A packet that cannot be decoded. It counts when sound comes after it: files end in junk."""
+        self._stumbled = True
+        self._lost += seconds
+
+    def anew(self) -> "Timeline":
+        """The same rules, from the beginning."""
+        return Timeline(self._start, damages_only=self._damages_only, hole_budget=self._whole_budget)
+
+    def stumble(self) -> None:
+        """Bytes were passed over: a hole before the next piece is no pause."""
+        self._stumbled = True
+
+    def place(self, pts: float | None, seconds: float) -> float:
+        """Returns how much silence to put before this piece of sound."""
+        hole = self._hole_before(pts)
+        if hole and (self._stumbled or self._damages_only):
+            self.damages.add(self.position, self.position + hole)
+        self._stumbled, self._lost = False, 0.0
+        self.position += hole + seconds
+        if pts is not None:
+            self._last, self._end = pts, pts + seconds
+        return hole
+
+    def finish(self) -> float:
+        """What was lost at the very end, where the container says that there should be sound."""
+        lost = 0.0 if self._damages_only or self._lost <= HOLE_SECONDS else self._lost
+        if lost:
+            self.damages.add(self.position, self.position + lost)
+        self.position += lost
+        self._lost = 0.0
+        return lost
+
+    def _hole_before(self, pts: float | None) -> float:
+        hole = self._lost if self.position or not self._damages_only else 0.0
+        if pts is not None:
+            # Where time is only counted, the clock does not know what was lost.
+            hole = max(self._gap(pts), hole if self._budget < math.inf else 0.0)
+        if hole <= HOLE_SECONDS:
+            return 0.0
+        hole = min(hole, self._budget)
+        self._budget -= hole
+        return hole
+
+    def _gap(self, pts: float) -> float:
+        if self._offset is None:
+            self._begin(pts)
+        elif pts < self._last - HOLE_SECONDS or pts - self._end > HOLE_SECONDS_MAX:
+            self._offset = self.position + self._lost - pts  # the clock was set
+        elif self._budget < pts - self._end:
+            self._offset = self.position + min(self._lost, self._budget) - pts
+        assert self._offset is not None
+        return max(0.0, pts + self._offset - self.position)
+
+    def _begin(self, pts: float) -> None:
+        origin = pts if self._start is None else self._start
+        if self._damages_only or not 0 <= pts - origin <= HOLE_SECONDS_MAX:
+            origin = pts
+        self._offset = -origin
+
+
+class Damages:
+    """Stretches that could not be decoded, in order, neighbours made one."""
+
+    def __init__(self) -> None:
+        self._stretches: list[tuple[float, float]] = []
+        self.lost_seconds = 0.0
+
+    def add(self, start: float, end: float) -> None:
+        self.lost_seconds += end - start
+        if self._stretches and start - self._stretches[-1][1] < HOLE_SECONDS:
+            start = self._stretches.pop()[0]
+        self._stretches.append((start, end))
+        if len(self._stretches) > DAMAGES_MAX:
+            self._join_the_nearest()
+
+    def _join_the_nearest(self) -> None:
+        stretches = self._stretches
+        gaps = [after[0] - before[1] for before, after in pairwise(stretches)]
+        at = gaps.index(min(gaps))
+        stretches[at : at + 2] = [(stretches[at][0], stretches[at + 1][1])]
+
+    def listed(self) -> tuple[Damage, ...]:
+        return tuple(
+            Damage(start_ms=round(start * 1000), end_ms=round(end * 1000)) for start, end in self._stretches
+        )

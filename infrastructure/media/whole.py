@@ -1,0 +1,59 @@
+"""Whether a file is as long as its container says in bytes: then no count of seconds makes it cut off."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+_EBML: Final = b"\x1a\x45\xdf\xa3"
+_SEGMENT: Final = b"\x18\x53\x80\x67"
+_ASF_FILE_PROPERTIES: Final = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_HEAD_BYTES: Final = 64 * 1024
+
+
+def is_whole(path: Path, container: str) -> bool:
+    """False where the container does not say, or is open-ended."""
+    size = path.stat().st_size
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        told = _told_bytes(descriptor, container)
+    finally:
+        os.close(descriptor)
+    return told is not None and told <= size
+
+
+def _told_bytes(descriptor: int, container: str) -> int | None:
+    match container:
+        case "avi":
+            head = os.pread(descriptor, 8, 0)
+            riff = int.from_bytes(head[4:], "little")
+            return riff + 8 if riff else None
+        case "asf":
+            head = os.pread(descriptor, _ASF_HEAD_BYTES, 0)
+            at = head.find(
+                _ASF_FILE_PROPERTIES
+            )  # ASF specification, section 3.2: its size, a file id, then this
+            return int.from_bytes(head[at + 40 : at + 48], "little") or None if at >= 0 else None
+        case "matroska":
+            return _matroska_bytes(os.pread(descriptor, 4096, 0))
+        case _:
+            return None
+
+
+def _matroska_bytes(head: bytes) -> int | None:
+    """RFC 8794, section 4: an id and a size, each as long as its leading zeros say; all ones is unknown."""
+    if not head.startswith(_EBML):
+        return None
+    length, at = _size(head, 4)
+    if length is None or head[at + length : at + length + 4] != _SEGMENT:
+        return None
+    segment, begin = _size(head, at + length + 4)
+    return None if segment is None else begin + segment
+
+
+def _size(head: bytes, at: int) -> tuple[int | None, int]:
+    """The size, None where it is unknown, and where what it measures begins."""
+    if at >= len(head) or not head[at]:
+        return None, at
+    count = 9 - head[at].bit_length()
+    value = int.from_bytes(head[at : at + count], "big") & ((1 << 7 * count) - 1)
+    return (None if value == (1 << 7 * count) - 1 else value), at + count

@@ -1,0 +1,105 @@
+"""A recording is as long as its sound, whatever its container says of time."""
+
+from pathlib import Path
+
+import pytest
+
+from domain.errors import TruncatedMedia
+from infrastructure.media.answers import MediaFacts
+from infrastructure.media.decode import open_pcm
+from infrastructure.media.pcm import BYTES_PER_SECOND
+from infrastructure.media.probe import ProbeLimits, probe
+from tests.infrastructure.media.odd_times import (
+    END_SPOILED,
+    ONCE,
+    SPOILED,
+    TWICE,
+    Make,
+    edited,
+    opus_cropped,
+    opus_in_mp4,
+)
+from tests.infrastructure.media.sounds import SENTENCE_SECONDS, is_spoken, loudness
+
+LIMITS = ProbeLimits(seconds_max=36_000)
+
+
+async def read(path: Path) -> tuple[MediaFacts, bytes]:
+    """What the probe says and the decoder gives, which are equally long."""
+    facts = await probe(path, LIMITS)
+    with open_pcm(path, facts.duration_seconds) as sound:
+        pcm = b"".join(sound)
+    assert sound.decoded_seconds == pytest.approx(facts.duration_seconds, abs=0.1)
+    assert len(pcm) / BYTES_PER_SECOND == pytest.approx(facts.duration_seconds, abs=0.1)
+    return facts, pcm
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(5.5, 2), (30.0, 10)])
+async def test_an_edit_list_trims(seconds: float, kept: int, tmp_path: Path) -> None:
+    """Row 1. The voice was there from 1.5 s on, so it is there at once."""
+    facts, pcm = await read(edited(tmp_path / "media", seconds, kept))
+    assert facts.duration_seconds == pytest.approx(kept, abs=0.1)
+    assert loudness(pcm, 0.05, 0.3) > 800
+
+
+async def test_pre_skip_crops(tmp_path: Path) -> None:
+    """Row 2, RFC 7845, section 4.2. The voice comes a second earlier."""
+    facts, pcm = await read(opus_cropped(tmp_path / "media"))
+    assert facts.duration_seconds == pytest.approx(4.5, abs=0.1)
+    assert loudness(pcm, 0.05, 0.3) > 800
+
+
+async def test_an_edit_list_crops_opus(tmp_path: Path) -> None:
+    """Row 3."""
+    facts, _ = await read(opus_in_mp4(tmp_path / "media"))
+    assert facts.duration_seconds == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in ONCE.items()])
+async def test_one_sentence_is_heard_where_it_was_spoken(make: Make, tmp_path: Path) -> None:
+    facts, pcm = await read(make(tmp_path / "media"))
+    assert facts.duration_seconds == pytest.approx(SENTENCE_SECONDS, abs=0.1)
+    assert is_spoken(pcm)
+
+
+@pytest.mark.parametrize(
+    ("make", "second_seconds"), [pytest.param(*row, id=name) for name, row in TWICE.items()]
+)
+async def test_both_sentences_are_heard_where_they_were_spoken(
+    make: Make, second_seconds: float, tmp_path: Path
+) -> None:
+    facts, pcm = await read(make(tmp_path / "media"))
+    assert facts.duration_seconds == pytest.approx(second_seconds + SENTENCE_SECONDS, abs=0.1)
+    assert is_spoken(pcm)
+    assert is_spoken(pcm, second_seconds)
+
+
+@pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in END_SPOILED.items()])
+async def test_a_spoiled_end_is_no_cut(make: Make, tmp_path: Path) -> None:
+    """Row 14: the silence at the end may go with it, the sentence does not."""
+    _, pcm = await read(make(tmp_path / "media"))
+    assert loudness(pcm, 1.2, 3.8) > 800
+
+
+@pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in SPOILED.items()])
+async def test_a_spoiled_stretch_is_silent_and_named_and_what_follows_is_in_its_place(
+    make: Make, tmp_path: Path
+) -> None:
+    """Row 15."""
+    facts = await probe(make(tmp_path / "media"), LIMITS)
+    assert facts.duration_seconds == pytest.approx(22.0, abs=0.3)
+    with open_pcm(tmp_path / "media", facts.duration_seconds) as sound:
+        pcm = b"".join(sound)
+    assert sound.decoded_seconds == pytest.approx(facts.duration_seconds, abs=0.1)
+    assert is_spoken(pcm)
+    assert loudness(pcm, 17.6, 20.4) > 800
+    lost = sum(damage.end_ms - damage.start_ms for damage in sound.damages)
+    assert 1_500 < lost < 6_000
+    assert all(2_000 < damage.start_ms < damage.end_ms < 15_000 for damage in sound.damages)
+
+
+async def test_a_recording_of_which_nothing_is_left_but_its_head_is_refused(tmp_path: Path) -> None:
+    content = ONCE["4-flac-counts-anew"](tmp_path / "media").read_bytes()
+    (tmp_path / "media").write_bytes(content[: len(content) // 3])
+    with pytest.raises(TruncatedMedia):
+        await probe(tmp_path / "media", LIMITS)

@@ -82,5 +82,5 @@ def speech(
 
 
 def signs(text: str) -> list[str]:
-    """What a reader sees, without the spaces."""
-    return [sign for sign in graphemes(text) if not sign.isspace()]
+    """What a reader sees, without the spaces; one may carry a sign that belongs to what is before it."""
+    return [sign.strip() for sign in graphemes(text) if not sign.isspace()]

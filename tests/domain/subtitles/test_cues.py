@@ -4,7 +4,7 @@ from itertools import pairwise
 from time import process_time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.cells import cells
@@ -27,13 +27,17 @@ def shown(cues: list[Cue]) -> list[list[str]]:
     return [list(cue.lines) for cue in cues]
 
 
+@example(
+    transcript_of([Segment(words=(Word(text=" 🏻", start_ms=0, end_ms=0),))], language="en", duration_ms=1),
+    Layout(),
+)
 @given(transcripts(), LAYOUTS)
 def test_every_sign_of_every_word_is_shown_once_and_in_order(
     transcript: Transcript, layout: Layout
 ) -> None:
     said = signs("".join(word.text for word in transcript.words))
     cues = cues_of(transcript, layout)
-    assert signs("".join(cue.text for cue in cues)) == said
+    assert signs(" ".join(cue.text for cue in cues)) == said
     assert [sign for cue in cues for line in cue.lines for sign in signs(line)] == said
 
 

@@ -111,7 +111,7 @@ def test_parsers_read_the_times_and_lines_we_wrote(transcript: Transcript) -> No
     assert [each[:2] for each in by_pysubs2(to_srt(cues))] == times(cues)
     vtt = by_webvtt(to_vtt(cues))
     assert [each[:2] for each in vtt] == times(cues)
-    assert [signs(each[2]) for each in vtt] == [signs("".join(cue.lines)) for cue in cues]
+    assert [signs(each[2]) for each in vtt] == [signs("\n".join(cue.lines)) for cue in cues]
 
 
 @given(transcripts())

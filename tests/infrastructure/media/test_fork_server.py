@@ -60,7 +60,10 @@ async def until_it_is_there(child: ForkedProcess) -> None:
 
 
 def is_over(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.mark.parametrize(
@@ -224,7 +227,7 @@ def test_a_child_that_ends_closes_no_descriptor_of_another_thread(server: ForkSe
             each.result()
 
 
-def test_server_and_children_end_with_a_killed_owner() -> None:
+async def test_server_and_children_end_with_a_killed_owner() -> None:
     script = f"""
 import os, time
 from infrastructure.media.fork_server import ForkServer
@@ -242,8 +245,8 @@ time.sleep(600)
         assert owner.stdout is not None
         pids = [int(pid) for pid in owner.stdout.readline().split()]
         owner.kill()
-    psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=30)
-    assert [pid for pid in pids if not is_over(pid)] == []
+    assert len(pids) == 2
+    await eventually(lambda: all(map(is_over, pids)), "server and child have ended", 30.0)
 
 
 async def test_a_forked_child_has_mapped_no_more_than_one_that_was_executed() -> None:

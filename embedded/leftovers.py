@@ -69,11 +69,11 @@ def _family(recorded: Recorded) -> Sequence[psutil.Process]:
     """The process, its descendants, and what is left of its group when it is gone itself."""
     try:
         process = psutil.Process(recorded.pid)
-    except psutil.NoSuchProcess:
+        if abs(process.create_time() - recorded.started_at) > _CLOCK_SECONDS:
+            return []
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:  # It may also end while its children are looked for.
         return [member for member in psutil.process_iter() if _belongs(member, recorded)]
-    if abs(process.create_time() - recorded.started_at) > _CLOCK_SECONDS:
-        return []
-    return [process, *process.children(recursive=True)]
 
 
 def _belongs(member: psutil.Process, recorded: Recorded) -> bool:

@@ -39,6 +39,22 @@ async def test_a_stranger_with_the_same_number_is_left_alone(
     assert stray.poll() is None
 
 
+async def test_a_process_that_ends_while_its_children_are_looked_for_is_no_problem(
+    tmp_path: Path, stray: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_for_children = psutil.Process.children
+
+    def ends_first(process: psutil.Process, recursive: bool = False) -> list[psutil.Process]:
+        stray.kill()
+        stray.wait()
+        return look_for_children(process, recursive)
+
+    ProcessRecord(tmp_path / "processes.json").started("api", stray.pid)
+    monkeypatch.setattr(psutil.Process, "children", ends_first)
+    assert await ProcessRecord(tmp_path / "processes.json").end_leftovers() == []
+    assert not (tmp_path / "processes.json").exists()
+
+
 async def test_what_a_dead_leader_left_in_its_group_is_ended(tmp_path: Path) -> None:
     code = f"import subprocess, sys\nprint(subprocess.Popen([sys.executable, '-c', {FOREVER!r}]).pid, flush=True)\n"
     leader = subprocess.Popen(

@@ -7,11 +7,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domain.log import Address
+from domain.log import Address, Decision
 from domain.ports import StoredCredentials
+from infrastructure.postgres import appending
+from infrastructure.postgres.appending import NewEvents
 from infrastructure.postgres.credentials import PostgresCredentials
-from infrastructure.postgres.lanes import APART_MAX
-from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.group_commit import GroupLimits
+from infrastructure.postgres.lanes import APART_MAX, Lanes
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.store import PostgresEventStore
 from tests.builders import registered
@@ -99,17 +101,23 @@ async def test_more_held_partitions_than_there_are_places_for_are_written_in_the
         )
 
 
-async def test_a_store_that_is_left_while_a_partition_is_held_writes_what_it_can(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch, log: PostgresEventLog
+async def test_lanes_that_close_while_a_partition_is_held_write_what_they_can(
+    pool: Pool, store: PostgresEventStore
 ) -> None:
-    monkeypatch.setattr("infrastructure.postgres.store.LEAVE_SECONDS_MAX", 0.5)
+    def new(partition: int) -> NewEvents:
+        decision = Decision([append(owner_in(partition), 1)], provenance())
+        return appending.new_events([decision], PARTITIONS)
+
+    lanes = Lanes(pool, GroupLimits(), PATIENCE_SECONDS)
+    running = asyncio.create_task(lanes.run())
     async with asyncio.timeout(PATIENCE_SECONDS), held(pool, 1):
-        async with PostgresEventStore(pool, log.partition_count) as store:
-            stuck = asyncio.create_task(store.append([append(UUID(int=1), 1)], provenance()))
-            await eventually(lambda: store.partitions_apart == {1}, "the partition is set apart")
-            written = asyncio.create_task(store.append([append(UUID(int=2), 1)], provenance()))
-            await asyncio.sleep(0)
+        stuck = asyncio.create_task(lanes.append(new(1)))
+        await eventually(lambda: {*lanes.apart} == {1}, "the partition is set apart")
+        written = asyncio.create_task(lanes.append(new(2)))
+        await asyncio.sleep(0)
+        lanes.close()
         assert isinstance(await written, Address)
+        running.cancel()
         [answer] = await asyncio.gather(stuck, return_exceptions=True)
         assert type(answer).__name__ == "DatabaseUnavailable"
 

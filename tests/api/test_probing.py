@@ -81,3 +81,38 @@ async def test_a_client_that_leaves_gives_its_place_away() -> None:
     await asyncio.wait({first, waiting})
     probes.end("bert")
     assert await queue(Path("bert"), BERT) == FACTS
+
+
+async def test_files_that_take_long_make_way_for_others_while_there_is_a_place_aside() -> None:
+    probes = Probes()
+    queue = ProbeQueue(probes.probe, at_once=1, slow_at_once=1, quick_seconds=0)
+    long = asyncio.create_task(queue(Path("anna"), ANNA))
+    await settled()
+    second = asyncio.create_task(queue(Path("bert"), BERT))
+    await settled()
+    third = asyncio.create_task(queue(Path("clara"), CLARA))
+    await settled()
+    assert probes.begun == ["anna", "bert"]
+    probes.end("anna")
+    assert await long == FACTS
+    await settled()
+    assert probes.begun == ["anna", "bert", "clara"]
+    for name in ("bert", "clara"):
+        probes.end(name)
+    assert await asyncio.gather(second, third) == [FACTS] * 2
+
+
+async def test_a_permit_is_given_back_once_whoever_made_way() -> None:
+    probes = Probes()
+    queue = ProbeQueue(probes.probe, at_once=1, slow_at_once=2, quick_seconds=0)
+    for n in range(5):
+        task = asyncio.create_task(queue(Path(f"{n}"), ANNA))
+        await settled()
+        probes.end(f"{n}") if n % 2 else task.cancel()
+        await asyncio.wait({task})
+    tasks = [asyncio.create_task(queue(Path(f"of {n}"), UUID(int=n))) for n in range(4)]
+    await settled()
+    assert probes.begun[5:] == ["of 0", "of 1", "of 2"]
+    for n in range(4):
+        probes.end(f"of {n}")
+    assert await asyncio.gather(*tasks) == [FACTS] * 4

@@ -99,7 +99,7 @@ async def test_files_that_take_long_make_way_for_others_while_there_is_a_place_a
     assert probes.begun == ["anna", "bert", "clara"]
     for name in ("bert", "clara"):
         probes.end(name)
-    assert await asyncio.gather(second, third) == [FACTS] * 2
+    assert list(await asyncio.gather(second, third)) == [FACTS] * 2
 
 
 async def test_a_permit_is_given_back_once_whoever_made_way() -> None:

@@ -25,7 +25,7 @@ def check_bursts(bursts: Sequence[Burst], log: Log) -> Iterator[Check]:
     yield check(
         "in calm, exactly what the quota held was accepted, and the rest refused",
         sum(len(burst.commands) for burst in calm),
-        (problem for burst in calm if (problem := _inexact(burst, held[burst.owner_id]))),
+        (problem for burst in calm if (problem := _inexact(burst, held[burst.owner_id], log))),
     )
     refused = [number for number, burst in enumerate(bursts) if _said(burst)[402]]
     yield check(
@@ -53,14 +53,24 @@ def _minutes_by_seq(owner_id: UUID, log: Log) -> Minutes:
     return minutes
 
 
-def _inexact(burst: Burst, minutes: Minutes) -> str | None:
-    """How the answers differ from as many 202s as there were minutes, and refusals for the rest."""
+def _inexact(burst: Burst, minutes: Minutes, log: Log) -> str | None:
+    """How the answers differ from as many 202s as there were minutes, and refusals for the rest.
+
+    Who was put off came back and is counted by the last answer, and where the first one had been done by that.
+    """
     before = max((seq for seq in minutes if seq <= burst.known_seq), default=None)
     accepted = min(minutes[before] if before else 0, burst.file_count)
     said = _said(burst)
-    if said[202] == accepted and said[402] + said[409] == len(burst.commands) - accepted:
+    refused = said[402] + said[409] - (done_unsaid := _done_unsaid(burst, log))
+    if said[202] + done_unsaid == accepted and refused == burst.command_count - accepted:
         return None
     return f"{burst.owner_id}: {said} instead of {accepted} accepted and the rest refused"
+
+
+def _done_unsaid(burst: Burst, log: Log) -> int:
+    """How many were done although the answer left that open; the one that came back was refused for it."""
+    put_off = {str(each.request_id) for each in burst.commands if each.status == 503}
+    return len({record.request_id for record in records_of(log)} & put_off)
 
 
 def _minutes_meanwhile(number: int, bursts: Sequence[Burst], minutes: Minutes, log: Log) -> list[int]:

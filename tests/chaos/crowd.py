@@ -1,17 +1,21 @@
 """A crowd that is one user: a hundred commands at the same moment, again and again."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from uuid import UUID
+
+import httpx
 
 from domain.transcription import transcription_id_of
 from tests.chaos.client import PAUSE_SECONDS_MAX, TIMEOUT_SECONDS, SimulatedClient
 from tests.chaos.ledger import Burst, Command, Ledger
 
 CALM_SECONDS: Final = 60.0
-"""Who is one of a hundred has to wait; where nothing is broken, how long is not judged here."""
+"""Who is one of a hundred has to wait, and may be put off by a busy machine; where nothing is broken, how long is not
+judged here."""
 COMMANDS_PER_FILE: Final = 4
 """Of which one at most may be accepted; to upload costs more than to ask."""
 ROUND_PAUSE_SECONDS: Final = 1.0
@@ -50,27 +54,33 @@ class Crowd(SimulatedClient):
             await asyncio.sleep(ROUND_PAUSE_SECONDS)
 
     async def asks(self, *, calm: bool = False) -> int:
-        """One burst. Returns how many were accepted."""
+        """One burst; in calm, who is put off comes back until it is decided. Returns how many were accepted."""
         known_seq, self._recent = self._known_seq, []
-        seconds = CALM_SECONDS if calm else TIMEOUT_SECONDS
-        await asyncio.gather(
-            *(
-                self._command(
-                    "request", "POST", "/transcriptions", json={"file_id": file_id}, timeout=seconds
-                )
-                for file_id in self._files * COMMANDS_PER_FILE
-            )
-        )
+        asks = self._asks_until_decided if calm else self._asks_once
+        files = self._files * COMMANDS_PER_FILE
+        await asyncio.gather(*(asks(file_id) for file_id in files))
         self._ledger.bursts.append(
             Burst(
                 owner_id=self.user_id,
                 calm=calm,
                 known_seq=known_seq,
                 file_count=len(self._files),
+                command_count=len(files),
                 commands=list(self._recent),
             )
         )
         return sum(command.outcome == "done" for command in self._recent)
+
+    async def _asks_once(self, file_id: str, seconds: float = TIMEOUT_SECONDS) -> httpx.Response | None:
+        request = {"file_id": file_id}
+        return await self._command("request", "POST", "/transcriptions", json=request, timeout=seconds)
+
+    async def _asks_until_decided(self, file_id: str) -> None:
+        ends_at = time.monotonic() + CALM_SECONDS
+        while answer := await self._asks_once(file_id, CALM_SECONDS):
+            if answer.status_code != 503 or time.monotonic() > ends_at:
+                return
+            await asyncio.sleep(int(answer.headers["Retry-After"]))
 
     async def cancels(self) -> None:
         """Also those that never were."""

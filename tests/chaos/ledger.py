@@ -49,7 +49,9 @@ class Burst(Struct, frozen=True, kw_only=True):
     """Where in its partition the user knew the log to be before."""
     file_count: int
     """How many files all of them are about; a file has one transcription at most."""
+    command_count: int
     commands: list[Command]
+    """More than `command_count` where some were put off and came back."""
 
 
 class Ledger:

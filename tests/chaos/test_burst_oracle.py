@@ -22,7 +22,12 @@ def asked(*statuses: int | None) -> list[Command]:
 
 def burst(*commands: Command, known_seq: int = 1, calm: bool = False) -> Burst:
     return Burst(
-        owner_id=ANNA, calm=calm, known_seq=known_seq, file_count=len(commands), commands=list(commands)
+        owner_id=ANNA,
+        calm=calm,
+        known_seq=known_seq,
+        file_count=len(commands),
+        command_count=len(commands),
+        commands=list(commands),
     )
 
 
@@ -71,6 +76,22 @@ def test_in_calm_what_is_not_exact_is_found(statuses: tuple[int | None, ...]) ->
     accepted = [each for each in commands if each.status == 202]
     log = [granted(), *(reserved(seq, each) for seq, each in enumerate(accepted[:FREE_MINUTES], start=2))]
     assert violations([burst(*commands, calm=True)], *log)
+
+
+def test_in_calm_who_is_put_off_and_comes_back_is_counted_by_the_last_answer() -> None:
+    put_off, first, second, refused = asked(503, 202, 202, 402)
+    log = granted(), reserved(2, first), reserved(3, second)
+    three = replace(burst(put_off, first, second, refused, calm=True), command_count=3)
+    assert not violations([three], *log)
+    assert violations([replace(three, command_count=4)], *log)
+
+
+def test_in_calm_who_was_accepted_without_being_told_is_refused_on_coming_back() -> None:
+    unsaid, told, again, refused = asked(503, 202, 409, 402)
+    log = granted(), reserved(2, unsaid), reserved(3, told)
+    three = replace(burst(unsaid, told, again, refused, calm=True), command_count=3)
+    assert not violations([three], *log)
+    assert violations([three], *log[:2])
 
 
 def test_in_calm_no_file_is_transcribed_twice() -> None:

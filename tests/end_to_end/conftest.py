@@ -31,11 +31,15 @@ def fresh_folder() -> Iterator[Path]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def running() -> AsyncIterator[Installation]:
-    """The whole system with the real model; short leases, so that the tests need not wait long for them."""
+    """The whole system with a real model, the fast one; short leases, so that the tests need not wait long for them."""
     with tempfile.TemporaryDirectory(prefix="stenolog-up-") as folder:
         Path(folder).chmod(0o711)
         installed = await start(
-            Path(folder), attempt_lease_seconds=6, ready_interval_seconds=0.5, window_seconds=20
+            Path(folder),
+            model="tiny.en",
+            attempt_lease_seconds=6,
+            ready_interval_seconds=0.5,
+            window_seconds=20,
         )
         try:
             yield installed

@@ -117,7 +117,8 @@ async def main(folder: Path, job: Job, attempt: int) -> None:
         worker_id=WORKER,
         assignments=parent,
         reports=parent,
-        engines=[engine],
+        engine=engine,
+        slots=1,
         place=Workplace(
             store=TellingStore(folder / "objects", parent),
             scratch=folder / "scratch",

@@ -55,6 +55,7 @@ async def open_worker(
         device=settings.device,
         compute_type=settings.compute_type,
         cpu_threads=settings.cpu_threads,
+        slots=settings.worker_slots,
         digest=await asyncio.to_thread(known_digest, model),
     )
     brokers = await welcoming_brokers(settings)
@@ -67,7 +68,8 @@ async def open_worker(
             worker_id=worker_id,
             assignments=assignments,
             reports=reports,
-            engines=[EngineProcess(choice) for _ in range(settings.worker_slots)],
+            engine=EngineProcess(choice),
+            slots=settings.worker_slots,
             place=Workplace(store=store, scratch=scratch, window_seconds=settings.window_seconds),
             ready_interval_seconds=settings.ready_interval_seconds,
             killed=killed,

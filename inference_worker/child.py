@@ -1,4 +1,4 @@
-"""The engine's process: a model kept warm, tasks as lines on stdin, messages as lines on stdout.
+"""The engine's process: one model kept warm for all tasks, orders as lines on stdin, messages as lines on stdout.
 
 It ends when stdin does, and is killed when the worker dies. It reaches no network; recordings are decoded in
 a sandbox of their own. Arguments: the worker's pid, the engine choice as JSON.
@@ -6,7 +6,9 @@ a sandbox of their own. Arguments: the worker's pid, the engine choice as JSON.
 
 import os
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -23,11 +25,13 @@ from inference_worker.child_messages import (
     Heard,
     Misconfigured,
     Ready,
+    Said,
     Task,
     WindowDone,
-    decode_task,
+    decode_order,
     encode_line,
 )
+from inference_worker.child_tasks import ChildTasks
 from inference_worker.engines.choice import EngineChoice, open_engine
 from inference_worker.faults import Misfit
 from inference_worker.pauses import longest_pause
@@ -90,26 +94,30 @@ def _take_stdout() -> BinaryIO:
     return answers
 
 
+def _speak(answers: BinaryIO, lock: threading.Lock, said: Said) -> None:
+    """A line of one task never lies within another's."""
+    line = encode_line(said)
+    with lock:
+        answers.write(line)
+        answers.flush()
+
+
 def main(arguments: list[str]) -> None:
     parent, choice = arguments
     end_with_parent(int(parent))
     leave_the_network()
     limit(LIMITS)
-    answers = _take_stdout()
+    speak = partial(_speak, _take_stdout(), threading.Lock())
     MEDIA_CHILDREN.start()
-
-    def say(message: ChildMessage) -> None:
-        answers.write(encode_line(message))
-        answers.flush()
-
     try:
         engine = open_engine(msgspec.json.decode(choice, type=EngineChoice))
     except Misfit as problem:
-        say(Misconfigured(problem=str(problem)))
+        speak(Said(message=Misconfigured(problem=str(problem))))
         return
-    say(Ready(engine=engine.name, abilities=engine.abilities))
+    speak(Said(message=Ready(engine=engine.name, abilities=engine.abilities)))
+    tasks = ChildTasks(lambda task, say: transcribe(task, engine, say), speak)
     for line in sys.stdin.buffer:
-        transcribe(decode_task(line), engine, say)
+        tasks.obey(decode_order(line))
 
 
 if __name__ == "__main__":

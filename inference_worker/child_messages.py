@@ -25,6 +25,28 @@ class Task(Struct, frozen=True, kw_only=True):
     before: dict[str, float] = {}
 
 
+class Begin(Struct, frozen=True, kw_only=True, tag="Begin"):
+    """Do this task beside those under way; `number` names it from now on."""
+
+    number: int
+    task: Task
+
+
+class Taken(Struct, frozen=True, kw_only=True, tag="Taken"):
+    """A window of the task is safe: it may finish another one."""
+
+    number: int
+
+
+class Abandon(Struct, frozen=True, kw_only=True, tag="Abandon"):
+    """Nobody wants the task any more."""
+
+    number: int
+
+
+Order: TypeAlias = Begin | Taken | Abandon
+
+
 class Ready(Struct, frozen=True, kw_only=True, tag="Ready"):
     """The model is loaded and has run once."""
 
@@ -69,23 +91,36 @@ class Faulted(Struct, frozen=True, kw_only=True, tag="Faulted"):
     permanent: bool
 
 
-ChildMessage: TypeAlias = Ready | Misconfigured | Heard | WindowDone | Finished | Faulted
+class Abandoned(Struct, frozen=True, kw_only=True, tag="Abandoned"):
+    """The task has ended because nobody wanted it."""
 
-_TASKS: Final = msgspec.json.Decoder(Task)
-_MESSAGES: Final[msgspec.json.Decoder[ChildMessage]] = msgspec.json.Decoder(ChildMessage)
+
+ChildMessage: TypeAlias = Ready | Misconfigured | Heard | WindowDone | Finished | Faulted | Abandoned
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """A message about the task of that number, or about the engine itself, which is 0."""
+
+    number: int = 0
+    message: ChildMessage
+
+
+_ORDERS: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
+_SAID: Final = msgspec.json.Decoder(Said)
 _WINDOWS: Final = msgspec.json.Decoder(WindowDone)
 
 
-def encode_line(message: Task | ChildMessage) -> bytes:
+def encode_line(message: Order | Said) -> bytes:
     return msgspec.json.encode(message) + b"\n"
 
 
-def decode_task(line: bytes) -> Task:
-    return _TASKS.decode(line)
+def decode_order(line: bytes) -> Order:
+    return _ORDERS.decode(line)
 
 
-def decode_message(line: bytes) -> ChildMessage:
-    return _MESSAGES.decode(line)
+def decode_said(line: bytes) -> Said:
+    """Raises msgspec.DecodeError when the line is no message."""
+    return _SAID.decode(line)
 
 
 def decode_window(content: bytes) -> WindowDone:

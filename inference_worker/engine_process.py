@@ -1,75 +1,47 @@
-"""The worker's side of an engine process: start it, give it tasks, end it at once, notice its death."""
+"""One engine for all slots of a worker: its process is replaced when it must be, and the tasks in it go on in the next."""
 
 import asyncio
 import logging
-import os
-from collections.abc import AsyncGenerator, Mapping
-from functools import cache
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
-import msgspec
-import psutil
+from msgspec.structs import replace
 
 from domain.languages import Abilities
 from inference_worker import faults
-from inference_worker.child_messages import (
-    ChildMessage,
-    Faulted,
-    Finished,
-    Misconfigured,
-    Ready,
-    Task,
-    decode_message,
-    encode_line,
-)
+from inference_worker.child_messages import ChildMessage, Task, WindowDone
+from inference_worker.engine_child import NOBODY, Deadlines, EngineChild, Interrupted
+from inference_worker.engine_server import fork_engine
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.faults import Fault
-from infrastructure.media.children import child_environment
-from infrastructure.media.fork_server import ForkServer
-from infrastructure.media.forked_streams import ForkedProcess, fork_process
-from infrastructure.mendable import Mendable
-from infrastructure.settings import InvalidSetting
+from inference_worker.spoken import Spoken
+from inference_worker.windows import WindowStart
 
-CHILD: Final = "inference_worker.child"
-READY_SECONDS_MAX: Final = 600.0
-"""A model of several gigabytes on a slow disk."""
-SILENCE_SECONDS_MAX: Final = 300.0
-"""No engine needs longer for half a minute of sound; one that does is stuck."""
-LINE_BYTES_MAX: Final = 1 << 24
-"""A quarter of an hour of fast speech, each word with its times, is a tenth of this."""
-KILL_SECONDS_MAX: Final = 10.0
-LAST_WORDS_SECONDS: Final = 1.0
 TASKS_MAX: Final = 100
 RESIDENT_BYTES_MAX: Final = 6 << 30
-"""Long-lived engines grow; after so many tasks, or so large, a fresh one takes over."""
-
-_LIBRARIES: Final = {"faster-whisper": ("inference_worker.engines.faster_whisper",)}
-"""What takes longest to import of each kind of engine; none of it starts a thread or touches a GPU before it is used."""
-_GPU_VARIABLES: Final = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES")
+"""Long-lived engines grow; after so many tasks, or so large, a fresh one takes over as soon as nothing is in work."""
+OVERDUE: Final = 2
+"""So many times that, it takes over although something is in work, which loses a window of it."""
 
 log = logging.getLogger(__name__)
 
 
-class EngineUnavailable(Mendable):
-    """The engine process did not become ready; its own words are in the log."""
-
-
 class EngineProcess:
-    """One engine, one task at a time. After a task that was broken off, the next one gets a fresh process."""
+    """Any number of tasks at once, as many as the choice has slots without one waiting for another."""
 
     def __init__(
         self,
         choice: EngineChoice,
         *,
         tasks_max: int = TASKS_MAX,
-        silence_seconds_max: float = SILENCE_SECONDS_MAX,
+        deadlines: Deadlines = Deadlines(),  # noqa: B008  # frozen
     ) -> None:
         self._choice = choice
         self._tasks_max = tasks_max
-        self._silence_seconds_max = silence_seconds_max
-        self._tasks = 0
-        self._process: ForkedProcess | None = None
-        self._stderr: asyncio.Task[None] | None = None
+        self._deadlines = deadlines
+        self._child: EngineChild | None = None
+        self._replacing = asyncio.Lock()
         self.name = ""
         """Set once the process has been ready for the first time."""
         self.abilities = Abilities()
@@ -77,135 +49,83 @@ class EngineProcess:
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process is not None and self._process.returncode is None else None
+        return self._child.pid if self._child is not None and self._child.is_alive else None
 
     async def make_ready(self) -> None:
         """Starts the process unless a good one is there. Raises EngineUnavailable or InvalidSetting."""
-        if self.pid is not None and not self._is_spent():
-            return
-        await self.stop()
-        try:
-            await self._start()
-        except BaseException:
-            await self.stop()
-            raise
+        await self._ready_child()
 
     async def run(self, task: Task) -> AsyncGenerator[ChildMessage, None]:
         """The messages of one task, Finished as the last. Raises Fault.
 
-        Close it (`contextlib.aclosing`) to break the task off: that kills the process.
+        Close it (`contextlib.aclosing`) to break the task off. Where the process ends for another task's sake, this
+        one goes on after its last window in a new process; twice without one in between, it is as much to blame.
         """
-        await self.make_ready()
-        whole = False
-        try:
-            self._tasks += 1
-            await self._send(task)
-            while not whole:
-                message = await self._receive(self._silence_seconds_max)
-                whole = isinstance(message, Finished | Faulted)
-                if isinstance(message, Faulted):
-                    raise Fault(message.reason, permanent=message.permanent)
-                yield message
-        finally:
-            if not whole:
-                await self.stop()
+        part = _Part(task)
+        while True:
+            child = await self._ready_child()
+            try:
+                async with aclosing(child.run(part.rest())) as messages:
+                    async for message in messages:
+                        part.take(message)
+                        yield message
+                    return
+            except Interrupted as problem:
+                if not part.may_go_on():
+                    raise Fault(faults.ENGINE_DIED) from problem
+                log.warning("%s with several recordings in work; they go on in a new one", problem)
 
     async def stop(self) -> None:
-        process, pump = self._process, self._stderr
-        self._process = self._stderr = None
+        child, self._child = self._child, None
+        if child is not None:
+            await child.stop()
+
+    async def _ready_child(self) -> EngineChild:
+        async with self._replacing:
+            if self._child is None or not self._child.is_alive or self._is_spent(self._child):
+                await self._replace()
+            assert self._child is not None
+            return self._child
+
+    async def _replace(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            await child.stop(to_blame=NOBODY)
+        child = EngineChild(await fork_engine(self._choice), self._deadlines)
         try:
-            if process is not None:
-                await _end(process)
-            if pump is not None:
-                # It ends by itself with the process, whose last words are often the reason.
-                await asyncio.wait({pump}, timeout=LAST_WORDS_SECONDS)
-        finally:
-            if pump is not None:
-                pump.cancel()
-            if process is not None:
-                process.close()
+            ready = await child.greeting()
+        except BaseException:
+            await child.stop()
+            raise
+        self._child, self.name, self.abilities = child, ready.engine, ready.abilities
 
-    async def _start(self) -> None:
-        self._tasks = 0
-        try:
-            self._process = await fork_process(
-                _server(self._choice.kind),
-                CHILD,
-                msgspec.json.encode(self._choice).decode(),
-                stdin=True,
-                stderr=True,
-                line_bytes_max=LINE_BYTES_MAX,
-            )
-        except OSError as problem:
-            raise EngineUnavailable(f"the engine did not start: {problem}") from problem
-        assert self._process.stderr is not None
-        self._stderr = asyncio.create_task(_log_lines(self._process.stderr))
-        ready = await self._receive_ready()
-        self.name, self.abilities = ready.engine, ready.abilities
-
-    async def _receive_ready(self) -> Ready:
-        try:
-            message = await self._receive(READY_SECONDS_MAX)
-        except Fault as fault:
-            raise EngineUnavailable(f"the engine did not start: {fault.reason}") from fault
-        match message:
-            case Ready():
-                return message
-            case Misconfigured(problem=problem):
-                raise InvalidSetting(problem)
-            case _:
-                raise EngineUnavailable("the engine spoke before it was ready")
-
-    async def _send(self, task: Task) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(encode_line(task))
-            await self._process.stdin.drain()
-        except ConnectionError as problem:
-            raise Fault(faults.ENGINE_DIED) from problem
-
-    async def _receive(self, timeout_seconds: float) -> ChildMessage:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                line = await self._process.stdout.readline()
-        except TimeoutError:
-            raise Fault(faults.ENGINE_STALLED) from None
-        if not line.endswith(b"\n"):
-            raise Fault(faults.ENGINE_DIED)
-        return decode_message(line)
-
-    def _is_spent(self) -> bool:
-        return self._tasks >= self._tasks_max or _resident_bytes(self.pid) > RESIDENT_BYTES_MAX
+    def _is_spent(self, child: EngineChild) -> bool:
+        """Those in work are not disturbed for it, unless it is overdue."""
+        times = 1 if child.is_idle else OVERDUE
+        return (
+            child.task_count >= times * self._tasks_max
+            or child.resident_bytes() > times * RESIDENT_BYTES_MAX
+        )
 
 
-@cache
-def _server(kind: str) -> ForkServer:
-    """One for all engines of that kind. It keeps the network, since an engine says itself whether it needs one."""
-    return ForkServer(CHILD, *_LIBRARIES.get(kind, ()), offline=False, environment=_environment)
+class _Part:
+    """How far a task has come, over the processes that it was in."""
 
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._next = task.begin
+        self._spoken = Spoken(task.before)
+        self._interrupted_at: WindowStart | None = None
 
-async def _end(process: ForkedProcess) -> None:
-    if process.returncode is None:
-        process.kill()
-    async with asyncio.timeout(KILL_SECONDS_MAX):
-        await process.wait()
+    def take(self, message: ChildMessage) -> None:
+        if isinstance(message, WindowDone):
+            self._next = WindowStart(index=message.index + 1, start_ms=message.end_ms)
+            self._spoken.add(message)
 
+    def rest(self) -> Task:
+        return replace(self._task, begin=self._next, before=dict(self._spoken.seconds))
 
-def _environment() -> Mapping[str, str]:
-    passed = {name: os.environ[name] for name in _GPU_VARIABLES if name in os.environ}
-    return child_environment(HF_HUB_OFFLINE="1", **passed)
-
-
-def _resident_bytes(pid: int | None) -> int:
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
-
-
-async def _log_lines(stderr: asyncio.StreamReader) -> None:
-    while line := await stderr.readline():
-        log.warning("engine: %s", line.decode(errors="replace").rstrip())
+    def may_go_on(self) -> bool:
+        """Once at each place."""
+        before, self._interrupted_at = self._interrupted_at, self._next
+        return before != self._next

@@ -1,10 +1,10 @@
-"""A worker: takes assignments, carries out as many at once as it has engines, and reports."""
+"""A worker: takes assignments, carries out as many at once as it has slots, and reports."""
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -45,7 +45,8 @@ class Worker:
         worker_id: UUID,
         assignments: Assignments,
         reports: Reports,
-        engines: Sequence[RunningEngine],
+        engine: RunningEngine,
+        slots: int,
         place: Workplace,
         ready_interval_seconds: float,
         killed: Collection[UUID] = (),
@@ -53,7 +54,8 @@ class Worker:
         self._worker_id = worker_id
         self._assignments = assignments
         self._reports = reports
-        self._engines = engines
+        self._engine = engine
+        self._slots = slots
         self._place = place
         self._ready_interval_seconds = ready_interval_seconds
         self._killed = killed
@@ -66,23 +68,20 @@ class Worker:
         """Raises EngineUnavailable or InvalidSetting when an engine cannot be started."""
         for worker_id in self._killed:
             await self._tell(WorkerGone(worker_id=worker_id))
-        for engine in self._engines:
-            await engine.make_ready()
-        log.info("worker %s is ready with %s", self._worker_id, self._engines[0].name)
-        if self._engines[0].abilities.only_english:
-            log.warning("the model of %s knows English only", self._engines[0].name)
+        await self._engine.make_ready()
+        log.info("worker %s is ready with %s", self._worker_id, self._engine.name)
+        if self._engine.abilities.only_english:
+            log.warning("the model of %s knows English only", self._engine.name)
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self._announce())
             parts.create_task(self._listen())
             parts.create_task(self._tell_progress())
-            for engine in self._engines:
-                parts.create_task(self._serve(engine))
+            for _ in range(self._slots):
+                parts.create_task(self._serve())
 
     async def leave(self) -> None:
-        """After `run`: ends the engines and tells the dispatcher, so that others take over at once."""
-        async with asyncio.TaskGroup() as stopping:
-            for engine in self._engines:
-                stopping.create_task(engine.stop())
+        """After `run`: ends the engine and tells the dispatcher, so that others take over at once."""
+        await self._engine.stop()
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._reports.send(WorkerLeaving(worker_id=self._worker_id))
@@ -98,12 +97,12 @@ class Worker:
         """Says that the worker is there, every few seconds and at each change."""
         while True:
             self._changed.clear()
-            abilities = self._engines[0].abilities
+            abilities = self._engine.abilities
             await self._tell(
                 WorkerReady(
                     worker_id=self._worker_id,
-                    engine=self._engines[0].name,
-                    slots=self._slots(),
+                    engine=self._engine.name,
+                    slots=self._open_slots(),
                     running=tuple(attempt.identity for attempt in self._attempts),
                     languages=abilities.languages,
                     translates=abilities.translates,
@@ -113,11 +112,11 @@ class Worker:
                 async with asyncio.timeout(self._ready_interval_seconds):
                     await self._changed.wait()
 
-    def _slots(self) -> int:
+    def _open_slots(self) -> int:
         """Those that are busy count as well. None is free while the disk is full."""
         if self._room.is_closed(time.monotonic()):
-            return min(len(self._engines), sum(1 for _ in self._attempts))
-        return len(self._engines)
+            return min(self._slots, sum(1 for _ in self._attempts))
+        return self._slots
 
     async def _listen(self) -> None:
         async for assignment in self._assignments:
@@ -150,30 +149,30 @@ class Worker:
         if await self._tell(progress):
             attempt.windows_told(len(progress.windows))
 
-    async def _serve(self, engine: RunningEngine) -> None:
+    async def _serve(self) -> None:
         """One slot: an attempt at a time, for ever."""
         while True:
             attempt = await self._waiting.get()
             if not attempt.dropped:
-                await self._work_on(attempt, engine)
+                await self._work_on(attempt)
             self._attempts.forget(attempt)
             self._changed.set()
-            await engine.make_ready()
+            await self._engine.make_ready()
 
-    async def _work_on(self, attempt: Attempt, engine: RunningEngine) -> None:
+    async def _work_on(self, attempt: Attempt) -> None:
         """Carries the attempt out and reports its outcome; one that was dropped has none."""
         log.info("%s begins", attempt)
         # A scope that `drop` can end, in this very task: no second task, no race between two.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as scope:
                 attempt.work_in(scope)
-                attempt.outcome = await self._try(attempt, engine)
+                attempt.outcome = await self._try(attempt)
         if attempt.outcome is None:
             log.info("%s was dropped", attempt)
         else:
             await self._tell_outcome(attempt.outcome)
         if self._is_over(attempt):
-            await self._clear(attempt, engine)
+            await self._clear(attempt)
 
     def _is_over(self, attempt: Attempt) -> bool:
         """Whether nobody will resume its windows: not a next attempt, nor the newer one that replaced it."""
@@ -181,9 +180,9 @@ class Worker:
             return False
         return self._attempts.find(attempt.started.transcription_id) is attempt
 
-    async def _try(self, attempt: Attempt, engine: RunningEngine) -> Report:
+    async def _try(self, attempt: Attempt) -> Report:
         try:
-            result = await carry_out(attempt.started, engine, self._place, attempt)
+            result = await carry_out(attempt.started, self._engine, self._place, attempt)
         except Fault as fault:
             log.warning("%s failed: %s", attempt, fault.reason)
             return self._faulted(attempt, fault)
@@ -205,9 +204,9 @@ class Worker:
         log.info("%s is done", attempt)
         return self._succeeded(attempt, result)
 
-    async def _clear(self, attempt: Attempt, engine: RunningEngine) -> None:
+    async def _clear(self, attempt: Attempt) -> None:
         try:
-            await self._place.checkpoints(attempt.started, engine.name).clear()
+            await self._place.checkpoints(attempt.started, self._engine.name).clear()
         except Exception:
             # The outcome is told, and what stays behind is only disk space.
             log.exception("the windows of %s were not cleared", attempt)

@@ -11,7 +11,7 @@ from inference_worker.models import find_model
 class EngineChoice(Struct, frozen=True, kw_only=True):
     """`model` is as STENOLOG_MODEL has it; `speed` is seconds of sound in a second, scripted only.
 
-    The rest is for Whisper only and as in the settings; `digest` is the hash of the model's weights
+    `slots` is how many recordings are heard at once. The rest is for Whisper only and as in the settings; `digest` is the hash of the model's weights
     where it is known.
     """
 
@@ -21,6 +21,7 @@ class EngineChoice(Struct, frozen=True, kw_only=True):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "auto"
     cpu_threads: int = 1
+    slots: int = 1
     digest: str = ""
 
 
@@ -38,6 +39,9 @@ def open_engine(choice: EngineChoice) -> Engine:
             )
 
             device = Device(
-                kind=choice.device, compute_type=choice.compute_type, cpu_threads=choice.cpu_threads
+                kind=choice.device,
+                compute_type=choice.compute_type,
+                cpu_threads=choice.cpu_threads,
+                slots=choice.slots,
             )
             return FasterWhisperEngine(find_model(choice.model), device, choice.digest)

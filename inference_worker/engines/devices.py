@@ -20,11 +20,15 @@ _FASTEST: Final[dict[Processor, str]] = {"cpu": "int8", "cuda": "float16"}
 
 
 class Device(Struct, frozen=True, kw_only=True):
-    """As the settings STENOLOG_DEVICE, STENOLOG_COMPUTE_TYPE and STENOLOG_CPU_THREADS have it."""
+    """As the settings STENOLOG_DEVICE, STENOLOG_COMPUTE_TYPE, STENOLOG_CPU_THREADS and STENOLOG_WORKER_SLOTS have it.
+
+    The threads are those of each slot.
+    """
 
     kind: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "auto"
     cpu_threads: int = 1
+    slots: int = 1
 
 
 class OpenModel(Struct, frozen=True):
@@ -57,6 +61,7 @@ def _open(folder: Path, processor: Processor, device: Device) -> OpenModel:
             device=processor,
             compute_type=compute_type,
             cpu_threads=device.cpu_threads,
+            num_workers=device.slots,
             local_files_only=True,
         )
         _run_once(model)

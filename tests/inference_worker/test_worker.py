@@ -17,7 +17,8 @@ from domain.errors import NotMedia
 from domain.transcript import MediaWarning
 from domain.transcription_events import Job, TranscriptionStarted
 from inference_worker import faults
-from inference_worker.engine_process import EngineProcess, EngineUnavailable
+from inference_worker.engine_process import EngineProcess
+from inference_worker.engine_server import EngineUnavailable
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.job import Workplace
 from inference_worker.ports import Assignment, RunningEngine
@@ -122,15 +123,16 @@ class Running:
 
 @asynccontextmanager
 async def at_work(
-    place: Workplace, *engines: RunningEngine, ready_interval_seconds: float = 60.0
+    place: Workplace, engine: RunningEngine, *, slots: int = 1, ready_interval_seconds: float = 60.0
 ) -> AsyncIterator[Running]:
-    """A worker with these engines, from its first WorkerReady on."""
+    """A worker with this engine, from its first WorkerReady on."""
     inbox, outbox = Inbox(), Outbox()
     worker = Worker(
         worker_id=WORKER,
         assignments=inbox,
         reports=outbox,
-        engines=engines,
+        engine=engine,
+        slots=slots,
         place=place,
         ready_interval_seconds=ready_interval_seconds,
     )
@@ -280,8 +282,7 @@ async def test_an_older_attempt_that_comes_late_is_ignored(place: Workplace, job
 
 
 async def test_two_slots_work_at_once(place: Workplace, job: Job) -> None:
-    engines = [EngineProcess(SLOW), EngineProcess(SLOW)]
-    async with at_work(place, *engines) as running:
+    async with at_work(place, EngineProcess(SLOW), slots=2) as running:
         running.inbox.put(assigned(job))
         running.inbox.put(assigned(job, transcription_id=OTHER))
         await running.until(

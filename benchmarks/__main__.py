@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks import append, jobs, long, projection, recovery, relay, servers, visible, words
+from benchmarks import append, jobs, long, projection, recovery, relay, servers, slots, visible, words
 from infrastructure.process import collect_rarely
 
 BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "servers": servers.main,
     "jobs": jobs.main,
     "words": words.main,
+    "slots": slots.main,
     "long": long.main,
 }
 

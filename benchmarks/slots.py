@@ -32,7 +32,7 @@ class Used(Struct, frozen=True):
 
 
 async def main() -> None:
-    print(f"slots: {ROUNDS} times {SLOTS} recordings in one engine process and in {SLOTS}, in turn")  # noqa: T201
+    print(f"slots: {ROUNDS} times {SLOTS} recordings in one engine process and in {SLOTS}, in turn")
     model = str(await asyncio.to_thread(find_model, ""))
     shared = EngineChoice(kind="faster-whisper", model=model, slots=SLOTS)
     alone = EngineChoice(kind="faster-whisper", model=model)

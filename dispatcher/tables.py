@@ -116,7 +116,8 @@ class PostgresDispatchTables:
 
 def _seen(worker: WorkerReady) -> tuple[object, ...]:
     languages = " ".join(worker.languages)
-    return worker.worker_id, worker.engine, worker.slots, languages, worker.translates
+    can = worker.translates, worker.detects, worker.takes_prompt
+    return worker.worker_id, worker.engine, worker.slots, languages, *can
 
 
 def _user(rows: Sequence["asyncpg.Record"]) -> WaitingUser:

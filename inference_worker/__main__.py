@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
+from inference_worker.engines.riva.server import RivaServer, server_of
 from inference_worker.faults import ModelMissing
 from inference_worker.job import Workplace
 from inference_worker.model_digest import weights_digest
@@ -56,6 +57,7 @@ async def open_worker(
         compute_type=settings.compute_type,
         cpu_threads=settings.cpu_threads,
         digest=await asyncio.to_thread(known_digest, model),
+        riva=await server_of(settings) if settings.engine == "riva" else RivaServer(),
     )
     brokers = await welcoming_brokers(settings)
     async with (
@@ -93,4 +95,4 @@ def known_digest(model: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(work, ["kafka"]))
+    sys.exit(run_process(work, ["kafka", "riva"]))

@@ -33,7 +33,13 @@ class Ready(Struct, frozen=True, kw_only=True, tag="Ready"):
 
 
 class Misconfigured(Struct, frozen=True, kw_only=True, tag="Misconfigured"):
-    """The engine cannot be started, now or later; `problem` names the setting."""
+    """The engine cannot be started, now or later, or does not go on; `problem` names the setting."""
+
+    problem: str
+
+
+class Unreachable(Struct, frozen=True, kw_only=True, tag="Unreachable"):
+    """The engine cannot be started now: the server that it asks is away."""
 
     problem: str
 
@@ -69,7 +75,7 @@ class Faulted(Struct, frozen=True, kw_only=True, tag="Faulted"):
     permanent: bool
 
 
-ChildMessage: TypeAlias = Ready | Misconfigured | Heard | WindowDone | Finished | Faulted
+ChildMessage: TypeAlias = Ready | Misconfigured | Unreachable | Heard | WindowDone | Finished | Faulted
 
 _TASKS: Final = msgspec.json.Decoder(Task)
 _MESSAGES: Final[msgspec.json.Decoder[ChildMessage]] = msgspec.json.Decoder(ChildMessage)

@@ -19,6 +19,7 @@ from inference_worker.child_messages import (
     Misconfigured,
     Ready,
     Task,
+    Unreachable,
     decode_message,
     encode_line,
 )
@@ -91,7 +92,7 @@ class EngineProcess:
             raise
 
     async def run(self, task: Task) -> AsyncGenerator[ChildMessage, None]:
-        """The messages of one task, Finished as the last. Raises Fault.
+        """The messages of one task, Finished as the last. Raises Fault, and InvalidSetting when no task can be done.
 
         Close it (`contextlib.aclosing`) to break the task off: that kills the process.
         """
@@ -105,6 +106,8 @@ class EngineProcess:
                 whole = isinstance(message, Finished | Faulted)
                 if isinstance(message, Faulted):
                     raise Fault(message.reason, permanent=message.permanent)
+                if isinstance(message, Misconfigured):
+                    raise InvalidSetting(message.problem)
                 yield message
         finally:
             if not whole:
@@ -153,6 +156,8 @@ class EngineProcess:
                 return message
             case Misconfigured(problem=problem):
                 raise InvalidSetting(problem)
+            case Unreachable(problem=problem):
+                raise EngineUnavailable(f"the engine did not start: {problem}")
             case _:
                 raise EngineUnavailable("the engine spoke before it was ready")
 

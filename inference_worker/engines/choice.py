@@ -44,8 +44,8 @@ def open_engine(choice: EngineChoice) -> Engine:
                 from inference_worker.engines.riva.engine import RivaEngine  # noqa: PLC0415  # an extra
             except ModuleNotFoundError as missing:
                 raise EngineMissing(
-                    f"STENOLOG_ENGINE: riva needs the package {missing.name}: install the extra riva, as with "
-                    "pip install nvidia-riva-client, or everything in locks/riva.txt"
+                    f"STENOLOG_ENGINE: riva needs nvidia-riva-client, which is not installed (no {missing.name}): "
+                    "install the extra riva, as with pip install --require-hashes -r locks/riva.txt"
                 ) from missing
             return RivaEngine(choice.riva)
         case "faster-whisper":

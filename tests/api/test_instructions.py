@@ -87,6 +87,32 @@ async def test_a_language_that_no_worker_has_is_refused_and_costs_nothing(anna: 
     assert answer.status_code == 202
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def riva_worker(installation: Installation) -> AsyncIterator[None]:
+    """A worker whose models have to be told one of two languages, and nothing but that and names."""
+    pool, worker_id = installation.parts.read_models, uuid4()
+    await pool.execute(
+        "insert into dispatch_workers values ($1, 'riva', 1, now(), 'de en', false, false, false)",
+        worker_id,
+    )
+    yield
+    await pool.execute("delete from dispatch_workers where worker_id = $1", worker_id)
+
+
+@pytest.mark.usefixtures("riva_worker")
+async def test_who_has_to_say_the_language_and_may_give_no_prompt_is_told_so(anna: Person) -> None:
+    file_id = await anna.has_file()
+    before = await anna.installation.events_of(anna.user_id)
+    told = problem(await anna.client.post("/transcriptions", json={"file_id": file_id}), 400)
+    assert (told["code"], told["languages"]) == ("language_required", ["de", "en"])
+    body = {"file_id": file_id, "language": "de"}
+    answer = await anna.client.post("/transcriptions", json=body | {"prompt": "Ein Treffen."})
+    assert problem(answer, 400)["code"] == "prompt_unsupported"
+    assert await anna.installation.events_of(anna.user_id) == before
+    answer = await anna.client.post("/transcriptions", json=body | {"vocabulary": ["Anna"]})
+    assert answer.status_code == 202
+
+
 async def test_a_prompt_and_a_vocabulary_reach_no_log_line(
     anna: Person, caplog: pytest.LogCaptureFixture
 ) -> None:

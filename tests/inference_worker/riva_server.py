@@ -134,7 +134,7 @@ class Riva(RivaSpeechRecognitionServicer):  # type: ignore[misc]  # mypy is not 
         await self._server.start()
         self._started.set()
 
-    async def GetRivaSpeechRecognitionConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def GetRivaSpeechRecognitionConfig(self, _: Any, context: Any) -> Any:  # noqa: N802
         await self._step(self.glances, context)
         answer = proto.RivaSpeechRecognitionConfigResponse()
         for name, parameters in self.models:

@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from dispatcher.tables import PostgresDispatchTables
+from schemas.messages import WorkerReady
 from tests.api.rig import HEARD, Installation, Person
 from tests.api.test_bad_input import problem
 
@@ -91,10 +93,16 @@ async def test_a_language_that_no_worker_has_is_refused_and_costs_nothing(anna: 
 async def riva_worker(installation: Installation) -> AsyncIterator[None]:
     """A worker whose models have to be told one of two languages, and nothing but that and names."""
     pool, worker_id = installation.parts.read_models, uuid4()
-    await pool.execute(
-        "insert into dispatch_workers values ($1, 'riva', 1, now(), 'de en', false, false, false)",
-        worker_id,
+    ready = WorkerReady(
+        worker_id=worker_id,
+        engine="riva",
+        slots=1,
+        languages=("de", "en"),
+        translates=False,
+        detects=False,
+        takes_prompt=False,
     )
+    await PostgresDispatchTables(pool).announce([ready], lease_seconds=60.0)
     yield
     await pool.execute("delete from dispatch_workers where worker_id = $1", worker_id)
 

@@ -237,8 +237,7 @@ def test_a_call_that_is_given_up_is_cancelled_at_the_server(either: Riva) -> Non
     ("code", "reason", "permanent"),
     [
         (Code.INVALID_ARGUMENT, faults.ENGINE_REFUSED, True),
-        (Code.NOT_FOUND, faults.ENGINE_REFUSED, True),
-        (Code.UNIMPLEMENTED, faults.ENGINE_REFUSED, True),
+        (Code.FAILED_PRECONDITION, faults.ENGINE_REFUSED, True),
         (Code.INTERNAL, faults.ENGINE_FAILED, False),
         (Code.UNKNOWN, faults.ENGINE_FAILED, False),
         (Code.ABORTED, faults.ENGINE_FAILED, False),
@@ -307,10 +306,30 @@ def test_a_server_that_went_away_is_found_again_when_it_is_back() -> None:
         back.__exit__()
 
 
-def test_what_speaks_no_riva_is_a_wrong_address(riva: Riva) -> None:
-    riva.glances.append(failing(Code.UNIMPLEMENTED))
-    with pytest.raises(Misfit, match=r"^STENOLOG_RIVA_ADDRESS: what answers there is no Riva"):
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        (Code.UNIMPLEMENTED, "ADDRESS: what answers there recognises no speech, or is not Riva"),
+        (Code.NOT_FOUND, "ADDRESS: what answers there recognises no speech, or is not Riva"),
+        (Code.INVALID_ARGUMENT, "ADDRESS: what answers there does not say what it has"),
+    ],
+)
+def test_what_speaks_no_riva_is_a_wrong_address(riva: Riva, code: grpc.StatusCode, wrong: str) -> None:
+    riva.glances.append(failing(code))
+    with pytest.raises(Misfit, match=f"^STENOLOG_RIVA_{wrong}"):
         engine(riva)
+
+
+def test_a_server_with_an_error_of_its_own_at_the_start_is_away(riva: Riva) -> None:
+    riva.glances.append(failing(Code.INTERNAL))
+    with pytest.raises(EngineAway, match="INTERNAL: on purpose"):
+        engine(riva)
+
+
+def test_a_server_that_has_lost_its_models_fails_no_recording(riva: Riva) -> None:
+    riva.script.append(failing(Code.INVALID_ARGUMENT, "Error: Unavailable model requested given these"))
+    with pytest.raises(Misfit, match=r"^STENOLOG_RIVA_MODEL: the server has no longer"):
+        hear(engine(riva))
 
 
 def test_over_tls_a_certificate_and_metadata_are_shown(tmp_path: Path) -> None:

@@ -96,3 +96,5 @@ def test_only_the_model_of_the_settings_counts() -> None:
 def test_a_server_without_models_for_speech_is_a_wrong_address() -> None:
     with pytest.raises(Misfit, match="STENOLOG_RIVA_ADDRESS: the server there has no model"):
         catalogue()
+    with pytest.raises(Misfit, match=r"STENOLOG_RIVA_ADDRESS: the models .* name no language"):
+        catalogue(("m", {"type": "offline"}))

@@ -45,7 +45,7 @@ class Calls:
         except Fault as fault:
             if fault.permanent:
                 raise Misfit(
-                    f"STENOLOG_RIVA_ADDRESS: what answers there is no Riva: {fault.problem}"
+                    f"STENOLOG_RIVA_ADDRESS: what answers there does not say what it has: {fault.problem}"
                 ) from None
             raise EngineAway(fault.problem) from None
 

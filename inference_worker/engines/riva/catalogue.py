@@ -38,6 +38,8 @@ def models_in(answer: Any, wanted: str) -> Sequence[Model]:
     if not usable:
         has = ", ".join(sorted({each.name for each in found}))
         raise Misfit(f"STENOLOG_RIVA_MODEL: the server has no model {wanted}: it has {has}")
+    if not any(each.codes for each in usable):
+        raise Misfit("STENOLOG_RIVA_ADDRESS: the models of the server there name no language")
     return usable
 
 

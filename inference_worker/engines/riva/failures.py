@@ -14,13 +14,7 @@ OUTAGES: Final = frozenset(
     {StatusCode.UNAVAILABLE, StatusCode.RESOURCE_EXHAUSTED, StatusCode.DEADLINE_EXCEEDED}
 )
 _REFUSALS: Final = frozenset(
-    {
-        StatusCode.INVALID_ARGUMENT,
-        StatusCode.NOT_FOUND,
-        StatusCode.FAILED_PRECONDITION,
-        StatusCode.OUT_OF_RANGE,
-        StatusCode.UNIMPLEMENTED,
-    }
+    {StatusCode.INVALID_ARGUMENT, StatusCode.FAILED_PRECONDITION, StatusCode.OUT_OF_RANGE}
 )
 """The same request would be refused again, by anybody."""
 _NO_TLS: Final = re.compile(
@@ -28,6 +22,8 @@ _NO_TLS: Final = re.compile(
     r"|Failed to create security handshaker"
 )
 _TOO_LARGE: Final = re.compile(r"(?<!CLIENT: Received message )(larger than max|exceeds maximum size)")
+_NO_MODEL: Final = "Unavailable model requested"
+"""In Riva's words; every recording in that language would be refused."""
 _DETAILS_CHARACTERS_MAX: Final = 300
 
 
@@ -57,6 +53,10 @@ def _wrong_setting(code: StatusCode, details: str) -> str | None:
     match code:
         case StatusCode.UNAUTHENTICATED | StatusCode.PERMISSION_DENIED:
             return "METADATA: the server does not let us in: set what it wants, like authorization=Bearer …"
+        case StatusCode.UNIMPLEMENTED | StatusCode.NOT_FOUND:
+            return "ADDRESS: what answers there recognises no speech, or is not Riva"
+        case StatusCode.INVALID_ARGUMENT if _NO_MODEL in details:
+            return "MODEL: the server has no longer the models that it listed; start anew, and they are read again"
         case StatusCode.UNAVAILABLE if found := _NO_TLS.search(details):
             return f"TLS, STENOLOG_RIVA_CA: no encrypted connection comes about: {found[0]}"
         case StatusCode.RESOURCE_EXHAUSTED if _TOO_LARGE.search(details):

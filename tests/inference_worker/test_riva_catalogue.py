@@ -1,12 +1,12 @@
 """What a Riva server can do is read from its list of models, and languages are asked for in its own codes."""
 
 import pytest
+from riva.client.proto import riva_asr_pb2 as proto
 
 from domain.errors import LanguageRequired, LanguageUnsupported
 from domain.languages import Abilities
 from inference_worker.engines.riva.catalogue import Asked, Catalogue, models_in
 from inference_worker.faults import Misfit
-from tests.inference_worker.riva_server import proto
 
 
 def catalogue(*models: tuple[str, dict[str, str]], wanted: str = "") -> Catalogue:

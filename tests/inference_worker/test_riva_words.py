@@ -3,13 +3,14 @@
 import math
 
 import pytest
+from riva.client.proto import riva_asr_pb2 as proto
 
 from domain.ports import Window
 from domain.transcript import Segment
 from inference_worker import faults
 from inference_worker.engines.riva.words import probability_of, segments_of, texts_in
 from inference_worker.faults import Fault
-from tests.inference_worker.riva_server import proto, result
+from tests.inference_worker.riva_server import result
 
 PIECE = Window(index=3, start_ms=60_000, end_ms=62_000, pcm=b"")
 

@@ -2,9 +2,12 @@
 # Not built where Stenolog is developed: there is no Docker engine there.
 
 FROM python:3.11-slim-bookworm AS packages
+# `--build-arg PACKAGES=riva` adds what STENOLOG_ENGINE=riva needs.
+ARG PACKAGES=production
 COPY locks/production.txt /tmp/production.txt
+COPY locks/riva.txt /tmp/riva.txt
 RUN python -m venv /opt/stenolog \
-    && /opt/stenolog/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/production.txt
+    && /opt/stenolog/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/${PACKAGES}.txt
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin stenolog

@@ -23,4 +23,9 @@ async def abilities_of_workers(reading: Reading) -> Abilities:
 
 
 def abilities_of(row: "asyncpg.Record") -> Abilities:
-    return Abilities(languages=tuple(row["languages"].split()), translates=row["translates"])
+    return Abilities(
+        languages=tuple(row["languages"].split()),
+        translates=row["translates"],
+        detects=row["detects"],
+        takes_prompt=row["takes_prompt"],
+    )

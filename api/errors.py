@@ -86,7 +86,9 @@ class Overloaded(ComeBackLater):
 STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,
     errors.LanguageUnsupported: HTTPStatus.BAD_REQUEST,
+    errors.LanguageRequired: HTTPStatus.BAD_REQUEST,
     errors.TranslationUnsupported: HTTPStatus.BAD_REQUEST,
+    errors.PromptUnsupported: HTTPStatus.BAD_REQUEST,
     errors.UnreadableMedia: HTTPStatus.BAD_REQUEST,
     errors.TranscriptionNotCompleted: HTTPStatus.BAD_REQUEST,
     MalformedUpload: HTTPStatus.BAD_REQUEST,
@@ -123,7 +125,7 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
             members["transcription_id"] = rejection.transcription_id
         case errors.InvalidField():
             members["field"] = rejection.field
-        case errors.LanguageUnsupported():
+        case errors.LanguageUnsupported() | errors.LanguageRequired():
             members["languages"] = list(rejection.known) or UNSET
         case ComeBackLater():
             headers["Retry-After"] = str(rejection.retry_after_seconds)

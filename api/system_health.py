@@ -159,8 +159,13 @@ class SystemHealth:
 
 def _limits(abilities: Abilities) -> list[str]:
     """What the workers' models cannot do."""
-    lacks = [] if abilities.translates else ["translates nothing"]
-    return ["the model knows English only", *lacks] if abilities.only_english else lacks
+    lacks = {
+        "the model knows English only": abilities.only_english,
+        "translates nothing": not abilities.translates,
+        "detects no language": not abilities.detects,
+        "takes no prompt": not abilities.takes_prompt,
+    }
+    return [lack for lack, is_so in lacks.items() if is_so]
 
 
 def _events_behind(lags: Sequence[Lag]) -> int:

@@ -5,5 +5,5 @@ select count(*) from lease_members where role = $1 and expires_at > clock_timest
 select reason from relay_refusals order by partition;
 
 -- name: workers
-select slots, languages, translates from dispatch_workers
+select slots, languages, translates, detects, takes_prompt from dispatch_workers
 where seen_at > clock_timestamp() - make_interval(secs => $1);

@@ -79,7 +79,7 @@ class PostgresDispatchTables:
         running = _columns(
             [(*attempt, worker.worker_id) for worker in workers for attempt in worker.running], 3
         )
-        seen = _columns([_seen(worker) for worker in workers], 5)
+        seen = _columns([_seen(worker) for worker in workers], 7)
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(SQL["see_workers"], *seen)
             await connection.execute(SQL["forget_silent_workers"])
@@ -116,7 +116,8 @@ class PostgresDispatchTables:
 
 def _seen(worker: WorkerReady) -> tuple[object, ...]:
     languages = " ".join(worker.languages)
-    return worker.worker_id, worker.engine, worker.slots, languages, worker.translates
+    can = worker.translates, worker.detects, worker.takes_prompt
+    return worker.worker_id, worker.engine, worker.slots, languages, *can
 
 
 def _user(rows: Sequence["asyncpg.Record"]) -> WaitingUser:

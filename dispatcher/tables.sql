@@ -7,8 +7,10 @@ create table if not exists dispatch_workers (
 ) with (fillfactor = 50);
 -- What its model can do: subtags with spaces between them, none where it cannot tell. For those who take requests.
 alter table dispatch_workers
-    add column if not exists languages  text    not null default '',
-    add column if not exists translates boolean not null default true;
+    add column if not exists languages    text    not null default '',
+    add column if not exists translates   boolean not null default true,
+    add column if not exists detects      boolean not null default true,
+    add column if not exists takes_prompt boolean not null default true;
 create table if not exists dispatch_leases (
     transcription_id uuid        primary key,
     attempt          integer     not null,
@@ -128,13 +130,14 @@ where u.user_id = $4;
 delete from dispatch_leases where transcription_id = $1 and attempt = $2 and worker_id = coalesce($3, worker_id);
 
 -- name: see_workers
-insert into dispatch_workers (worker_id, engine, slots, languages, translates, seen_at)
-select w.worker_id, w.engine, w.slots, w.languages, w.translates, now()
-from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::boolean[])
-    w (worker_id, engine, slots, languages, translates)
+insert into dispatch_workers (worker_id, engine, slots, languages, translates, detects, takes_prompt, seen_at)
+select w.worker_id, w.engine, w.slots, w.languages, w.translates, w.detects, w.takes_prompt, now()
+from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::boolean[], $6::boolean[], $7::boolean[])
+    w (worker_id, engine, slots, languages, translates, detects, takes_prompt)
 on conflict (worker_id) do update set
     engine = excluded.engine, slots = excluded.slots, languages = excluded.languages,
-    translates = excluded.translates, seen_at = excluded.seen_at;
+    translates = excluded.translates, detects = excluded.detects, takes_prompt = excluded.takes_prompt,
+    seen_at = excluded.seen_at;
 
 -- name: forget_silent_workers
 delete from dispatch_workers where seen_at < now() - interval '1 hour';

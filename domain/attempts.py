@@ -14,11 +14,14 @@ OBJECT_STORE_AWAY: Final = "object_store_away"
 WORKER_DISK_FULL: Final = "worker_disk_full"
 """The reason of an attempt that a worker handed back because its own disk is full; another may have room."""
 
+ENGINE_AWAY: Final = "engine_away"
+"""The reason of an attempt that a worker handed back because the server that its engine asks stayed away for too long."""
+
 TRANSCRIPT_MISPLACED: Final = "transcript_misplaced"
 """The reason of an attempt whose worker reported a transcript in a place of somebody else's."""
 
-HANDED_BACK: Final = frozenset({WORKER_STOPPED, OBJECT_STORE_AWAY, WORKER_DISK_FULL})
-"""Nothing failed there: workers are replaced, stores are away and disks are full any number of times during one job."""
+HANDED_BACK: Final = frozenset({WORKER_STOPPED, OBJECT_STORE_AWAY, WORKER_DISK_FULL, ENGINE_AWAY})
+"""Nothing failed there: workers are replaced, stores and engines' servers are away and disks are full any number of times during one job."""
 
 
 def failures_after(failures: int, reason: str) -> int:

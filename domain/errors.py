@@ -2,7 +2,7 @@
 
 Rejection
 ├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField, TranscriptMisplaced, NothingDecoded
-├── LanguageUnsupported, TranslationUnsupported
+├── LanguageUnsupported, LanguageRequired, TranslationUnsupported, PromptUnsupported
 ├── EmailTaken, InvalidCredentials
 ├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing
 ├── NotOwner
@@ -57,6 +57,27 @@ class TranslationUnsupported(Rejection):
 
     def __init__(self) -> None:
         super().__init__("The model cannot translate: leave task out, or set it to transcribe")
+
+
+class LanguageRequired(Rejection):
+    """The engine's model cannot find out what is spoken, and knows several languages: `known`."""
+
+    code = "language_required"
+
+    def __init__(self, known: Collection[str]) -> None:
+        super().__init__(
+            f"The model cannot detect the language: send language, one of {', '.join(sorted(known))}"
+        )
+        self.known = tuple(sorted(known))
+
+
+class PromptUnsupported(Rejection):
+    """The engine's model hears nothing but the sound; names and terms it may still be told."""
+
+    code = "prompt_unsupported"
+
+    def __init__(self) -> None:
+        super().__init__("The model takes no prompt: leave it out, and send names and terms as vocabulary")
 
 
 class InvalidEmail(InvalidInput):

@@ -6,7 +6,13 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from domain.errors import InvalidField, LanguageUnsupported, TranslationUnsupported
+from domain.errors import (
+    InvalidField,
+    LanguageRequired,
+    LanguageUnsupported,
+    PromptUnsupported,
+    TranslationUnsupported,
+)
 from domain.languages import Abilities, language_tag_of, spoken_language_of
 from domain.personal import PERSONAL, PersonalText
 
@@ -47,12 +53,16 @@ def instructions_of(
 
 
 def require_able(instructions: Instructions, abilities: Abilities) -> None:
-    """Raises LanguageUnsupported or TranslationUnsupported."""
+    """Raises LanguageUnsupported, LanguageRequired, TranslationUnsupported or PromptUnsupported."""
     language, known = instructions.language, abilities.languages
     if known and language is not None and spoken_language_of(language, known) is None:
         raise LanguageUnsupported(language, known)
     if instructions.task == "translate" and not abilities.translates:
         raise TranslationUnsupported
+    if language is None and not abilities.detects:
+        raise LanguageRequired(known)
+    if instructions.prompt and not abilities.takes_prompt:
+        raise PromptUnsupported
 
 
 def _language(language: str | None) -> str | None:

@@ -39,10 +39,15 @@ def spoken_language_of(tag: str, known: Collection[str]) -> str | None:
 
 
 class Abilities(Struct, frozen=True, kw_only=True):
-    """What an engine's model can do; without `languages` it cannot tell which it knows."""
+    """What an engine's model can do; without `languages` it cannot tell which it knows.
+
+    `detects` is whether it can do without being told the language.
+    """
 
     languages: tuple[str, ...] = ()
     translates: bool = True
+    detects: bool = True
+    takes_prompt: bool = True
 
     @property
     def only_english(self) -> bool:
@@ -54,5 +59,8 @@ def shared_abilities(of_workers: Collection[Abilities]) -> Abilities:
     telling = [set(each.languages) for each in of_workers if each.languages]
     languages = set.intersection(*telling) if telling else set[str]()
     return Abilities(
-        languages=tuple(sorted(languages)), translates=all(each.translates for each in of_workers)
+        languages=tuple(sorted(languages)),
+        translates=all(each.translates for each in of_workers),
+        detects=all(each.detects for each in of_workers),
+        takes_prompt=all(each.takes_prompt for each in of_workers),
     )

@@ -244,7 +244,6 @@ class Engine(Protocol):
     ) -> Recognised:
         """Calls `heard` with how far it has come, in ms from the start of the recording.
 
-        Every word lies within the window, in order and without overlap. Raises LanguageUnsupported or
-        TranslationUnsupported.
+        Every word lies within the window, in order and without overlap. Raises what `require_able` does.
         """
         ...

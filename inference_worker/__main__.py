@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
+from inference_worker.engines.riva.server import RivaServer, server_of
 from inference_worker.faults import ModelMissing
 from inference_worker.job import Workplace
 from inference_worker.model_digest import weights_digest
@@ -57,6 +58,7 @@ async def open_worker(
         cpu_threads=settings.cpu_threads,
         slots=settings.worker_slots,
         digest=await asyncio.to_thread(known_digest, model),
+        riva=await server_of(settings) if settings.engine == "riva" else RivaServer(),
     )
     brokers = await welcoming_brokers(settings)
     async with (
@@ -95,4 +97,4 @@ def known_digest(model: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(work, ["kafka"]))
+    sys.exit(run_process(work, ["kafka", "riva"]))

@@ -1,7 +1,7 @@
 """The engine's process: one model kept warm for all tasks, orders as lines on stdin, messages as lines on stdout.
 
-It ends when stdin does, and is killed when the worker dies. It reaches no network; recordings are decoded in
-a sandbox of their own. Arguments: the worker's pid, the engine choice as JSON.
+It ends when stdin does, and is killed when the worker dies. It reaches no network, or nothing there but the server that
+it asks; recordings are decoded in a sandbox of their own. Arguments: the worker's pid, the engine choice as JSON.
 """
 
 import os
@@ -15,7 +15,8 @@ from typing import BinaryIO, Final
 import msgspec
 from msgspec.structs import replace
 
-from domain.errors import LanguageUnsupported, TranslationUnsupported, UnreadableMedia
+from domain.attempts import ENGINE_AWAY
+from domain.errors import Rejection
 from domain.ports import Engine
 from inference_worker import faults
 from inference_worker.child_messages import (
@@ -27,19 +28,26 @@ from inference_worker.child_messages import (
     Ready,
     Said,
     Task,
+    Unreachable,
     WindowDone,
     decode_order,
     encode_line,
 )
 from inference_worker.child_tasks import ChildTasks
 from inference_worker.engines.choice import EngineChoice, open_engine
-from inference_worker.faults import Misfit
+from inference_worker.faults import EngineAway, Fault, Misfit
 from inference_worker.pauses import longest_pause
 from inference_worker.sound import Sound
 from inference_worker.spoken import Spoken
 from inference_worker.windows import cut_windows
 from infrastructure.media.decode import DecodingFailed, open_pcm
-from infrastructure.media.sandbox import Limits, end_with_parent, leave_the_network, limit
+from infrastructure.media.sandbox import (
+    Limits,
+    end_with_parent,
+    leave_the_network,
+    limit,
+    reach_only,
+)
 from infrastructure.media.warm import MEDIA_CHILDREN
 
 LIMITS: Final = Limits(memory_bytes=None, cpu_seconds=None, open_files=256)
@@ -49,16 +57,29 @@ Say = Callable[[ChildMessage], None]
 
 
 def transcribe(task: Task, engine: Engine, say: Say) -> None:
-    """Says each finished window, and at the end Finished or Faulted."""
+    """Says each finished window, and at the end Finished or Faulted, or Misconfigured."""
     try:
         say(_finish(task, engine, say))
-    except UnreadableMedia as rejection:
-        say(Faulted(reason=rejection.code, permanent=True))
-    except (LanguageUnsupported, TranslationUnsupported) as refusal:
+    except Rejection as refusal:  # UnreadableMedia, or what `require_able` raises
         say(Faulted(reason=refusal.code, permanent=True))
-    except DecodingFailed as problem:
-        print(problem, file=sys.stderr)  # noqa: T201  # the worker logs it
-        say(Faulted(reason=faults.DECODING_FAILED, permanent=False))
+    except Misfit as problem:
+        say(Misconfigured(problem=str(problem)))
+    except (DecodingFailed, EngineAway, Fault) as problem:
+        say(_faulted(problem))
+
+
+def _faulted(problem: DecodingFailed | EngineAway | Fault) -> Faulted:
+    """What went wrong, in words, is for the log."""
+    match problem:
+        case Fault():
+            print(problem.problem, file=sys.stderr)  # noqa: T201  # the worker logs it
+            return Faulted(reason=problem.reason, permanent=problem.permanent)
+        case EngineAway():
+            print(problem, file=sys.stderr)  # noqa: T201
+            return Faulted(reason=ENGINE_AWAY, permanent=False)
+        case DecodingFailed():
+            print(problem, file=sys.stderr)  # noqa: T201
+            return Faulted(reason=faults.DECODING_FAILED, permanent=False)
 
 
 def _finish(task: Task, engine: Engine, say: Say) -> Finished:
@@ -103,16 +124,23 @@ def _speak(answers: BinaryIO, lock: threading.Lock, said: Said) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    parent, choice = arguments
+    parent, encoded = arguments
+    choice = msgspec.json.decode(encoded, type=EngineChoice)
     end_with_parent(int(parent))
-    leave_the_network()
+    if choice.port is None:
+        leave_the_network()
+    else:
+        reach_only(choice.port)
     limit(LIMITS)
     speak = partial(_speak, _take_stdout(), threading.Lock())
     MEDIA_CHILDREN.start()
     try:
-        engine = open_engine(msgspec.json.decode(choice, type=EngineChoice))
+        engine = open_engine(choice)
     except Misfit as problem:
         speak(Said(message=Misconfigured(problem=str(problem))))
+        return
+    except EngineAway as problem:
+        speak(Said(message=Unreachable(problem=str(problem))))
         return
     speak(Said(message=Ready(engine=engine.name, abilities=engine.abilities)))
     tasks = ChildTasks(lambda task, say: transcribe(task, engine, say), speak)

@@ -55,7 +55,13 @@ class Ready(Struct, frozen=True, kw_only=True, tag="Ready"):
 
 
 class Misconfigured(Struct, frozen=True, kw_only=True, tag="Misconfigured"):
-    """The engine cannot be started, now or later; `problem` names the setting."""
+    """The engine cannot be started, now or later, or does not go on; `problem` names the setting."""
+
+    problem: str
+
+
+class Unreachable(Struct, frozen=True, kw_only=True, tag="Unreachable"):
+    """The engine cannot be started now: the server that it asks is away."""
 
     problem: str
 
@@ -95,7 +101,9 @@ class Abandoned(Struct, frozen=True, kw_only=True, tag="Abandoned"):
     """The task has ended because nobody wanted it."""
 
 
-ChildMessage: TypeAlias = Ready | Misconfigured | Heard | WindowDone | Finished | Faulted | Abandoned
+ChildMessage: TypeAlias = (
+    Ready | Misconfigured | Unreachable | Heard | WindowDone | Finished | Faulted | Abandoned
+)
 
 
 class Said(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from types import NoneType
 from typing import Final, TypeAlias
 
 import msgspec
@@ -24,6 +25,7 @@ from inference_worker.child_messages import (
     Said,
     Taken,
     Task,
+    Unreachable,
     WindowDone,
     decode_said,
     encode_line,
@@ -57,6 +59,8 @@ log = logging.getLogger(__name__)
 Inbox: TypeAlias = asyncio.Queue[ChildMessage | None]
 """What was said of one task, at last None; few messages, since the process waits before it is two windows ahead."""
 
+LAST_MESSAGES: Final = (Finished, Faulted, Misconfigured, Abandoned)
+"""With one of these a task has ended."""
 ITSELF: Final = 0
 """The number of what is said of the process, and of no task."""
 EVERYONE: Final = -1
@@ -113,11 +117,16 @@ class EngineChild:
                 return message
             case Misconfigured(problem=setting):
                 raise InvalidSetting(setting)
+            case Unreachable(problem=server):
+                raise EngineUnavailable(f"the engine did not start: {server}")
             case _:
                 raise EngineUnavailable("the engine spoke before it was ready")
 
     async def run(self, task: Task) -> AsyncGenerator[ChildMessage, None]:
-        """The messages of one task, Finished as the last. Raises Fault or Interrupted. Closing it abandons the task."""
+        """The messages of one task, Finished as the last. Closing it abandons the task.
+
+        Raises Fault or Interrupted, and InvalidSetting when no task can be done.
+        """
         self.task_count += 1
         number = self.task_count
         self._open_inbox(number)
@@ -126,9 +135,11 @@ class EngineChild:
             self._order(Begin(number=number, task=task))
             while not ended:
                 message = await self._next(number, self._deadlines.silence_seconds)
-                ended = isinstance(message, Finished | Faulted)
+                ended = isinstance(message, LAST_MESSAGES)
                 if isinstance(message, Faulted):
                     raise Fault(message.reason, permanent=message.permanent)
+                if isinstance(message, Misconfigured):
+                    raise InvalidSetting(message.problem)
                 yield message
                 if isinstance(message, WindowDone):
                     self._order(Taken(number=number))
@@ -175,9 +186,7 @@ class EngineChild:
     async def _ends_within(self, number: int, timeout_seconds: float) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
-                while not isinstance(
-                    await self._inboxes[number].get(), Abandoned | Finished | Faulted | None
-                ):
+                while not isinstance(await self._inboxes[number].get(), (*LAST_MESSAGES, NoneType)):
                     pass
             del self._inboxes[number]
             return True

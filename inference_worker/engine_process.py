@@ -56,7 +56,7 @@ class EngineProcess:
         await self._ready_child()
 
     async def run(self, task: Task) -> AsyncGenerator[ChildMessage, None]:
-        """The messages of one task, Finished as the last. Raises Fault.
+        """The messages of one task, Finished as the last. Raises Fault, and InvalidSetting when no task can be done.
 
         Close it (`contextlib.aclosing`) to break the task off. Where the process ends for another task's sake, this
         one goes on after its last window in a new process; twice without one in between, it is as much to blame.

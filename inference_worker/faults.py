@@ -8,6 +8,10 @@ MEDIA_CORRUPT: Final = "media_corrupt"
 DECODING_FAILED: Final = "decoding_failed"
 ENGINE_DIED: Final = "engine_died"
 ENGINE_STALLED: Final = "engine_stalled"
+ENGINE_FAILED: Final = "engine_failed"
+"""The server that an engine asks has an error of its own."""
+ENGINE_REFUSED: Final = "engine_refused"
+"""That server does not take what it is asked for."""
 WORKER_FAILED: Final = "worker_failed"
 
 
@@ -21,12 +25,24 @@ class ScratchFull(Exception):
 
 
 class Fault(Exception):
-    """`permanent` when another attempt, anywhere, could not do better."""
+    """`permanent` when another attempt, anywhere, could not do better; `problem` is for the log."""
 
-    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+    def __init__(self, reason: str, *, permanent: bool = False, problem: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
+        self.problem = problem or reason
+
+
+class EngineAway(Exception):
+    """The server that an engine asks cannot be reached, or takes nothing; it is worth another try later.
+
+    `unanswered` when it was reached, as far as one can know, and no answer came in time.
+    """
+
+    def __init__(self, why: str, *, unanswered: bool = False) -> None:
+        super().__init__(why)
+        self.unanswered = unanswered
 
 
 class Misfit(Exception):
@@ -35,6 +51,10 @@ class Misfit(Exception):
 
 class ModelMissing(Misfit):
     """The folder that STENOLOG_MODEL names holds no CTranslate2 Whisper model."""
+
+
+class EngineMissing(Misfit):
+    """The package of the engine that STENOLOG_ENGINE asks for is not installed."""
 
 
 class DeviceUnusable(Misfit):

@@ -18,6 +18,7 @@ from inference_worker.job import Workplace, carry_out
 from inference_worker.ports import Assignments, Reports, RunningEngine
 from inference_worker.room import Room
 from infrastructure.kafka.failures import KafkaUnreachable
+from infrastructure.mendable import Mendable
 from schemas.messages import (
     AttemptFaulted,
     AttemptSucceeded,
@@ -65,7 +66,7 @@ class Worker:
         self._room = Room()
 
     async def run(self) -> None:
-        """Raises EngineUnavailable or InvalidSetting when an engine cannot be started."""
+        """Raises EngineUnavailable or InvalidSetting when an engine cannot be started, or cannot go on."""
         for worker_id in self._killed:
             await self._tell(WorkerGone(worker_id=worker_id))
         await self._engine.make_ready()
@@ -106,6 +107,8 @@ class Worker:
                     running=tuple(attempt.identity for attempt in self._attempts),
                     languages=abilities.languages,
                     translates=abilities.translates,
+                    detects=abilities.detects,
+                    takes_prompt=abilities.takes_prompt,
                 )
             )
             with contextlib.suppress(TimeoutError):
@@ -181,6 +184,7 @@ class Worker:
         return self._attempts.find(attempt.started.transcription_id) is attempt
 
     async def _try(self, attempt: Attempt) -> Report:
+        """Raises EngineUnavailable or InvalidSetting."""
         try:
             result = await carry_out(attempt.started, self._engine, self._place, attempt)
         except Fault as fault:
@@ -196,8 +200,11 @@ class Worker:
         except ObjectStoreUnavailable as problem:
             log.warning("%s is handed back: %s", attempt, problem)
             return self._faulted(attempt, Fault(OBJECT_STORE_AWAY))
+        except Mendable:
+            # No attempt can succeed here until a person has been at it; `leave` hands this one back.
+            raise
         except Exception:
-            # Whatever it was, it must not take the other attempts of this worker with it.
+            # Whatever else it was, it must not take the other attempts of this worker with it.
             log.exception("%s failed", attempt)
             return self._faulted(attempt, Fault(faults.WORKER_FAILED))
         self._room.is_there(time.monotonic())

@@ -11,7 +11,7 @@ from msgspec import Struct
 from infrastructure.mendable import Mendable
 from infrastructure.settings import InvalidSetting, Settings
 
-Connection = Literal["database", "kafka", "http"]
+Connection = Literal["database", "kafka", "riva", "http"]
 """What a process connects to, and its settings decide how."""
 
 _EXPIRED: Final = 10
@@ -115,6 +115,8 @@ def _in_the_clear(settings: Settings, connections: Collection[Connection]) -> It
         )
     if "kafka" in connections and settings.kafka_security == "plaintext":
         yield "STENOLOG_KAFKA_SECURITY: STENOLOG_REQUIRE_ENCRYPTION wants sasl_ssl or ssl, not plaintext"
+    if "riva" in connections and settings.engine == "riva" and not settings.riva_tls:
+        yield "STENOLOG_RIVA_TLS: STENOLOG_REQUIRE_ENCRYPTION wants true"
     if "http" in connections and not (settings.tls_cert or settings.trusted_proxies):
         yield (
             "STENOLOG_TLS_CERT: STENOLOG_REQUIRE_ENCRYPTION wants a certificate, or STENOLOG_TRUSTED_PROXIES who have one"

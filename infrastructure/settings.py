@@ -46,7 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     jwt_secret: str = ""
     """Signs the tokens; every API process needs the same one, of at least 32 characters."""
     token_lifetime_seconds: PositiveInt = 24 * 3600
-    engine: Literal["faster-whisper", "scripted"] = "faster-whisper"
+    engine: Literal["faster-whisper", "riva", "scripted"] = "faster-whisper"
     model: str = ""
     """A folder with a CTranslate2 Whisper model, or its name: `base` and `tiny.en` are packaged; empty takes base."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -64,6 +64,24 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What Whisper computes in: automatically float16 on a GPU, int8 on the CPU."""
     cpu_threads: Annotated[int, Meta(ge=1, le=256)] = 1
     """For each engine. Two made Whisper slower than one."""
+    riva_address: str = "127.0.0.1:50051"
+    riva_tls: bool = False
+    riva_ca: str = ""
+    """A PEM file with the authorities that sign the server's certificate; empty takes those that gRPC brings along."""
+    riva_cert: str = ""
+    riva_key: str = ""
+    """What we show to a server that wants a certificate of us, as PEM files."""
+    riva_metadata: str = ""
+    """Goes with every call, and may be secret: `authorization=Bearer …, function-id=…`."""
+    riva_model: str = ""
+    """Empty lets the server choose by the language."""
+    riva_deadline_seconds: Annotated[float, Meta(ge=1, le=240)] = 120.0
+    """For the answer to one call. An engine process that says nothing for five minutes is ended."""
+    riva_message_bytes_max: Annotated[int, Meta(ge=262_144, le=1 << 30)] = 4 << 20
+    """What gRPC's servers take unless they are told otherwise: two minutes of sound."""
+    riva_punctuation: bool = True
+    riva_boost: Annotated[float, Meta(ge=0, le=100)] = 20.0
+    """How strongly a request's vocabulary is preferred to what sounds alike."""
     topic_prefix: Annotated[str, Meta(pattern=r"^[a-z0-9._-]{1,100}$")] = "stenolog"
     """Topics are called `<prefix>.events.v1` and so on; deployments that share a Kafka differ in it."""
     partitions: Annotated[int, Meta(ge=1, le=256)] = 8
@@ -99,7 +117,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds of sound that the scripted engine gets through in a second."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    def __repr__(self) -> str:
+        """Without secrets, wherever it is shown."""
+        shown = (
+            f"{field.name}={'…' if field.name in SECRETS else repr(getattr(self, field.name))}"
+            for field in msgspec.structs.fields(self)
+        )
+        return f"Settings({', '.join(shown)})"
 
+
+SECRETS: Final = frozenset({"database_url", "kafka_password", "jwt_secret", "riva_metadata"})
 _NAMES: Final = {PREFIX + field.encode_name.upper(): field for field in msgspec.structs.fields(Settings)}
 _ELSEWHERE: Final = frozenset(PREFIX + name for name in ("BROKER", "CACHE", "URL", "EMAIL", "PASSWORD"))
 """Read by `stenolog up`, which decides what the settings of the processes are, and by `stenolog transcribe`."""

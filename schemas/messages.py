@@ -13,7 +13,7 @@ class WorkerReady(Struct, frozen=True, kw_only=True, tag="WorkerReady"):
     """Sent at start, every few seconds and at each change; `slots` is how many jobs fit, busy ones included.
 
     `running` names the attempts in hand, so that a lease is renewed also between two progress reports. `languages`
-    and `translates` are the abilities of its model, as in domain.languages.
+    and what follows are the abilities of its model, as in domain.languages.
     """
 
     worker_id: UUID
@@ -22,6 +22,8 @@ class WorkerReady(Struct, frozen=True, kw_only=True, tag="WorkerReady"):
     running: tuple[tuple[UUID, int], ...] = ()
     languages: tuple[str, ...] = ()
     translates: bool = True
+    detects: bool = True
+    takes_prompt: bool = True
 
 
 class WorkerLeaving(Struct, frozen=True, kw_only=True, tag="WorkerLeaving"):

@@ -12,7 +12,7 @@ import struct
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -28,10 +28,13 @@ _LANDLOCK_ADD_RULE: Final = 445
 _LANDLOCK_RESTRICT_SELF: Final = 446
 _LANDLOCK_VERSION: Final = 1
 _LANDLOCK_PATH_BENEATH: Final = 1
+_LANDLOCK_NET_PORT: Final = 2
 _READ_FILE: Final = 1 << 2
 _FILE_RIGHTS_BY_VERSION: Final = (0, 13, 14, 15, 15, 16)
 _TCP_VERSION: Final = 4
 _ALL_TCP: Final = 0b11
+_CONNECT_TCP: Final = 0b10
+_DNS_PORT: Final = 53
 _SCOPES_VERSION: Final = 6
 _ALL_SCOPES: Final = 0b11
 
@@ -86,6 +89,29 @@ def leave_the_network() -> bool:
     return any(unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
 
 
+def reach_only(port: int) -> bool:
+    """From here on TCP goes to that port alone, wherever it is, and to name servers; False where there is no Landlock 4.
+
+    Call it while there is one thread.
+    """
+    if sys.platform != "linux":
+        return False
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    if _landlock_version(syscall) < _TCP_VERSION:
+        return False
+    attributes = struct.pack("=2Q", 0, _ALL_TCP)
+    ruleset = syscall(_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
+    try:
+        for allowed in (port, _DNS_PORT):
+            rule = struct.pack("=2Q", _CONNECT_TCP, allowed)
+            syscall(_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_NET_PORT, rule, 0)
+        restricted: int = syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0)
+    finally:
+        os.close(ruleset)
+    return restricted == 0
+
+
 def limit(limits: Limits) -> None:
     """Sets the hard limits too, so that nothing can raise them again."""
     for kind, most in _most(limits).items():
@@ -119,7 +145,7 @@ def _forbid_other_files(readable: Path) -> int:
     if sys.platform != "linux":
         return 0
     syscall = ctypes.CDLL(None, use_errno=True).syscall
-    version: int = syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)
+    version = _landlock_version(syscall)
     if version < 1:
         return 0
     attributes = _ruleset(version)
@@ -133,6 +159,12 @@ def _forbid_other_files(readable: Path) -> int:
         os.close(file)
         os.close(ruleset)
     return version if added == restricted == 0 else 0
+
+
+def _landlock_version(syscall: Any) -> int:
+    """Below 1 where there is none."""
+    version: int = syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)
+    return version
 
 
 def _ruleset(version: int) -> bytes:

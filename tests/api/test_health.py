@@ -242,12 +242,13 @@ async def test_workers_are_told_of_when_the_dispatcher_has_heard_of_them(running
     workers = (await readiness_of(running)).parts["workers"]
     assert workers.detail == "1 seen, with room for 2 transcriptions at once"
     await pool.execute(
-        "insert into dispatch_workers values ($1, 'whisper', 1, now(), 'en', false)", uuid4()
+        "insert into dispatch_workers values ($1, 'riva', 1, now(), 'en', false, false, false)", uuid4()
     )
     workers = (await readiness_of(running)).parts["workers"]
     assert workers.ready
     assert workers.detail == (
-        "2 seen, with room for 3 transcriptions at once; the model knows English only; translates nothing"
+        "2 seen, with room for 3 transcriptions at once; the model knows English only; "
+        "translates nothing; detects no language; takes no prompt"
     )
     await pool.execute("delete from dispatch_workers")
 

@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from dispatcher.tables import PostgresDispatchTables
+from schemas.messages import WorkerReady
 from tests.api.rig import HEARD, Installation, Person
 from tests.api.test_bad_input import problem
 
@@ -84,6 +86,38 @@ async def test_a_language_that_no_worker_has_is_refused_and_costs_nothing(anna: 
     assert problem(answer, 400)["code"] == "translation_unsupported"
     assert await anna.installation.events_of(anna.user_id) == before
     answer = await anna.client.post("/transcriptions", json={"file_id": file_id, "language": "en-GB"})
+    assert answer.status_code == 202
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def riva_worker(installation: Installation) -> AsyncIterator[None]:
+    """A worker whose models have to be told one of two languages, and nothing but that and names."""
+    pool, worker_id = installation.parts.read_models, uuid4()
+    ready = WorkerReady(
+        worker_id=worker_id,
+        engine="riva",
+        slots=1,
+        languages=("de", "en"),
+        translates=False,
+        detects=False,
+        takes_prompt=False,
+    )
+    await PostgresDispatchTables(pool).announce([ready], lease_seconds=60.0)
+    yield
+    await pool.execute("delete from dispatch_workers where worker_id = $1", worker_id)
+
+
+@pytest.mark.usefixtures("riva_worker")
+async def test_who_has_to_say_the_language_and_may_give_no_prompt_is_told_so(anna: Person) -> None:
+    file_id = await anna.has_file()
+    before = await anna.installation.events_of(anna.user_id)
+    told = problem(await anna.client.post("/transcriptions", json={"file_id": file_id}), 400)
+    assert (told["code"], told["languages"]) == ("language_required", ["de", "en"])
+    body = {"file_id": file_id, "language": "de"}
+    answer = await anna.client.post("/transcriptions", json=body | {"prompt": "Ein Treffen."})
+    assert problem(answer, 400)["code"] == "prompt_unsupported"
+    assert await anna.installation.events_of(anna.user_id) == before
+    answer = await anna.client.post("/transcriptions", json=body | {"vocabulary": ["Anna"]})
     assert answer.status_code == 202
 
 

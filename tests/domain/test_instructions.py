@@ -2,7 +2,13 @@
 
 import pytest
 
-from domain.errors import InvalidField, LanguageUnsupported, TranslationUnsupported
+from domain.errors import (
+    InvalidField,
+    LanguageRequired,
+    LanguageUnsupported,
+    PromptUnsupported,
+    TranslationUnsupported,
+)
 from domain.instructions import Instructions, instructions_of, require_able
 from domain.languages import Abilities, language_tag_of, shared_abilities, spoken_language_of
 from domain.personal import personal_fields
@@ -89,13 +95,31 @@ def test_an_english_model_takes_english_alone_and_translates_nothing() -> None:
         require_able(Instructions(task="translate"), ENGLISH_ONLY)
 
 
+def test_a_model_that_cannot_detect_has_to_be_told_the_language() -> None:
+    told_only = Abilities(languages=("en", "de"), detects=False)
+    require_able(Instructions(language="de-AT"), told_only)
+    with pytest.raises(LanguageRequired, match="send language, one of de, en"):
+        require_able(Instructions(), told_only)
+
+
+def test_a_model_that_takes_no_prompt_says_what_it_does_take() -> None:
+    deaf = Abilities(takes_prompt=False)
+    require_able(Instructions(vocabulary=("Anna",)), deaf)
+    with pytest.raises(PromptUnsupported, match="send names and terms as vocabulary"):
+        require_able(Instructions(prompt="A meeting."), deaf)
+
+
 def test_where_nothing_is_known_of_the_model_everything_is_taken() -> None:
-    require_able(Instructions(language="tlh", task="translate"), shared_abilities([]))
+    require_able(Instructions(language="tlh", task="translate", prompt="x"), shared_abilities([]))
 
 
 def test_only_what_every_worker_can_do_is_promised() -> None:
     shared = shared_abilities([WHISPER, ENGLISH_ONLY, Abilities()])
     assert (shared.languages, shared.translates, shared.only_english) == (("en",), False, True)
+    assert (shared.detects, shared.takes_prompt) == (True, True)
+    riva = Abilities(detects=False, takes_prompt=False)
+    shared = shared_abilities([WHISPER, riva])
+    assert (shared.detects, shared.takes_prompt) == (False, False)
 
 
 def test_a_larger_language_stands_in_for_one_that_is_not_known() -> None:

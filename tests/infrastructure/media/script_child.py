@@ -6,7 +6,7 @@ import textwrap
 PRELUDE = """
 import json, os, socket, sys, time
 from pathlib import Path
-from infrastructure.media.sandbox import Limits, confine, end_with_parent, leave_the_network
+from infrastructure.media.sandbox import Limits, confine, end_with_parent, leave_the_network, reach_only
 
 def refused(attempt):
     try:

@@ -5,10 +5,12 @@ import json
 import os
 import signal
 import socket
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from infrastructure.media.children import child_environment
+from infrastructure.media.fork_server import ForkServer
 from infrastructure.media.forked_streams import fork_process
 from infrastructure.media.warm import MEDIA_CHILDREN
 
@@ -21,9 +23,9 @@ class Done(NamedTuple):
     stderr: bytes
 
 
-async def run_confined(script: str, *arguments: str) -> Done:
+async def run_confined(script: str, *arguments: str, server: ForkServer = MEDIA_CHILDREN) -> Done:
     """In a child that is forked just as those that look at media."""
-    child = await fork_process(MEDIA_CHILDREN, SCRIPT, script, *arguments, stderr=True)
+    child = await fork_process(server, SCRIPT, script, *arguments, stderr=True)
     assert child.stdout is not None
     assert child.stderr is not None
     try:
@@ -86,6 +88,33 @@ async def test_no_server_can_be_reached(tmp_path: Path) -> None:
         )
         socket.create_connection(("127.0.0.1", port)).close()  # It can be reached from here.
     assert answer[0] == answer[1]
+
+
+async def test_a_process_with_one_server_reaches_no_other_port_and_opens_none() -> None:
+    """Forked from a server that keeps the network, as engines are."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as allowed,
+        socket.create_server(("127.0.0.1", 0)) as other,
+        closing(ForkServer(offline=False)) as online,
+    ):
+        done = await run_confined(
+            """
+            connect = lambda port: socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+            granted = reach_only(int(sys.argv[1]))
+            print(json.dumps([
+                granted,
+                refused(lambda: connect(sys.argv[1])),
+                refused(lambda: connect(sys.argv[2])),
+                refused(lambda: socket.create_server(("127.0.0.1", 0)))
+            ]))
+            """,
+            *(str(each.getsockname()[1]) for each in (allowed, other)),
+            server=online,
+        )
+    assert json.loads(done.stdout) in (
+        [True, None, "PermissionError", "PermissionError"],
+        [False, None, None, None],
+    )
 
 
 async def test_a_process_that_computes_for_ever_is_ended(tmp_path: Path) -> None:

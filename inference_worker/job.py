@@ -28,7 +28,7 @@ from inference_worker.ports import RunningEngine
 from inference_worker.spoken import Spoken
 from inference_worker.windows import WindowStart
 from infrastructure.disk import is_full
-from infrastructure.media.extent import tolerance_seconds
+from infrastructure.media.timeline import tolerance_seconds
 from infrastructure.object_store.patient import Patience, PatientObjectStore
 from infrastructure.private_files import make_private
 from schemas.messages import FinishedWindow

@@ -14,11 +14,11 @@ import msgspec
 from domain.errors import NotMedia
 from domain.transcript import Damage
 from infrastructure.media.answers import Answer, Decoded, Refused, decode_answer, rejection_of
-from infrastructure.media.extent import tolerance_seconds
 from infrastructure.media.fork_server import ForkServer
 from infrastructure.media.forked import Forked, fork
 from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH
 from infrastructure.media.sandbox import Limits
+from infrastructure.media.timeline import tolerance_seconds
 from infrastructure.media.warm import DECODE, MEDIA_CHILDREN
 
 STALL_SECONDS_MAX: Final = 60.0

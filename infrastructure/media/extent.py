@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet as NewPacket
 
 from domain.errors import MediaTooLong, NotMedia, TooShortMedia, TruncatedMedia
 from infrastructure.media.claims import (
@@ -22,10 +25,11 @@ from infrastructure.media.claims import (
 from infrastructure.media.converter import Converter
 from infrastructure.media.packets import Walk, seconds_of
 from infrastructure.media.reading import Packet, read_packets
-from infrastructure.media.timeline import Timeline
+from infrastructure.media.timeline import Timeline, tolerance_seconds
 from infrastructure.media.whole import is_whole
 
 DECODED_SECONDS: Final = 60.0
+"""What comes after is counted."""
 DECODED_PACKETS: Final = 3_000
 """Only short packets reach this before a minute is over."""
 DECODED_PACKETS_MAX: Final = 200_000
@@ -37,11 +41,6 @@ FEW_PACKETS: Final = 2
 """Too few for some decoders to give sound at all."""
 STEP_SECONDS_MAX: Final = 0.5
 """A packet that does not say how long it is lasts until the next one, if that is near."""
-
-
-def tolerance_seconds(duration_seconds: float) -> float:
-    """How far two measures of one recording may differ: encoders pad, headers round."""
-    return min(10.0, 0.5 + 0.01 * duration_seconds)
 
 
 @dataclass(slots=True)
@@ -84,6 +83,8 @@ class Measuring:
     stream: AudioStream
     walk: Walk
     seconds_max: float
+    decoded_seconds: float
+    """How much is decoded before packets are believed."""
     shadow: PacketClock
     """What the packets say of the part that is decoded."""
     counted: PacketClock | None = None
@@ -92,7 +93,6 @@ class Measuring:
     packets: int = 0
     packet_bytes_min: int = 1 << 30
     last_packet: bytes = b""
-    last_decoded: bool = False
     reached: dict[int, tuple[float, float]] = field(default_factory=dict)
     """Where each stream begins and ends by its packets."""
 
@@ -111,6 +111,8 @@ class Measuring:
             return
         self.packets += 1
         self.packet_bytes_min = min(self.packet_bytes_min, packet.size)
+        if self.is_flac:
+            self._look_at_flac(bytes(packet))
         if self.counted is not None:
             if not self.walk.is_junk(packet):
                 self.counted.add(begin, seconds)
@@ -118,10 +120,15 @@ class Measuring:
             self.shadow.add(begin, seconds)
             self._decode(packet)
             self._decide()
-        if self.is_flac:
-            self.last_packet = bytes(packet)
         if self.timeline.position > self.seconds_max:
             raise MediaTooLong(self.seconds_max)
+
+    def _look_at_flac(self, packet: bytes) -> None:
+        """With another rate (RFC 9639, section 9.1.2) its packets say no longer how long they are: they are decoded."""
+        if self.counted is not None and _rate_code(packet) != _rate_code(self.last_packet):
+            self.counted.finish()
+            self.counted = None
+        self.last_packet = packet
 
     def finish(self) -> None:
         if self.counted is not None:
@@ -136,14 +143,10 @@ class Measuring:
             self.reached[index] = (min(start, begin), max(end, begin + seconds))
 
     def _decode(self, packet: Packet | None) -> None:
-        decoded = 0
         for _, frame in self.walk.decode(packet):
-            decoded += 1
             if not self.has_sound:
                 list(Converter().convert(frame))  # What cannot be converted is refused now, not later.
             self.has_sound = True
-        if packet is not None:
-            self.last_decoded = decoded > 0
 
     def _decide(self) -> None:
         """Whether enough was decoded to go on by packets alone."""
@@ -151,7 +154,7 @@ class Measuring:
             if self.packets > PACKETS_TRIED_MAX:
                 raise NotMedia
             return
-        if self.timeline.position < DECODED_SECONDS and self.packets < DECODED_PACKETS:
+        if self.timeline.position < self.decoded_seconds and self.packets < DECODED_PACKETS:
             return
         decoded, counted = self.timeline.position, self.shadow.timeline.position
         if abs(decoded - counted) <= 0.1 + 0.002 * decoded or self.packets > DECODED_PACKETS_MAX:
@@ -159,7 +162,13 @@ class Measuring:
             self.counted = PacketClock(self.timeline)
 
 
-def measure(container: InputContainer, stream: AudioStream, path: Path, seconds_max: float) -> float:
+def measure(
+    container: InputContainer,
+    stream: AudioStream,
+    path: Path,
+    seconds_max: float,
+    decoded_seconds: float = DECODED_SECONDS,
+) -> float:
     """The recording's length in seconds, by one walk over its packets.
 
     Raises MediaTooLong as soon as there is more than `seconds_max`, TruncatedMedia, TooShortMedia, or NotMedia
@@ -168,7 +177,7 @@ def measure(container: InputContainer, stream: AudioStream, path: Path, seconds_
     _require_short_claim(container, stream, path, seconds_max)
     walk = Walk(container, stream, path)
     shadow = PacketClock(walk.timeline.anew())
-    measuring = Measuring(stream, walk, seconds_max, shadow)
+    measuring = Measuring(stream, walk, seconds_max, decoded_seconds, shadow)
     for packet in read_packets(container):
         measuring.add(packet)
     measuring.finish()
@@ -216,10 +225,24 @@ def _is_spoiled(measuring: Measuring, missing_seconds: float) -> bool:
 
     Such bytes are taken for a part of the last frame, whose checksum (RFC 9639, section 9.3) shows it.
     """
-    if not measuring.is_flac or not measuring.last_decoded or not crc16(measuring.last_packet):
+    if not measuring.is_flac or not crc16(measuring.last_packet) or not _decodes(measuring):
         return False
     packets = missing_seconds * measuring.packets / max(measuring.timeline.position, DURATION_SECONDS_MIN)
     return packets * measuring.packet_bytes_min <= len(measuring.last_packet)
+
+
+def _rate_code(flac_frame: bytes) -> int:
+    return flac_frame[2] & 15 if len(flac_frame) > 2 else 0
+
+
+def _decodes(measuring: Measuring) -> bool:
+    """Whether the last FLAC frame is there, whatever follows it; one that was cut off is not."""
+    decoder = CodecContext.create("flac", "r")
+    decoder.extradata = measuring.stream.codec_context.extradata
+    try:
+        return bool(decoder.decode(NewPacket(measuring.last_packet)))
+    except FFmpegError:
+        return False
 
 
 def _require_reached(claimed: float, reached: float) -> None:

@@ -1,6 +1,7 @@
 """The packets of a recording and what becomes of them: the one walk that probe and decoder both take."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, cast
 
@@ -12,16 +13,17 @@ from av.error import FFmpegError
 
 from infrastructure.media.claims import MICROSECONDS, counted_seconds, name_of
 from infrastructure.media.formats import open_media
+from infrastructure.media.junk import FRAME_BYTES_MAX, SKIPPED, Follower, Tags
 from infrastructure.media.reading import Packet, read_packets
-from infrastructure.media.timeline import Timeline
+from infrastructure.media.timeline import Room, Timeline, tolerance_seconds
 from infrastructure.media.tracks import SAMPLE_RATE_MIN, track_of
 
 PLACED: Final = frozenset({"matroska", "mov", "avi", "flv", "asf", "mpegts", "mpeg", "mxf"})
 """Containers that place every packet in time, so that a hole may be meant."""
-MP3_FRAME_BYTES_MAX: Final = 2881
-"""No MPEG audio frame is longer (layer II, 384 kbit/s at 32 kHz, with padding, is 1729; free format, a little more)."""
 GAP_BYTES: Final = 1024
-"""Between two packets of Matroska lie the heads of clusters and blocks; more than this was once a packet."""
+"""Between two packets of Matroska or FLV lie the heads of clusters and blocks; more than this was once a packet."""
+SHOWING_GAPS: Final = frozenset({"matroska", "flv"})
+"""Containers that say of each packet where in the file it lies."""
 _NUMBERED: Final = frozenset({"flac", "mp3", "wv", "tta", "tak", "ape"})
 """Formats whose frames have no times of their own: a hole is one only as far as the header says more."""
 
@@ -59,7 +61,7 @@ def timeline_of(container: InputContainer, stream: AudioStream, path: Path) -> T
     return Timeline(
         _start_of_pictures(container) if placed else None,
         damages_only=not placed,
-        hole_budget=_hole_budget(container, stream, path) if name in _NUMBERED else float("inf"),
+        room=_room(container, stream, path) if name in _NUMBERED else None,
     )
 
 
@@ -71,14 +73,21 @@ def _start_of_pictures(container: InputContainer) -> float | None:
     return start / MICROSECONDS
 
 
-def _hole_budget(container: InputContainer, stream: AudioStream, path: Path) -> float:
-    """How much sound the header counts beyond what there is."""
+def _room(container: InputContainer, stream: AudioStream, path: Path) -> Room:
     counted = counted_seconds(container, stream, path)
-    if counted is None:
-        return 0.0
-    with open_media(path) as again:
-        there = sum(seconds_of(packet)[1] for packet in read_packets(again, track_of(again, stream.index)))
-    return max(0.0, counted - there)
+
+    @cache
+    def missing() -> float | None:
+        if counted is None:
+            return None
+        with open_media(path) as again:
+            there = sum(
+                seconds_of(packet)[1] for packet in read_packets(again, track_of(again, stream.index))
+            )
+        # Who counts less than there is has counted the first of several recordings.
+        return counted - there if counted > there - tolerance_seconds(counted) else None
+
+    return Room(missing)
 
 
 class Walk:
@@ -86,11 +95,14 @@ class Walk:
 
     def __init__(self, container: InputContainer, stream: AudioStream, path: Path) -> None:
         self.timeline = timeline_of(container, stream, path)
-        self._stream = stream
         self._decoder = stream.codec_context
-        self._mp3 = name_of(container) == "mp3"
-        self._shows_gaps = name_of(container) == "matroska" and len(container.streams) == 1
+        name = name_of(container)
+        self._frame_bytes_max = FRAME_BYTES_MAX.get(name, 1 << 30)
+        self._tags = Tags()
+        self._follower = Follower(path) if name in SKIPPED else None
+        self._shows_gaps = name in SHOWING_GAPS and len(container.streams) == 1
         self._bytes = self._count = self._end = 0
+        self._seconds = 0.0
 
     def decode(self, packet: Packet | None) -> Iterator[tuple[float, AudioFrame]]:
         """The sound of one packet, or what the decoder still has, each piece with the silence to put before it."""
@@ -101,12 +113,12 @@ class Walk:
                 yield _place(frame, self.timeline), frame
 
     def is_junk(self, packet: Packet) -> bool:
-        """Whether it is no packet at all but a corrupt stretch between two, which the timeline is told."""
-        if self._mp3 and packet.size > MP3_FRAME_BYTES_MAX:
-            self.timeline.lose(
-                packet.size / self._bytes * self._count * seconds_of(packet)[1] if self._bytes else 0
-            )
+        """Whether it is no packet at all but a corrupt stretch between two. The timeline is told of those, also before it."""
+        if packet.size > self._frame_bytes_max:
+            self._lose(self._tags.sound_bytes(bytes(packet), packet.pos or 0), seconds_of(packet)[1])
             return True
+        if self._follower is not None and (skipped := self._follower.passed_over(bytes(packet))):
+            self._lose(skipped, 0.0)
         begin = packet.pos or 0
         if (
             self._shows_gaps
@@ -119,7 +131,12 @@ class Walk:
             self._count + 1,
             begin + packet.size,
         )
+        self._seconds += seconds_of(packet)[1]
         return False
+
+    def _lose(self, count: int, counted_seconds: float) -> None:
+        """Bytes last as long as they do in the mean of what came before."""
+        self.timeline.lose(count * self._seconds / self._bytes if self._bytes else 0.0, counted_seconds)
 
     def _frames(self, packet: Packet | None) -> Sequence[object]:
         """What cannot be decoded is told to the timeline."""

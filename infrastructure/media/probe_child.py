@@ -7,19 +7,19 @@ import msgspec
 
 from domain.errors import NotMedia, UnreadableMedia
 from infrastructure.media.answers import ODD, Answer, MediaFacts, encode_answer, refusal_of
-from infrastructure.media.extent import measure
+from infrastructure.media.extent import DECODED_SECONDS, measure
 from infrastructure.media.formats import open_media
 from infrastructure.media.sandbox import Limits, confine, end_with_parent
 from infrastructure.media.tracks import choose_track, track_of
 
 
-def examine(path: Path, seconds_max: float) -> MediaFacts:
+def examine(path: Path, seconds_max: float, decoded_seconds: float = DECODED_SECONDS) -> MediaFacts:
     """Raises a subclass of UnreadableMedia."""
     track = choose_track(path)
     with open_media(path) as container:
         stream = track_of(container, track)
         return MediaFacts(
-            duration_seconds=round(measure(container, stream, path, seconds_max), 6),
+            duration_seconds=round(measure(container, stream, path, seconds_max, decoded_seconds), 6),
             container=container.format.name,
             codec=stream.codec_context.name,
             sample_rate=stream.codec_context.sample_rate,

@@ -1,6 +1,7 @@
 """Where each piece of sound lies in a recording: the one account of its time, kept by probe and decoder alike."""
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
@@ -11,6 +12,42 @@ HOLE_SECONDS: Final = 0.1
 HOLE_SECONDS_MAX: Final = 1800.0
 """A longer hole is no muted microphone but a clock that was set: the sound goes on where it was."""
 DAMAGES_MAX: Final = 100
+STEP_SECONDS: Final = 0.001
+"""Times of frames that follow each other are rounded by less."""
+
+
+def tolerance_seconds(duration_seconds: float) -> float:
+    """How far two measures of one recording may differ: encoders pad, headers round."""
+    return min(10.0, 0.5 + 0.01 * duration_seconds)
+
+
+class Room:
+    """How much of a recording may be missing: what `missing` answers, and whatever it took for there but does not decode.
+
+    None is the answer of formats whose frames nobody has counted: there the numbers of frames make no hole, and what was
+    lost is as long as it seems. It takes a walk over the recording to know, so it is asked for only when sound is missing.
+    """
+
+    def __init__(self, missing: Callable[[], float | None] = lambda: math.inf) -> None:
+        self._missing = missing
+        self._given = 0.0
+
+    def anew(self) -> "Room":
+        return Room(self._missing)
+
+    def give(self, seconds: float) -> None:
+        self._given += seconds
+
+    def has(self, jump: float) -> bool:
+        missing = self._missing()
+        return missing is not None and jump <= missing + self._given
+
+    def take(self, gap: float, lost: float) -> float:
+        """Of the two the longer, as far as there is room for it."""
+        missing = self._missing()
+        hole = lost if missing is None else max(0.0, min(max(gap, lost), missing + self._given))
+        self._given -= hole
+        return hole
 
 
 class Timeline:
@@ -21,18 +58,17 @@ class Timeline:
     """
 
     def __init__(
-        self, start: float | None = None, *, damages_only: bool = False, hole_budget: float = math.inf
+        self, start: float | None = None, *, damages_only: bool = False, room: Room | None = None
     ) -> None:
         """`start` is when the recording begins where that may be before its first sound.
 
-        With `damages_only` the format knows no pauses: each hole was sound once. Holes may take no more
-        than `hole_budget` in all.
+        With `damages_only` the format knows no pauses: each hole was sound once. Holes take no more than the room.
         """
         self.position = 0.0
         """How long the recording is so far, with its silences."""
         self.damages = Damages()
         self._damages_only = damages_only
-        self._budget = self._whole_budget = hole_budget
+        self._room = room or Room()
         self._start = start
         self._offset: float | None = None
         self._last = -math.inf
@@ -40,14 +76,18 @@ class Timeline:
         self._lost = 0.0
         self._stumbled = False
 
-    def lose(self, seconds: float) -> None:
-        """A packet that cannot be decoded. It counts when sound comes after it: files end in junk."""
+    def lose(self, seconds: float, counted_seconds: float | None = None) -> None:
+        """A packet that cannot be decoded, or what is in its place. It counts when sound comes after it: files end in junk.
+
+        `counted_seconds` is what it counts as where packets are only counted, if that differs.
+        """
         self._stumbled = True
-        self._lost += seconds
+        self._lost += min(seconds, HOLE_SECONDS_MAX)
+        self._room.give(seconds if counted_seconds is None else counted_seconds)
 
     def anew(self) -> "Timeline":
         """The same rules, from the beginning."""
-        return Timeline(self._start, damages_only=self._damages_only, hole_budget=self._whole_budget)
+        return Timeline(self._start, damages_only=self._damages_only, room=self._room.anew())
 
     def stumble(self) -> None:
         """Bytes were passed over: a hole before the next piece is no pause."""
@@ -74,23 +114,21 @@ class Timeline:
         return lost
 
     def _hole_before(self, pts: float | None) -> float:
-        hole = self._lost if self.position or not self._damages_only else 0.0
-        if pts is not None:
-            # Where time is only counted, the clock does not know what was lost.
-            hole = max(self._gap(pts), hole if self._budget < math.inf else 0.0)
-        if hole <= HOLE_SECONDS:
-            return 0.0
-        hole = min(hole, self._budget)
-        self._budget -= hole
-        return hole
+        gap = 0.0 if pts is None else self._gap(pts)
+        # Where time is only counted, the clock does not know what was lost; elsewhere it knows better.
+        lost = self._lost if pts is None or self._damages_only else 0.0
+        if self._damages_only and not self.position:
+            lost = 0.0
+        return self._room.take(gap, lost) if max(gap, lost) > HOLE_SECONDS else 0.0
 
     def _gap(self, pts: float) -> float:
+        jump = pts - self._end
         if self._offset is None:
             self._begin(pts)
-        elif pts < self._last - HOLE_SECONDS or pts - self._end > HOLE_SECONDS_MAX:
+        elif pts < self._last - HOLE_SECONDS or jump > HOLE_SECONDS_MAX:
             self._offset = self.position + self._lost - pts  # the clock was set
-        elif self._budget < pts - self._end:
-            self._offset = self.position + min(self._lost, self._budget) - pts
+        elif jump > STEP_SECONDS and not self._room.has(jump):
+            self._offset = self.position - pts
         assert self._offset is not None
         return max(0.0, pts + self._offset - self.position)
 

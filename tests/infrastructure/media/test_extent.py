@@ -9,9 +9,10 @@ import pytest
 from av.error import InvalidDataError
 
 from domain.errors import MediaTooLong
-from infrastructure.media.extent import measure, tolerance_seconds
+from infrastructure.media.extent import measure
 from infrastructure.media.formats import open_media
 from infrastructure.media.reading import ERRORS_MAX, read_packets
+from infrastructure.media.timeline import tolerance_seconds
 from infrastructure.media.tracks import choose_track, track_of
 from tests.infrastructure.media.recordings import ADTS, slow_wav, write_recording
 

@@ -11,7 +11,7 @@ from av.audio.resampler import AudioResampler
 from domain.errors import SoundUnsupported
 from infrastructure.media.mixing import DECIDED_SECONDS, Mixer, samples_of
 from infrastructure.media.probe import probe
-from tests.infrastructure.media.odd_bytes import chunk, wav, wav_form
+from tests.infrastructure.media.odd_wavs import many_channels
 from tests.infrastructure.media.recordings import FLAC, M4A, MKV, MP3, OGG, WAV, Form
 from tests.infrastructure.media.sounds import Sound, is_spoken, loudness, sentence, silence, write_sound
 from tests.infrastructure.media.test_odd_times import LIMITS, read
@@ -19,14 +19,6 @@ from tests.infrastructure.media.test_odd_times import LIMITS, read
 RATE: Final = 16_000
 ALONE: Final = 32_000 * 0.6 * 0.2
 """About how loud the sentence is in one channel."""
-
-
-def many_channels(path: Path, sound: Sound, *, count: int, number: int) -> Path:
-    """Without a mask that says which is which."""
-    samples = np.zeros((sound.size, count), "<i2")
-    samples[:, number] = sound * 32_000
-    path.write_bytes(wav(wav_form(1, count, RATE, 16), chunk(b"data", samples.tobytes())))
-    return path
 
 
 @pytest.mark.parametrize("form", [WAV, FLAC, MP3, M4A, OGG], ids=lambda form: form.container)

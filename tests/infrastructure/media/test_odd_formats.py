@@ -12,58 +12,16 @@ import pytest
 
 from infrastructure.media.formats import DECODERS, DEMUXERS
 from infrastructure.media.probe import probe
+from tests.infrastructure.media.forms import FORMS
 from tests.infrastructure.media.odd_bytes import chunk, wav
 from tests.infrastructure.media.recordings import Form
 from tests.infrastructure.media.sounds import is_spoken, sentence, write_sound
 from tests.infrastructure.media.test_odd_times import LIMITS, read
 
-FORMS: Final = (
-    *(Form("amr", "libopencore_amrnb", 8_000), Form("3gp", "libopencore_amrnb", 8_000), Form("3g2", "aac")),
-    *(Form("aiff", "pcm_s16be"), Form("aiff", "pcm_s24be"), Form("aiff", "pcm_alaw", 8_000)),
-    *(
-        Form("caf", "pcm_s16be"),
-        Form("caf", "alac"),
-        Form("caf", "adpcm_ima_qt"),
-        Form("au", "pcm_mulaw", 8_000),
-    ),
-    *(
-        Form("w64", "pcm_s16le"),
-        Form("asf", "wmav1", bit_rate=64_000),
-        Form("asf", "wmav2", bit_rate=64_000),
-    ),
-    *(
-        Form("mpegts", "aac"),
-        Form("mpegts", "mp2"),
-        Form("mpegts", "ac3"),
-        Form("mpegts", "libopus", 48_000),
-    ),
-    *(
-        Form("mpeg", "mp2"),
-        Form("vob", "ac3", 48_000),
-        Form("mp2", "mp2"),
-        Form("ac3", "ac3"),
-        Form("eac3", "eac3"),
-    ),
-    *(Form("avi", "libmp3lame"), Form("avi", "pcm_s16le"), Form("avi", "adpcm_ms"), Form("avi", "ac3")),
-    *(
-        Form("flv", "libmp3lame"),
-        Form("flv", "aac"),
-        Form("flv", "nellymoser", 22_050),
-        Form("latm", "aac"),
-    ),
-    *(
-        Form("mov", "pcm_s16le"),
-        Form("mov", "adpcm_ima_qt"),
-        Form("mov", "pcm_alaw", 8_000),
-        Form("mp4", "flac"),
-    ),
-    *(Form("tta", "tta"), Form("wv", "wavpack"), Form("rm", "real_144", 8_000), Form("ogg", "flac")),
-    *(Form("matroska", "pcm_s16le"), Form("matroska", "libmp3lame"), Form("matroska", "flac")),
-)
 SILENT_GSM: Final = bytes.fromhex("d820a2e15a50004924924924500049249249245000492492492450004924924924")
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.container}-{form.codec}")
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: f"22-{form.container}-{form.codec}")
 async def test_it_is_read_wherever_it_comes_from(form: Form, tmp_path: Path) -> None:
     """Row 22."""
     facts, pcm = await read(write_sound(tmp_path / "media", form, sentence(form.rate)))

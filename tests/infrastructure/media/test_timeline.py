@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain.transcript import Damage
 from infrastructure.media.extent import PacketClock
-from infrastructure.media.timeline import DAMAGES_MAX, HOLE_SECONDS_MAX, Damages, Timeline
+from infrastructure.media.timeline import DAMAGES_MAX, HOLE_SECONDS_MAX, Damages, Room, Timeline
 
 
 def counted(*packets: tuple[float | None, float], timeline: Timeline | None = None) -> Timeline:
@@ -92,7 +92,7 @@ def test_what_an_index_says_is_missing_at_the_end_when_it_does_not_decode() -> N
 
 
 def test_numbers_of_frames_make_no_more_holes_than_the_header_has_room_for() -> None:
-    timeline = Timeline(damages_only=True, hole_budget=3.0)
+    timeline = Timeline(damages_only=True, room=Room(lambda: 3.0))
     assert [timeline.place(begin, 1.0) for begin in (0.0, 3.0, 1_000.0, 1_001.0)] == [0, 2.0, 0, 0]
 
 

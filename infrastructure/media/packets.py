@@ -114,12 +114,12 @@ class Walk:
 
     def is_junk(self, packet: Packet) -> bool:
         """Whether it is no packet at all but a corrupt stretch between two. The timeline is told of those, also before it."""
+        begin = packet.pos or 0
         if packet.size > self._frame_bytes_max:
-            self._lose(self._tags.sound_bytes(bytes(packet), packet.pos or 0), seconds_of(packet)[1])
+            self._lose(self._tags.sound_bytes(bytes(packet), begin), seconds_of(packet)[1])
             return True
         if self._follower is not None and (skipped := self._follower.passed_over(bytes(packet))):
             self._lose(skipped, 0.0)
-        begin = packet.pos or 0
         if (
             self._shows_gaps
             and self._count

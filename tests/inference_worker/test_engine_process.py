@@ -25,7 +25,7 @@ from inference_worker.engines.choice import EngineChoice
 from inference_worker.faults import Fault
 from inference_worker.windows import WindowStart
 from infrastructure.media.children import child_environment
-from infrastructure.media.extent import tolerance_seconds
+from infrastructure.media.timeline import tolerance_seconds
 from infrastructure.settings import InvalidSetting
 from tests.inference_worker.waiting import until
 from tests.media import write_tone

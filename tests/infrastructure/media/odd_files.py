@@ -9,6 +9,7 @@ from tests.infrastructure.media.odd_times import (
     END_SPOILED,
     MP4,
     ONCE,
+    RAW_SPOILED,
     SPOILED,
     TWICE,
     Make,
@@ -50,6 +51,8 @@ from tests.infrastructure.media.sounds import sentence, silence, write_sound
 
 COMMON: Final = (MP3, FLAC, M4A, ADTS, OGG, WEBM, LIVE_WEBM, MKV, mp3_without_length(64_000))
 ALL: Final = (*COMMON, *FORMS)
+CONTAINERS: Final = tuple({form.container: form for form in ALL}.values())
+"""One form of each."""
 
 
 def _written(content: bytes) -> Make:
@@ -102,13 +105,14 @@ EVERY: Final[Mapping[str, Make]] = {
     **_by_form(
         "8-muted", muted, (FLAC, M4A, OGG, Form("ogg", "flac"), Form("flv", "aac"), Form("mpegts", "aac"))
     ),
-    **_by_form("10-doubled", doubled),
+    **_by_form("10-doubled", doubled, CONTAINERS),
     **{name: _written(content) for name, content in WAVS.items()},
     "11b-cut-off": cut_off_wav,
-    **_by_form("11b-cut-off", _cut),
+    **_by_form("11b-cut-off", _cut, CONTAINERS),
     **END_SPOILED,
-    **_by_form("14-end", end_spoiled),
+    **_by_form("14-end", end_spoiled, CONTAINERS),
     **SPOILED,
+    **RAW_SPOILED,
     **_by_form("15-middle", middle_spoiled),
     **_by_form("16-cancelling", _cancelling, (WAV, FLAC, MP3, M4A, OGG)),
     **{f"17-channel-{number}": _in_channel(2, number) for number in (0, 1)},

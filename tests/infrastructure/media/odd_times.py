@@ -20,6 +20,7 @@ from tests.infrastructure.media.recordings import (
     WAV,
     WEBM,
     Form,
+    mp3_without_length,
     overwrite,
 )
 from tests.infrastructure.media.sounds import Sound, sentence, write_sound
@@ -141,6 +142,30 @@ def middle_spoiled(form: Form) -> Make:
     return make
 
 
+def raw_spoiled(form: Form) -> Make:
+    """A voice of 22 s that pauses from 17 to 18 s; what was between 6.6 and 9.9 s is noise."""
+
+    def make(path: Path) -> Path:
+        voice = sentence(form.rate, 30.0)[form.rate * 3 // 2 : form.rate * 47 // 2]
+        voice[17 * form.rate : 18 * form.rate] = 0
+        return overwrite(write_sound(path, form, voice), begin=0.3, end=0.45)
+
+    return make
+
+
+def pictured_between(form: Form) -> Make:
+    """Two sentences, and between them the tag of the second recording, which is mostly a picture."""
+
+    def make(path: Path) -> Path:
+        part = once(form, path).read_bytes()
+        tag = id3(300_000)
+        picture = random.Random(5).randbytes(len(tag) - 10).replace(b"\xff", b"\xfe")  # no head of a frame
+        path.write_bytes(part + tag[:10] + picture + part)
+        return path
+
+    return make
+
+
 ONCE: Final[Mapping[str, Make]] = {
     "4-flac-counts-samples": lambda path: renumber_flac(once(FLAC, path), lambda number: number * 4608),
     "4-flac-counts-anew": lambda path: renumber_flac(once(FLAC, path), lambda number: number % 40),
@@ -173,11 +198,31 @@ TWICE: Final[Mapping[str, tuple[Make, float]]] = {
     "10-ogg-and-ogg": (doubled(OGG), 5.5),
     "10-mp3-and-mp3": (mp3s_of_two_rates, 5.53),
     "10-adts-and-adts": (doubled(ADTS), 5.53),
+    "10-adts-and-adts-with-a-picture": (pictured_between(ADTS), 5.53),
+    "10-mp3-and-mp3-with-a-picture": (pictured_between(mp3_without_length(64_000)), 5.53),
 }
 """The sentence twice, and where the second begins."""
 SPOILED: Final[Mapping[str, Make]] = {
     f"15-{form.container}-{form.codec}": middle_spoiled(form)
-    for form in (MP3, FLAC, M4A, Form("ipod", "alac"), OGG, WEBM, MKV)
+    for form in (
+        MP3,
+        FLAC,
+        M4A,
+        Form("ipod", "alac"),
+        OGG,
+        WEBM,
+        MKV,
+        Form("tta", "tta"),
+        Form("flv", "libmp3lame"),
+    )
+}
+RAW: Final = (
+    *(ADTS, Form("latm", "aac"), mp3_without_length(64_000), Form("mp2", "mp2"), Form("ac3", "ac3")),
+    Form("eac3", "eac3"),
+)
+"""Streams of frames that nobody has counted."""
+RAW_SPOILED: Final[Mapping[str, Make]] = {
+    f"15-raw-{form.container}-{form.codec}": raw_spoiled(form) for form in RAW
 }
 END_SPOILED: Final[Mapping[str, Make]] = {
     f"14-{form.container}": end_spoiled(form) for form in (MP3, FLAC, ADTS, OGG, WAV)

@@ -12,6 +12,7 @@ from infrastructure.media.probe import ProbeLimits, probe
 from tests.infrastructure.media.odd_times import (
     END_SPOILED,
     ONCE,
+    RAW_SPOILED,
     SPOILED,
     TWICE,
     Make,
@@ -96,6 +97,24 @@ async def test_a_spoiled_stretch_is_silent_and_named_and_what_follows_is_in_its_
     lost = sum(damage.end_ms - damage.start_ms for damage in sound.damages)
     assert 1_500 < lost < 6_000
     assert all(2_000 < damage.start_ms < damage.end_ms < 15_000 for damage in sound.damages)
+
+
+@pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in RAW_SPOILED.items()])
+async def test_what_is_lost_of_a_raw_stream_is_as_long_as_so_many_bytes_of_it_last(
+    make: Make, tmp_path: Path
+) -> None:
+    """Row 15, where nobody has counted the frames: what follows keeps its time as far as their sizes tell it."""
+    facts = await probe(make(tmp_path / "media"), LIMITS)
+    assert facts.duration_seconds == pytest.approx(22.0, abs=0.5)
+    with open_pcm(tmp_path / "media", facts.duration_seconds) as sound:
+        pcm = b"".join(sound)
+    assert sound.decoded_seconds == pytest.approx(facts.duration_seconds, abs=0.1)
+    [lost] = sound.damages
+    assert lost.start_ms == pytest.approx(6_600, abs=500)
+    assert lost.end_ms == pytest.approx(9_900, abs=700)
+    assert loudness(pcm, 7.3, 9.2) < 50
+    assert loudness(pcm, 17.4, 17.6) < 100
+    assert min(loudness(pcm, 16.2, 16.5), loudness(pcm, 18.5, 18.8)) > 800
 
 
 async def test_a_recording_of_which_nothing_is_left_but_its_head_is_refused(tmp_path: Path) -> None:

@@ -105,7 +105,9 @@ def _finish(task: Task, engine: Engine, say: Say) -> Finished:
             )
             say(done)
             spoken.add(done)
-        return Finished(decoded_seconds=sound.decoded_seconds, damages=sound.damages)
+        return Finished(
+            decoded_seconds=sound.decoded_seconds, lost_seconds=sound.lost_seconds, damages=sound.damages
+        )
 
 
 def _take_stdout() -> BinaryIO:

@@ -84,9 +84,13 @@ class WindowDone(Struct, frozen=True, kw_only=True, tag="WindowDone"):
 
 
 class Finished(Struct, frozen=True, kw_only=True, tag="Finished"):
-    """Every window is done; `decoded_seconds` is how much sound there was, and `damages` what is missing in it."""
+    """Every window is done; `decoded_seconds` is how long the recording is, and `damages` what is missing in it.
+
+    There are so many of them at most that some may be joined, and the sound between them is in `lost_seconds` not counted.
+    """
 
     decoded_seconds: float
+    lost_seconds: float = 0.0
     damages: tuple[Damage, ...] = ()
 
 

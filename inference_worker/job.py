@@ -223,4 +223,5 @@ def account_of(finished: Finished, announced_seconds: float) -> Account:
     damages = finished.damages
     if announced_seconds - finished.decoded_seconds > tolerance_seconds(announced_seconds):
         damages += (Damage(start_ms=end_ms, end_ms=round(announced_seconds * 1000)),)
-    return Account(decoded_ms=end_ms - damaged_ms(damages, end_ms), damages=damages)
+    lost_ms = min(round(finished.lost_seconds * 1000), damaged_ms(damages, end_ms))
+    return Account(decoded_ms=end_ms - lost_ms, damages=damages)

@@ -14,7 +14,7 @@ SIGN_SECONDS: Final = 1.0
 
 
 class Sound:
-    """Iterate over it for the PCM, once; then `decoded_seconds` and `damages` are those of the whole recording."""
+    """Iterate over it for the PCM, once; then `decoded_seconds`, `lost_seconds` and `damages` are those of the whole recording."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Sound:
         self._skipped = skipped_ms * BYTES_PER_MS
         self._alive = alive
         self._sign_seconds = sign_seconds
-        self.decoded_seconds = 0.0
+        self.decoded_seconds = self.lost_seconds = 0.0
         self.damages: tuple[Damage, ...] = ()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -48,11 +48,13 @@ class Sound:
                 raise
             self._end_early(count / BYTES_PER_SECOND, refusal)
         else:
-            self.decoded_seconds, self.damages = self._stream.decoded_seconds, self._stream.damages
+            self.decoded_seconds = self._stream.decoded_seconds
+            self.damages = self._stream.damages
+        self.lost_seconds = self._stream.lost_seconds
 
     def _end_early(self, seconds: float, refusal: UnreadableMedia) -> None:
         """Sound that goes on for longer than it may is damaged too, from there on: nobody knows until when."""
-        self.decoded_seconds = seconds
+        self.decoded_seconds, self.damages = seconds, self._stream.damages
         if isinstance(refusal, MediaTooLong):
             end_ms = round(seconds * 1000)
-            self.damages = (Damage(start_ms=end_ms, end_ms=end_ms),)
+            self.damages += (Damage(start_ms=end_ms, end_ms=end_ms),)

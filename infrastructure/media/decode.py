@@ -16,9 +16,9 @@ from domain.transcript import Damage
 from infrastructure.media.answers import Answer, Decoded, Refused, decode_answer, rejection_of
 from infrastructure.media.fork_server import ForkServer
 from infrastructure.media.forked import Forked, fork
-from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH
+from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH, LOST
 from infrastructure.media.sandbox import Limits
-from infrastructure.media.timeline import tolerance_seconds
+from infrastructure.media.timeline import Damages, tolerance_seconds
 from infrastructure.media.warm import DECODE, MEDIA_CHILDREN
 
 STALL_SECONDS_MAX: Final = 60.0
@@ -44,9 +44,10 @@ class DecoderCrashed(Exception):
 
 
 class PcmStream:
-    """Iterate over it for the PCM, once; then `decoded_seconds` says how long it is, and `damages` what is missing in it.
+    """Iterate over it for the PCM, once.
 
-    It ends early where the decoder crashed after it had given sound.
+    `decoded_seconds` says how long it is, `lost_seconds` and `damages` what is missing in it: all that was read so far,
+    the whole at the end. It ends early where the decoder crashed after it had given sound.
     """
 
     def __init__(self, child: Forked) -> None:
@@ -55,30 +56,43 @@ class PcmStream:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._pipe, selectors.EVENT_READ)
         self._read = bytearray()
+        self._damages = Damages()
+        self._answer: Decoded | None = None
         self.decoded_seconds = 0.0
-        self.damages: tuple[Damage, ...] = ()
 
     @property
     def pid(self) -> int:
         return self._child.pid
 
+    @property
+    def damages(self) -> tuple[Damage, ...]:
+        return self._answer.damages if self._answer is not None else self._damages.listed()
+
+    @property
+    def lost_seconds(self) -> float:
+        return self._answer.lost_seconds if self._answer is not None else self._damages.lost_seconds
+
     def __iter__(self) -> Iterator[bytes]:
         """Raises a subclass of UnreadableMedia, or DecodingFailed."""
         try:
             yield from self._blocks()
-            answer = self._verdict()
+            self._answer = self._verdict()
         except DecoderCrashed:
             if not self.decoded_seconds:
                 raise NotMedia from None
         else:
-            self.decoded_seconds, self.damages = answer.duration_seconds, answer.damages
+            self.decoded_seconds = self._answer.duration_seconds
 
     def _blocks(self) -> Iterator[bytes]:
-        while length := struct.unpack(LENGTH, self._take(struct.calcsize(LENGTH)))[0]:
-            if length > BLOCK_BYTES_MAX:
+        while told := struct.unpack(LENGTH, self._take(struct.calcsize(LENGTH)))[0]:
+            length = told & ~LOST
+            if not 0 < length <= BLOCK_BYTES_MAX:
                 raise NotMedia  # Only a process that the recording has taken over says this.
-            yield self._take(length)
-            self.decoded_seconds += length / BYTES_PER_SECOND
+            block, seconds = self._take(length), length / BYTES_PER_SECOND
+            if told & LOST:
+                self._damages.add(self.decoded_seconds, self.decoded_seconds + seconds)
+            yield block
+            self.decoded_seconds += seconds
 
     def _take(self, count: int) -> bytes:
         while len(self._read) < count:

@@ -1,7 +1,7 @@
 """The decoding process: one recording as blocks of PCM, then one answer. Arguments: parent, limits, path, seconds at most.
 
-A block is its length (32 bits, little-endian) and so many bytes; a block of length 0 says that the answer
-follows. A process that dies has not sent it, so half a recording never looks like a whole one.
+A block is its length (32 bits, little-endian) and so many bytes; LOST in the length says that the bytes stand in place of
+lost sound. A block of length 0 says that the answer follows. A process that dies has not sent it, so half a recording never looks like a whole one.
 """
 
 import signal
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 from av.audio.frame import AudioFrame
@@ -20,13 +20,19 @@ from infrastructure.media.answers import ODD, Answer, Decoded, encode_answer, re
 from infrastructure.media.converter import Converter
 from infrastructure.media.formats import open_media
 from infrastructure.media.packets import Walk
-from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH, SAMPLE_BYTES, SAMPLE_RATE
+from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH, LOST, SAMPLE_BYTES, SAMPLE_RATE
 from infrastructure.media.reading import read_packets
 from infrastructure.media.sandbox import Limits, confine, end_with_parent
 from infrastructure.media.timeline import Timeline
 from infrastructure.media.tracks import choose_track, track_of
 
 SILENCE_BLOCK: Final = bytes(BYTES_PER_SECOND)
+
+
+class Block(NamedTuple):
+    pcm: bytes
+    is_lost: bool = False
+    """Whether it is silence in place of sound that could not be decoded."""
 
 
 class Decoding:
@@ -37,9 +43,10 @@ class Decoding:
         self._seconds_max = seconds_max
         self._converter = Converter()
         self._has_sound = False
+        self._lost_seconds = 0.0
         self.timeline = Timeline()
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self) -> Iterator[Block]:
         """16 kHz mono signed 16-bit PCM. Raises a subclass of UnreadableMedia."""
         track = choose_track(self._path)
         with open_media(self._path) as container:
@@ -49,28 +56,30 @@ class Decoding:
             for packet in chain(read_packets(container, stream), (None,)):
                 for hole, frame in walk.decode(packet):
                     yield from self._convert(hole, frame)
-        yield from self._converter.end()
-        yield from _silence(self.timeline.finish())
+        yield from map(Block, self._converter.end())
+        yield from self._silence(self.timeline.finish())
         if not self._has_sound:
             raise NotMedia
 
-    def _convert(self, hole: float, frame: AudioFrame) -> Iterator[bytes]:
+    def _convert(self, hole: float, frame: AudioFrame) -> Iterator[Block]:
         """The frame's sound, after silence if it comes later than the sound before it ended."""
         if self.timeline.position > self._seconds_max:
             raise MediaTooLong(self._seconds_max)
         if hole:
-            yield from self._converter.flush()
-            yield from _silence(hole)
+            yield from map(Block, self._converter.flush())
+            yield from self._silence(hole)
         self._has_sound = True
-        yield from self._converter.convert(frame)
+        yield from map(Block, self._converter.convert(frame))
 
-
-def _silence(seconds: float) -> Iterator[bytes]:
-    missing = round(seconds * SAMPLE_RATE) * SAMPLE_BYTES
-    while missing:
-        block = SILENCE_BLOCK[:missing]
-        missing -= len(block)
-        yield block
+    def _silence(self, seconds: float) -> Iterator[Block]:
+        """A pause, or what was lost since the last one."""
+        lost = self.timeline.damages.lost_seconds > self._lost_seconds
+        self._lost_seconds = self.timeline.damages.lost_seconds
+        missing = round(seconds * SAMPLE_RATE) * SAMPLE_BYTES
+        while missing:
+            block = SILENCE_BLOCK[:missing]
+            missing -= len(block)
+            yield Block(block, lost)
 
 
 def decode(path: Path, seconds_max: float, output: BinaryIO) -> Answer:
@@ -78,8 +87,8 @@ def decode(path: Path, seconds_max: float, output: BinaryIO) -> Answer:
     decoding = Decoding(path, seconds_max)
     try:
         for block in decoding.blocks():
-            if block:
-                output.write(struct.pack(LENGTH, len(block)) + block)
+            if block.pcm:
+                output.write(struct.pack(LENGTH, len(block.pcm) + LOST * block.is_lost) + block.pcm)
         return _decoded(decoding.timeline)
     except UnreadableMedia as rejection:
         return refusal_of(rejection)

@@ -9,3 +9,5 @@ BYTES_PER_MS: Final = SAMPLES_PER_MS * SAMPLE_BYTES
 BYTES_PER_SECOND: Final = SAMPLE_RATE * SAMPLE_BYTES
 LENGTH: Final = "<I"
 """How a decoding process writes the length of a block."""
+LOST: Final = 1 << 31
+"""Added to the length of a block of silence in place of sound that could not be decoded."""

@@ -19,6 +19,7 @@ class FakeEngine:
         language: str = "en",
         decoded_seconds: float | None = None,
         damages: tuple[Damage, ...] = (),
+        lost_seconds: float | None = None,
         fails_before: int | None = None,
         fault: Exception | None = None,
     ) -> None:
@@ -31,6 +32,7 @@ class FakeEngine:
         self._language = language
         self._decoded_seconds = decoded_seconds
         self._damages = damages
+        self._lost_seconds = sum_seconds(damages) if lost_seconds is None else lost_seconds
         self.fails_before = fails_before
         self._fault = fault or Fault("engine_died")
 
@@ -48,7 +50,7 @@ class FakeEngine:
             self.windows.append(index)
             yield self.window(index, start_ms, min(start_ms + self._window_ms, end_ms))
         decoded = task.duration_seconds if self._decoded_seconds is None else self._decoded_seconds
-        yield Finished(decoded_seconds=decoded, damages=self._damages)
+        yield Finished(decoded_seconds=decoded, lost_seconds=self._lost_seconds, damages=self._damages)
 
     def window(self, index: int, start_ms: int, end_ms: int) -> WindowDone:
         word = Word(text=f" window-{index}", start_ms=start_ms, end_ms=end_ms, probability=1.0)
@@ -59,3 +61,7 @@ class FakeEngine:
             language=self._language,
             segments=(Segment(words=(word,)),),
         )
+
+
+def sum_seconds(damages: Sequence[Damage]) -> float:
+    return sum(each.end_ms - each.start_ms for each in damages) / 1000

@@ -19,6 +19,8 @@ from inference_worker.engines.riva.server import RivaServer
 from inference_worker.engines.scripted import ScriptedEngine
 from inference_worker.faults import ModelMissing
 from inference_worker.models import find_model
+from inference_worker.pauses import longest_pause
+from inference_worker.windows import WindowStart, cut_windows
 from infrastructure.media.decode import open_pcm
 from infrastructure.media.pcm import BYTES_PER_SECOND, SAMPLE_RATE
 from tests.inference_worker.riva_server import Riva
@@ -160,6 +162,25 @@ def test_a_sentence_spoken_eight_times_is_written_eight_times(
     repeated = window(8 * sentence, seconds=8 * (SENTENCE_SECONDS + 2.0))
     said = " ".join(word.text.strip(" .,").lower() for word in transcribe(whisper, repeated))
     assert said == " ".join(8 * [SENTENCE])
+
+
+def test_words_around_long_silence_come_when_they_were_spoken(
+    whisper: FasterWhisperEngine, speech: bytes
+) -> None:
+    """Row 27, in the windows that a worker cuts."""
+    sentence = speech[: int(SENTENCE_SECONDS * BYTES_PER_SECOND)]
+    alone = transcribe(whisper, window(sentence, seconds=SENTENCE_SECONDS))
+    padded = bytes(20 * BYTES_PER_SECOND) + sentence + bytes(40 * BYTES_PER_SECOND) + sentence
+    words = [
+        word
+        for each in cut_windows([padded], size_ms=28_000, begin=WindowStart(), find_pause=longest_pause)
+        for word in transcribe(whisper, each)
+    ]
+    assert [word.text.strip(" .,").lower() for word in words] == 2 * SENTENCE.split()
+    first, second = words[: len(alone)], words[len(alone) :]
+    for heard, begin_ms in ((first, 20_000), (second, 60_000 + round(SENTENCE_SECONDS * 1000))):
+        assert heard[0].start_ms - begin_ms == pytest.approx(alone[0].start_ms, abs=400)
+        assert heard[-1].end_ms - begin_ms == pytest.approx(alone[-1].end_ms, abs=400)
 
 
 @pytest.mark.parametrize("kind", ["silence", "noise", "music"])

@@ -180,6 +180,14 @@ async def test_what_could_not_be_decoded_in_the_middle_is_named_and_not_counted(
     assert (result.duration_seconds, result.warnings) == (30.5, (damaged(5.0, 9.5),))
 
 
+async def test_sound_between_two_damages_that_are_told_as_one_is_counted(
+    place: Workplace, job: Job
+) -> None:
+    told = (Damage(start_ms=5_000, end_ms=9_000),)
+    result = await carry_out(assigned(job), FakeEngine(damages=told, lost_seconds=3.0), place, Told())
+    assert (result.duration_seconds, result.warnings) == (32.0, (damaged(5.0, 9.0),))
+
+
 async def test_silence_in_place_of_a_missing_end_is_not_counted(place: Workplace, job: Job) -> None:
     hole = (Damage(start_ms=20_000, end_ms=35_000),)
     result = await carry_out(assigned(job), FakeEngine(damages=hole), place, Told())

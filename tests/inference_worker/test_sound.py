@@ -19,6 +19,7 @@ class BreakingStream:
     """So many seconds of sound, and then an error if there is one."""
 
     decoded_seconds = 3.5
+    lost_seconds = 0.4
     damages = (Damage(start_ms=1_000, end_ms=1_500),)
 
     def __init__(self, seconds: int, error: Exception | None = None, *, second: bytes = SECOND) -> None:
@@ -41,18 +42,21 @@ def test_a_whole_recording_is_what_its_decoder_says() -> None:
     heard = sound(3)
     assert b"".join(heard) == 3 * SECOND
     assert (heard.decoded_seconds, heard.damages) == (3.5, BreakingStream.damages)
+    assert heard.lost_seconds == 0.4
 
 
 def test_a_decoder_that_breaks_down_ends_the_recording_there() -> None:
     heard = sound(2, NotMedia())
     assert b"".join(heard) == 2 * SECOND
-    assert (heard.decoded_seconds, heard.damages) == (2.0, ())
+    assert (heard.decoded_seconds, heard.damages) == (2.0, BreakingStream.damages)
+    assert heard.lost_seconds == 0.4
 
 
 def test_sound_past_what_was_announced_is_missing_from_there_on() -> None:
     heard = sound(2, MediaTooLong(2.0))
     assert len(list(heard)) == 2
-    assert (heard.decoded_seconds, heard.damages) == (2.0, (Damage(start_ms=2_000, end_ms=2_000),))
+    assert heard.decoded_seconds == 2.0
+    assert heard.damages == (*BreakingStream.damages, Damage(start_ms=2_000, end_ms=2_000))
 
 
 def test_a_recording_that_gives_nothing_is_refused() -> None:

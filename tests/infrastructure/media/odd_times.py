@@ -1,4 +1,4 @@
-"""Odd recordings whose time is told wrongly or differently: rows 1 to 14 of the table in the docs."""
+"""Odd recordings whose time is told wrongly or differently: rows 1 to 15 of docs/odd-recordings.md."""
 
 import random
 import struct

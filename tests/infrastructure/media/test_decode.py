@@ -12,10 +12,11 @@ import psutil
 import pytest
 
 from domain.errors import MediaTooLong, NotMedia
+from domain.transcript import Damage
 from infrastructure.media.decode import DecodingFailed, PcmStream, open_pcm
 from infrastructure.media.fork_server import ForkServer
 from infrastructure.media.forked import fork
-from infrastructure.media.pcm import BYTES_PER_SECOND, SAMPLE_RATE
+from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH, LOST, SAMPLE_RATE
 from infrastructure.media.probe import ProbeLimits, probe
 from infrastructure.media.sandbox import Limits
 from infrastructure.media.warm import DECODE, MEDIA_CHILDREN
@@ -161,6 +162,23 @@ def test_what_a_decoder_gave_before_it_crashed_is_kept(tmp_path: Path) -> None:
         given += sum(map(len, blocks))
     assert 0 < sound.decoded_seconds < 600
     assert sound.decoded_seconds == pytest.approx(given / BYTES_PER_SECOND)
+
+
+def test_what_was_lost_before_a_decoder_crashed_is_named() -> None:
+    script = f"""
+    from struct import pack
+    for length, sample in (({BYTES_PER_SECOND}, 1), ({BYTES_PER_SECOND} + {LOST}, 0), ({BYTES_PER_SECOND}, 1)):
+        sys.stdout.buffer.write(pack({LENGTH!r}, length) + bytes([sample]) * {BYTES_PER_SECOND})
+    sys.stdout.flush()
+    os.abort()
+    """
+    sound = PcmStream(fork(MEDIA_CHILDREN, SCRIPT, script))
+    try:
+        assert len(b"".join(sound)) == 3 * BYTES_PER_SECOND
+    finally:
+        sound.close()
+    assert (sound.decoded_seconds, sound.lost_seconds) == (3.0, 1.0)
+    assert sound.damages == (Damage(start_ms=1_000, end_ms=2_000),)
 
 
 def test_a_decoder_that_exits_early_is_no_verdict() -> None:

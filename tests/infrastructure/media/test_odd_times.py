@@ -17,9 +17,11 @@ from tests.infrastructure.media.odd_times import (
     TWICE,
     Make,
     edited,
+    once,
     opus_cropped,
     opus_in_mp4,
 )
+from tests.infrastructure.media.recordings import ADTS, MP3, Form
 from tests.infrastructure.media.sounds import SENTENCE_SECONDS, is_spoken, loudness
 
 LIMITS = ProbeLimits(seconds_max=36_000)
@@ -80,6 +82,18 @@ async def test_a_spoiled_end_is_no_cut(make: Make, tmp_path: Path) -> None:
     """Row 14: the silence at the end may go with it, the sentence does not."""
     _, pcm = await read(make(tmp_path / "media"))
     assert loudness(pcm, 1.2, 3.8) > 800
+
+
+@pytest.mark.parametrize(
+    "form", [MP3, ADTS, Form("ac3", "ac3"), Form("mpegts", "aac")], ids=lambda form: form.container
+)
+async def test_a_first_frame_that_was_cut_is_no_cut(form: Form, tmp_path: Path) -> None:
+    """Row 14."""
+    whole = once(form, tmp_path / "whole").read_bytes()
+    (tmp_path / "media").write_bytes(whole[100:])
+    facts, pcm = await read(tmp_path / "media")
+    assert facts.duration_seconds == pytest.approx(5.4, abs=0.25)
+    assert loudness(pcm, 1.2, 3.6) > 800
 
 
 @pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in SPOILED.items()])

@@ -11,7 +11,7 @@ from domain.errors import UnreadableMedia
 from infrastructure.media.answers import Decoded
 from infrastructure.media.decode_child import decode
 from infrastructure.media.extent import DECODED_SECONDS
-from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH
+from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH, LOST
 from infrastructure.media.probe_child import examine
 from infrastructure.media.timeline import tolerance_seconds
 from tests.infrastructure.media.odd_files import EVERY
@@ -49,6 +49,7 @@ def _length(blocks: bytes) -> int:
     at = length = 0
     while at < len(blocks):
         (block,) = struct.unpack_from(LENGTH, blocks, at)
+        block &= ~LOST
         at += struct.calcsize(LENGTH) + block
         length += block
     return length

@@ -23,7 +23,7 @@ from infrastructure.media.claims import (
     name_of,
 )
 from infrastructure.media.converter import Converter
-from infrastructure.media.packets import Walk, seconds_of
+from infrastructure.media.packets import Walk
 from infrastructure.media.reading import Packet, read_packets
 from infrastructure.media.timeline import Timeline, tolerance_seconds
 from infrastructure.media.whole import is_whole
@@ -96,18 +96,20 @@ class Measuring:
     reached: dict[int, tuple[float, float]] = field(default_factory=dict)
     """Where each stream begins and ends by its packets."""
 
-    @property
-    def is_flac(self) -> bool:
-        return self.stream.codec_context.name == "flac"
+    track: int = field(init=False)
+    is_flac: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.track, self.is_flac = self.stream.index, self.stream.codec_context.name == "flac"
 
     @property
     def timeline(self) -> Timeline:
         return self.walk.timeline
 
     def add(self, packet: Packet) -> None:
-        begin, seconds = seconds_of(packet)
+        begin, seconds = self.walk.times.of(packet)
         self._reach(packet.stream_index, begin, seconds)
-        if packet.stream_index != self.stream.index:
+        if packet.stream_index != self.track:
             return
         self.packets += 1
         self.packet_bytes_min = min(self.packet_bytes_min, packet.size)

@@ -28,21 +28,32 @@ _NUMBERED: Final = frozenset({"flac", "mp3", "wv", "tta", "tak", "ape"})
 """Formats whose frames have no times of their own: a hole is one only as far as the header says more."""
 
 
-def seconds_of(packet: Packet) -> tuple[float | None, float]:
-    """When it begins and how long it lasts, without what its decoder is told to leave out (edit lists, pre-skip)."""
-    scale = float(packet.time_base) if packet.time_base else 0.0
-    begin, seconds = _scaled(packet.pts, scale), (packet.duration or 0) * scale
-    if packet.is_discard:
-        return begin, 0.0
-    if packet.has_sidedata("skip_samples"):
-        first, last = _skipped(packet)
-        begin = None if begin is None else begin + first
-        seconds = max(0.0, seconds - first - last)
-    return begin, seconds
+class Times:
+    """When the packets of a container begin and how long they last: asked of each, twice, so that it has to be quick."""
 
+    def __init__(self, container: InputContainer, track: int) -> None:
+        self._scales = [float(stream.time_base or 0) for stream in container.streams]
+        self._track = track
+        self._packet: Packet | None = None
+        self._answer: tuple[float | None, float] = (None, 0.0)
 
-def _scaled(ticks: int | None, scale: float) -> float | None:
-    return None if ticks is None else ticks * scale
+    def of(self, packet: Packet) -> tuple[float | None, float]:
+        """Without what its decoder is told to leave out, if it is of the track (edit lists, pre-skip)."""
+        if packet is not self._packet:
+            self._packet, self._answer = packet, self._found(packet)
+        return self._answer
+
+    def _found(self, packet: Packet) -> tuple[float | None, float]:
+        track = packet.stream_index
+        scale, pts = self._scales[track], packet.pts
+        begin = None if pts is None else pts * scale
+        if packet.is_discard:
+            return begin, 0.0
+        seconds = (packet.duration or 0) * scale
+        if track == self._track and packet.has_sidedata("skip_samples"):
+            first, last = _skipped(packet)
+            return None if begin is None else begin + first, max(0.0, seconds - first - last)
+        return begin, seconds
 
 
 def _skipped(packet: Packet) -> tuple[float, float]:
@@ -81,8 +92,9 @@ def _room(container: InputContainer, stream: AudioStream, path: Path) -> Room:
         if counted is None:
             return None
         with open_media(path) as again:
+            times = Times(again, stream.index)
             there = sum(
-                seconds_of(packet)[1] for packet in read_packets(again, track_of(again, stream.index))
+                times.of(packet)[1] for packet in read_packets(again, track_of(again, stream.index))
             )
         # Who counts less than there is has counted the first of several recordings.
         return counted - there if counted > there - tolerance_seconds(counted) else None
@@ -95,6 +107,7 @@ class Walk:
 
     def __init__(self, container: InputContainer, stream: AudioStream, path: Path) -> None:
         self.timeline = timeline_of(container, stream, path)
+        self.times = Times(container, stream.index)
         self._decoder = stream.codec_context
         name = name_of(container)
         self._frame_bytes_max = FRAME_BYTES_MAX.get(name, 1 << 30)
@@ -116,7 +129,7 @@ class Walk:
         """Whether it is no packet at all but a corrupt stretch between two. The timeline is told of those, also before it."""
         begin = packet.pos or 0
         if packet.size > self._frame_bytes_max:
-            self._lose(self._tags.sound_bytes(bytes(packet), begin), seconds_of(packet)[1])
+            self._lose(self._tags.sound_bytes(bytes(packet), begin), self.times.of(packet)[1])
             return True
         if self._follower is not None and (skipped := self._follower.passed_over(bytes(packet))):
             self._lose(skipped, 0.0)
@@ -131,7 +144,7 @@ class Walk:
             self._count + 1,
             begin + packet.size,
         )
-        self._seconds += seconds_of(packet)[1]
+        self._seconds += self.times.of(packet)[1]
         return False
 
     def _lose(self, count: int, counted_seconds: float) -> None:
@@ -145,7 +158,7 @@ class Walk:
         except FFmpegError:
             frames = self._decode_anew(packet) if packet is not None else ()
         if packet is not None and not frames:
-            self.timeline.lose(seconds_of(packet)[1])
+            self.timeline.lose(self.times.of(packet)[1])
         return frames
 
     def _decode_anew(self, packet: Packet) -> Sequence[object]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from cli.client import Client, Refused
 from cli.progress import OnPercent, percent_bar
 from cli.running import say
+from domain.transcript import MediaWarning
 from infrastructure.mendable import Mendable
 from schemas.bodies import TranscriptionBody, Uploaded
 
@@ -39,10 +40,15 @@ async def transcribe_file(client: Client, file: Path) -> UUID:
     if ended.status != "completed":
         raise NotTranscribed(f"{file.name}: {ended.status}: {ended.failure_reason or 'no reason given'}")
     for each in ended.warnings:
-        say(
-            f"{file.name}: damaged from {each.from_seconds:.1f} s to {each.to_seconds:.1f} s: what was said there is missing"
-        )
+        say(f"{file.name}: {_told(each)}")
     return transcription_id
+
+
+def _told(warning: MediaWarning) -> str:
+    if warning.code == "language_assumed":
+        return "nobody said its language, and the model knows one alone: if another is spoken, this text is wrong"
+    stretch = f"from {warning.from_seconds:.1f} s to {warning.to_seconds:.1f} s"
+    return f"damaged {stretch}: what was said there is missing"
 
 
 async def _upload(client: Client, file: Path) -> Uploaded:

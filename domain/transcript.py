@@ -46,10 +46,11 @@ class Damage(Struct, frozen=True, kw_only=True):
 class MediaWarning(Struct, frozen=True, kw_only=True):
     """What is wrong with a recording that was transcribed all the same, and where, from its start.
 
-    `media_damaged`: this stretch could not be decoded, so that its words are missing.
+    `media_damaged`: this stretch could not be decoded, so that its words are missing. `language_assumed`: nobody said
+    what is spoken here and the model knows one language alone, so that another is written down as nonsense in that one.
     """
 
-    code: Literal["media_damaged"] = "media_damaged"
+    code: Literal["media_damaged", "language_assumed"] = "media_damaged"
     from_seconds: float
     to_seconds: float
 

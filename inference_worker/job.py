@@ -13,10 +13,11 @@ from uuid import uuid4
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.assumed import language_warnings
 from domain.damages import damaged_ms, warnings_of
 from domain.errors import NotMedia
 from domain.ports import ObjectMissing, ObjectStore
-from domain.transcript import Damage, Transcript
+from domain.transcript import Damage, MediaWarning, Transcript
 from domain.transcript_keys import transcript_key
 from domain.transcription_events import Result, TranscriptionStarted
 from inference_worker import faults
@@ -161,12 +162,13 @@ class Work:
         if account.decoded_ms <= 0:
             raise Fault(NotMedia.code, permanent=True)
         spoken = self._spoken.language(self._started.job)
+        duration_ms = max(round(self._started.job.duration_seconds * 1000), self._next.start_ms)
         frame = Transcript(
             text="",
             language=self._spoken.written(self._started.job),
-            duration_ms=max(round(self._started.job.duration_seconds * 1000), self._next.start_ms),
+            duration_ms=duration_ms,
             segments=(),
-            warnings=warnings_of(account.damages),
+            warnings=self._language_warnings(duration_ms) + warnings_of(account.damages),
         )
         # Megabytes of words, off the event loop.
         assembled = await asyncio.to_thread(self._assembly.finish, frame=frame)
@@ -183,6 +185,12 @@ class Work:
             duration_seconds=account.decoded_ms / 1000,
             warnings=frame.warnings,
         )
+
+    def _language_warnings(self, duration_ms: int) -> tuple[MediaWarning, ...]:
+        """Where no words are, none can be in the wrong language."""
+        if self._spoken.main is None:
+            return ()
+        return language_warnings(self._started.job.language, self._engine.abilities, duration_ms / 1000)
 
     def _task(self, media: Path) -> Task:
         job = self._started.job

@@ -102,7 +102,8 @@ class TranscriptionBody(Struct, frozen=True, kw_only=True):
 
     `language` is the one that was asked for, else the one that is spoken for longest; `language_probability` says how
     sure the engine is of what it detected, and is null where it was told the language or knows but one.
-    `warnings` name the stretches of the recording whose words are missing, and which cost nothing.
+    `warnings` name the stretches of the recording whose words are missing, and which cost nothing (`media_damaged`), and
+    say when nobody knows that the words are in the language of the model (`language_assumed`).
     """
 
     transcription_id: UUID

@@ -84,6 +84,16 @@ def test_what_is_missing_of_a_damaged_recording_is_said(api: ScriptedApi, record
     assert recording.with_suffix(".txt").read_bytes() == EXPORTED
 
 
+def test_a_language_that_nobody_said_is_said_to_be_assumed(api: ScriptedApi, recording: Path) -> None:
+    assumed = {"code": "language_assumed", "from_seconds": 0.0, "to_seconds": 90.25}
+    api.answers[f"GET /v1/transcriptions/{TRANSCRIPTION}"] = [
+        transcription("completed", 100, warnings=[assumed])
+    ]
+    result = transcribe(api.url, recording)
+    assert "talk.ogg: nobody said its language" in result.stderr
+    assert "damaged" not in result.stderr
+
+
 def test_a_result_that_exists_is_not_overwritten_and_nothing_is_uploaded(
     api: ScriptedApi, recording: Path
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from domain.errors import NotMedia
+from domain.languages import Abilities
 from domain.ports import UNDETERMINED, ObjectStoreUnavailable
 from domain.transcript import Damage, MediaWarning
 from domain.transcription_events import Job
@@ -212,6 +213,16 @@ async def test_a_recording_of_which_nothing_decodes_fails_for_good(
 
 def damaged(from_seconds: float, to_seconds: float) -> MediaWarning:
     return MediaWarning(from_seconds=from_seconds, to_seconds=to_seconds)
+
+
+@pytest.mark.parametrize(("told", "assumed"), [(None, 1), ("en", 0)])
+async def test_a_language_that_only_the_model_says_is_assumed(
+    told: str | None, assumed: int, place: Workplace, job: Job
+) -> None:
+    engine = FakeEngine()
+    engine.abilities = Abilities(languages=("en",))
+    result = await carry_out(assigned(replace(job, language=told)), engine, place, Told())
+    assert [each.code for each in result.warnings] == ["language_assumed"] * assumed
 
 
 async def test_a_length_within_what_encoders_pad_is_fine(place: Workplace, job: Job) -> None:

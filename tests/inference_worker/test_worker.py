@@ -14,6 +14,7 @@ import pytest
 
 from domain.attempts import WORKER_STOPPED
 from domain.errors import NotMedia
+from domain.languages import Abilities
 from domain.transcript import MediaWarning
 from domain.transcription_events import Job, TranscriptionStarted
 from inference_worker import faults
@@ -399,6 +400,20 @@ async def test_a_worker_whose_engine_cannot_start_does_not_say_it_is_ready(place
     with pytest.raises(EngineUnavailable):
         async with at_work(place, Unavailable()):
             pass
+
+
+async def test_an_english_model_that_was_told_no_language_says_that_it_assumed_it(
+    place: Workplace, job: Job
+) -> None:
+    engine = FakeEngine()
+    engine.abilities = Abilities(languages=("en",), translates=False)
+    async with at_work(place, engine) as running:
+        running.inbox.put(assigned(job))
+        outcome = await running.outcome()
+        assert isinstance(outcome, AttemptSucceeded)
+        assumed = (MediaWarning(code="language_assumed", from_seconds=0.0, to_seconds=60.0),)
+        transcript = decode_transcript(await place.store.get(outcome.result.transcript_key))
+        assert transcript.warnings == outcome.result.warnings == assumed
 
 
 async def test_the_real_engine_transcribes_the_sample(place: Workplace) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -18,7 +18,8 @@ from inference_worker.engines.languages import (
     present_name_of,
     whisper_code_of,
 )
-from inference_worker.engines.made_up import VoicedMs, is_made_up
+from inference_worker.engines.made_up import VoicedMs, without_made_up
+from inference_worker.engines.unheard import gaps_in, is_better
 from inference_worker.model_digest import weights_digest
 from inference_worker.models import name_of
 from inference_worker.voice import FRAME_MS, Numbers, samples_of, speech_probabilities
@@ -29,6 +30,9 @@ VOICE_FROM: Final = 0.5
 """The probability of speech from which a frame counts as voice."""
 SILENCE_SECONDS_MAX: Final = 2.0
 """Of 640 s of speech no word is lost with it; a model that falls into a pause of more is taken out of it."""
+
+
+Heard: TypeAlias = Callable[[int], None]
 
 
 class FasterWhisperEngine:
@@ -46,9 +50,7 @@ class FasterWhisperEngine:
         self.name = _name(model, opened.compute_type, digest or weights_digest(model, None))
         self.abilities = abilities_of(self._model.supported_languages)
 
-    def transcribe(
-        self, window: Window, instructions: Instructions, heard: Callable[[int], None]
-    ) -> Recognised:
+    def transcribe(self, window: Window, instructions: Instructions, heard: Heard) -> Recognised:
         require_able(instructions, self.abilities)
         probabilities = speech_probabilities(window.pcm)
         voiced_ms = _voice_in(window, probabilities)
@@ -56,8 +58,7 @@ class FasterWhisperEngine:
         segments = [
             segment
             for stretch in stretches
-            for segment in self._hear_out(window, stretch, instructions, heard)
-            if not is_made_up(segment.words, voiced_ms)
+            for segment in self._hear_out(window, stretch, instructions, voiced_ms, heard)
         ]
         heard(window.end_ms)
         return recognised_of(segments, stretches)
@@ -81,15 +82,34 @@ class FasterWhisperEngine:
         return {present_name_of(token[2:-2]): float(probability) for token, probability in answer}
 
     def _hear_out(
-        self, window: Window, stretch: Stretch, instructions: Instructions, heard: Callable[[int], None]
-    ) -> Iterator[Segment]:
+        self,
+        window: Window,
+        stretch: Stretch,
+        instructions: Instructions,
+        voiced_ms: VoicedMs,
+        heard: Heard,
+    ) -> Sequence[Segment]:
         """What is said in a stretch of one language; nothing where nobody speaks."""
-        if stretch.language is not None:
-            for segment in self._listen(_part(window, stretch), instructions, stretch.language, heard):
-                yield replace(segment, language=stretch.language)
+        if stretch.language is None:
+            return ()
+
+        def hear(part: Stretch, heard: Heard) -> list[Segment]:
+            found = self._listen(_part(window, part), instructions, language, heard)
+            said = without_made_up(list(found), voiced_ms)
+            return [replace(segment, language=language) for segment in said]
+
+        language = stretch.language
+        segments = hear(stretch, heard)
+        gaps = list(gaps_in(segments, stretch.start_ms, stretch.end_ms, voiced_ms))
+        for gap in reversed(gaps):  # so that what is before keeps its place
+            part = replace(stretch, start_ms=gap.start_ms, end_ms=gap.end_ms)
+            second = hear(part, lambda _: heard(stretch.end_ms))
+            if is_better(second, segments[gap.first : gap.last]):
+                segments[gap.first : gap.last] = second
+        return segments
 
     def _listen(
-        self, window: Window, instructions: Instructions, language: str, heard: Callable[[int], None]
+        self, window: Window, instructions: Instructions, language: str, heard: Heard
     ) -> Iterator[Segment]:
         found, _ = self._model.transcribe(
             samples_of(window.pcm),
@@ -97,6 +117,8 @@ class FasterWhisperEngine:
             task=instructions.task,
             hotwords=context_of(instructions, self._count_tokens),
             beam_size=BEAM_SIZE,
+            # Sampling, which Whisper tries where it doubts itself, says something else every time.
+            temperature=0.0,
             word_timestamps=True,
             vad_filter=True,
             # A slip would otherwise be repeated until the end of the window.
@@ -129,7 +151,7 @@ def _voice_in(window: Window, probabilities: Numbers) -> VoicedMs:
     return voiced_ms
 
 
-def _segments(found: Iterable[Any], window: Window, heard: Callable[[int], None]) -> Iterator[Segment]:
+def _segments(found: Iterable[Any], window: Window, heard: Heard) -> Iterator[Segment]:
     """The engine's segments as they come, each word placed in the window after the word before it."""
     last_ms = window.start_ms
     for segment in found:

@@ -6,6 +6,7 @@ import click
 
 from cli.demo import demo
 from cli.events import events
+from cli.model import model
 from cli.processes import migrate, process_commands, rebuild
 from cli.projections import projections
 from cli.transcribe import transcribe
@@ -30,5 +31,5 @@ def main() -> None:
     """
 
 
-for command in (up, *process_commands, migrate, rebuild, events, projections, transcribe, demo):
+for command in (up, *process_commands, migrate, rebuild, events, projections, transcribe, model, demo):
     main.add_command(command)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import NoReturn
 
 import click
@@ -21,9 +21,15 @@ def say(line: str) -> None:
 
 def run(command: Coroutine[None, None, None]) -> None:
     """Runs to the end, or until Ctrl-C or SIGTERM, both of which are a fine way to end."""
+    with complaining(), contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_until_told(command))
+
+
+@contextlib.contextmanager
+def complaining() -> Iterator[None]:
+    """Ends the process with one line for what a person has to set right."""
     try:
-        with contextlib.suppress(asyncio.CancelledError):
-            asyncio.run(_until_told(command))
+        yield
     except* InvalidSetting as problems:
         _give_up(problems, SETTINGS_EXIT_CODE)
     except* Mendable as problems:

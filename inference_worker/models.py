@@ -1,13 +1,14 @@
-"""Models by name or folder: which one an engine opens. Nothing here is ever fetched from a network."""
+"""Models by name or folder: which one an engine opens. Nothing is fetched from a network here: `embedded/hub` does."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from inference_worker import joined_model
+from inference_worker.catalogue import folder_name, published
 from inference_worker.faults import ModelMissing
 from infrastructure.cache import cache_folder
 
@@ -26,11 +27,27 @@ def find_model(wanted: str) -> Path:
     `wanted` is the path of a folder, or the name of a packaged or a fetched model. Joins the packaged base on its
     first use, which takes a moment. Raises ModelMissing.
     """
-    model = _named(wanted or chosen_model() or _packaged_default())
-    missing = [name for name in MODEL_FILES if not (model / name).is_file()]
+    name = wanted or default_model()
+    model = _named(name)
+    missing = missing_files(model)
     if missing:
-        raise ModelMissing(f"STENOLOG_MODEL: {model} has no {', '.join(missing)}")
+        named = "STENOLOG_MODEL" if wanted else str(chosen_file())
+        raise ModelMissing(f"{named}: {model} has no {', '.join(missing)}{_remedy(name)}")
     return model
+
+
+def default_model() -> str:
+    """The name of what is taken where STENOLOG_MODEL names nothing. Raises ModelMissing."""
+    return chosen_model() or _packaged_default()
+
+
+def missing_files(model: Path) -> Sequence[str]:
+    """Those without which no engine starts."""
+    return [name for name in MODEL_FILES if not (model / name).is_file()]
+
+
+def _remedy(name: str) -> str:
+    return "" if published(name) is None else f"; `stenolog model get {name}` fetches it"
 
 
 def _named(wanted: str) -> Path:
@@ -64,7 +81,8 @@ def models_folder() -> Path:
 
 def fetched_folder(name: str) -> Path | None:
     """Where a model lies that was fetched by this name; None for what is a path."""
-    return models_folder() / name if name and "/" not in name and name not in (".", "..") else None
+    folder = folder_name(name) if published(name) is not None else name
+    return models_folder() / folder if folder and "/" not in folder and folder not in (".", "..") else None
 
 
 def chosen_file() -> Path:

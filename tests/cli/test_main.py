@@ -27,6 +27,7 @@ COMMANDS = (
     "events",
     "projections",
     "transcribe",
+    "model",
     "demo",
 )
 

@@ -12,6 +12,7 @@ PLACES: Final = (
     "tests/architecture/test_production.py",
     "tests/chaos/test_chaos.py",
     "tests/cli/test_main.py",
+    "tests/embedded/hub/",
     "tests/embedded/test_accounts.py",
     "tests/embedded/test_brokers.py",
     "tests/embedded/test_leashed.py",

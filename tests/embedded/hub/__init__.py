@@ -1,0 +1,1 @@
+"""Models fetched with the hub's real client, from a hub on loopback."""

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 import click
@@ -80,7 +81,7 @@ def get(name: str, wait_seconds: int) -> None:
             say(f"{name} is packaged: there is nothing to fetch")
             return
         try:
-            with _Progress(name) as progress:
+            with DelayedProgress(name) as progress:
                 folder = fetch_model(name, known, wait_seconds, progress.show, say)
         except KeyboardInterrupt:
             say(f"stopped; the next `stenolog model get {name}` goes on from here")
@@ -89,18 +90,19 @@ def get(name: str, wait_seconds: int) -> None:
         say(f"{name} is here and checked; `stenolog model use {name}` makes it the one that is used")
 
 
-class _Progress(contextlib.ExitStack):
-    """Shows a bar as soon as it has taken longer than a moment."""
+class DelayedProgress(contextlib.ExitStack):
+    """Shows a bar, but not of what takes no longer than a moment."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._name = name
-        self._begun = time.monotonic()
+        self._now = now
+        self._begun = now()
         self._bar: OnPercent | None = None
 
     def show(self, there: int, of: int, file: str) -> None:
         if self._bar is None:
-            if time.monotonic() - self._begun < _QUIET_SECONDS:
+            if self._now() - self._begun < _QUIET_SECONDS:
                 return
             self._bar = self.enter_context(percent_bar(f"{self._name}, {of / 1e6:,.0f} MB"))
         self._bar(100 * there / of, file)

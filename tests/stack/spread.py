@@ -27,6 +27,7 @@ SECONDS: Final[Mapping[str, int]] = {
     "tests/embedded/test_up.py": 55,
     "tests/relay/test_wiped_disk.py": 45,
     "tests/guarantees/test_followers.py": 43,
+    "tests/embedded/hub/test_get.py": 40,
     "tests/inference_worker/test_worker.py": 33,
     "tests/inference_worker/test_engines.py": 32,
     "tests/inference_worker/test_process.py": 30,

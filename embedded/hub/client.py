@@ -12,8 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Self
 
-from httpx2 import HTTPError, TransportError
-
 from embedded.hub.origin import Origin, RemoteFile, fetched_files
 from embedded.hub.problems import ModelNotFetched
 from inference_worker.catalogue import Published
@@ -53,17 +51,17 @@ def fetch(origin: Origin, file: RemoteFile, path: Path, on_bytes: OnBytes) -> No
 
     A connection that breaks is taken up again for as long as anything comes.
     """
-    hub = _client()
+    hub, http = _client(), import_module("httpx2")
     with _plainly(hub, origin.repo, origin.commit):
         while True:
             before = path.stat().st_size if path.exists() else 0
             try:
                 return _append(hub, origin, file, path, on_bytes)
-            except TransportError:
+            except http.TransportError:
                 if path.stat().st_size <= before:
                     raise
             except OSError as problem:
-                if isinstance(problem, HTTPError) or problem.errno is not None:
+                if isinstance(problem, http.HTTPError) or problem.errno is not None:
                     raise
                 return None  # it came to its end and is too short: whoever compares the hashes says so
 
@@ -108,7 +106,7 @@ class _Meter:
 
 
 def _client() -> ModuleType:
-    """Imported with its settings made, which it reads once; only who fetches needs it at all."""
+    """Imported with its settings made, which it reads once; whoever does not fetch need not wait for it."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     for part in ("constants", "errors", "file_download", "utils"):
         import_module(f"huggingface_hub.{part}")
@@ -137,7 +135,7 @@ def _plainly(hub: ModuleType, repo: str, commit: str) -> Iterator[None]:
         raise ModelNotFetched(_refusal(endpoint, repo, problem.response.status_code)) from problem
     except errors.OfflineModeIsEnabled as problem:
         raise ModelNotFetched("HF_HUB_OFFLINE forbids to ask the hub: unset it") from problem
-    except HTTPError as problem:
+    except import_module("httpx2").HTTPError as problem:
         raise ModelNotFetched(
             f"{endpoint} cannot be reached or broke off ({type(problem).__name__}): try again; what has come is kept"
         ) from problem

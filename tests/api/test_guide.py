@@ -241,6 +241,15 @@ async def test_a_damaged_recording_says_where_words_are_missing(anna: Person) ->
     assert (await anna.client.get(f"{path}/transcript")).json()["transcript"]["warnings"] == [missing]
 
 
+async def test_a_transcript_in_an_assumed_language_says_so(anna: Person) -> None:
+    assumed = {"code": "language_assumed", "from_seconds": 0.0, "to_seconds": 2.0}
+    warning = MediaWarning(code="language_assumed", from_seconds=0.0, to_seconds=2.0)
+    path = f"/transcriptions/{await anna.has_transcript(heard=replace(HEARD, warnings=(warning,)))}"
+    assert (await anna.client.get(path)).json()["warnings"] == [assumed]
+    assert (await anna.client.get(f"{path}/transcript")).json()["transcript"]["warnings"] == [assumed]
+    assert (await anna.client.get(f"{path}/export?format=json")).json()["warnings"] == [assumed]
+
+
 async def test_a_long_transcript_comes_whole_though_it_is_sent_in_parts(anna: Person) -> None:
     long = replace(HEARD, segments=HEARD.segments * 1_000)
     path = f"/transcriptions/{await anna.has_transcript(heard=long)}/transcript"

@@ -57,7 +57,12 @@ def start(hub: Hub, cache: Path) -> Iterator[Start]:
             for name, value in os.environ.items()
             if not name.startswith(("STENOLOG_", "HF_", "HUGGING"))
         }
-        own = {"STENOLOG_CACHE": str(cache), "HF_ENDPOINT": hub.url, "HF_HOME": str(cache / "hf")}
+        own = {
+            "STENOLOG_CACHE": str(cache),
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(cache / "hf"),
+            "HF_HUB_DOWNLOAD_TIMEOUT": "60",  # a hub that a test holds is not taken for one that went silent
+        }
         process = subprocess.Popen(
             [sys.executable, "-m", "cli", "model", *arguments],
             env={**inherited, "PYTHONPATH": str(ROOT), **own, **variables},

@@ -17,6 +17,7 @@ from tests.media import write_tone
 PROCESSES = ["api", "relay", "project", "dispatch", "work", "PostgreSQL", "Kafka"]
 
 
+@pytest.mark.timeout(300)  # All that it waits for has a deadline of its own, and together they are so long.
 @pytest.mark.parametrize("name", PROCESSES)
 async def test_a_transcription_completes_although_a_process_is_killed(
     running: Installation, speech: Path, name: str

@@ -1,7 +1,7 @@
 """A child whose start is cancelled leaves no descriptor, process or file behind, at whichever of its steps that is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ import uvloop
 
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
-from infrastructure.media.fork_server import ForkServer
+from infrastructure.media.fork_server import PROCESS, ForkServer
 from infrastructure.media.forked_streams import fork_process
 from infrastructure.media.probe import ProbeLimits, probe
 from infrastructure.media.warm import PROBE
@@ -32,10 +32,14 @@ Holding = tuple[int, list[int], list[str]]
 
 
 class Household:
-    """What this process and those below it hold: descriptors, and files in the folder for temporary ones."""
+    """What this process and those below it hold: descriptors, and files in the folder for temporary ones.
+
+    Strangers, as the broker of the tests, open and close what they like; fork servers of before are none.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._strangers = {each for each in psutil.Process().children() if not _is_fork_server(each)}
 
     async def settled(self) -> Holding:
         """What it holds once that has not changed for a while: a server that starts opens files and closes them."""
@@ -50,8 +54,20 @@ class Household:
 
     def count(self) -> Holding:
         own = psutil.Process()
-        below = [fds for each in own.children(recursive=True) if (fds := _descriptors_of(each))]
+        below = [fds for each in self._below(own) if (fds := _descriptors_of(each))]
         return own.num_fds(), sorted(below), sorted(path.name for path in self._folder.iterdir())
+
+    def _below(self, own: psutil.Process) -> Iterator[psutil.Process]:
+        for child in set(own.children()) - self._strangers:
+            yield child
+            with suppress(psutil.NoSuchProcess):
+                yield from child.children(recursive=True)
+
+
+def _is_fork_server(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return PROCESS in process.cmdline()
+    return False
 
 
 def _descriptors_of(process: psutil.Process) -> int:

@@ -21,6 +21,7 @@ from dispatcher.hearing import Hearing
 from dispatcher.pick import Assignment, pick
 from dispatcher.ports import AttemptKey, DispatchTables, Lease, ReceivedReport, ReportFeed
 from dispatcher.reports import ReportTaker, together
+from domain.attempts import MOVED
 from domain.errors import Rejection
 from domain.log import Provenance
 from domain.ports import Clock, EventStore
@@ -142,38 +143,49 @@ class Dispatcher:
             self._limits.lease_seconds, self._void(), silence_counts=silence_counts
         )
         for attempt in overdue:
-            await self._expire(attempt)
+            if await self._end(attempt, LEASE_EXPIRED):
+                logger.warning("attempt %s of %s: lease expired", attempt.attempt, attempt.transcription_id)
 
-    async def _expire(self, attempt: AttemptKey) -> None:
+    async def _end(self, attempt: AttemptKey, reason: str) -> bool:
+        """Whether it was running until now."""
         fail = FailAttempt(
             transcription_id=attempt.transcription_id,
             attempt=attempt.attempt,
-            reason=LEASE_EXPIRED,
+            reason=reason,
             permanent=False,
             failed_at=self._clock.now(),
         )
+        was_running = False
         try:
-            if await fail_attempt(fail, self._store, _provenance(attempt.transcription_id)):
-                logger.warning("attempt %s of %s: lease expired", attempt.attempt, attempt.transcription_id)
+            was_running = bool(await fail_attempt(fail, self._store, _provenance(attempt.transcription_id)))
         except Rejection:
             # Ended otherwise; without a lease, only the queue's lag made it look overdue.
             self._leave_alone(attempt.transcription_id)
         await self._tables.end(attempt)
+        return was_running
 
     async def assign(self, heard_within_seconds: float) -> None:
-        """Gives waiting jobs to workers with free slots, if they were heard so lately and not too long ago."""
+        """Gives waiting jobs to workers with room, if they were heard so lately and not too long ago."""
         if heard_within_seconds <= 0:
             return
         silence_seconds_max = min(heard_within_seconds, self._limits.silence_seconds_max)
         workers = await self._tables.free_workers(silence_seconds_max)
-        free_slots = sum(worker.free_slots for worker in workers)
-        if not free_slots:
+        places = sum(worker.free_slots + worker.places_ahead for worker in workers)
+        if not places:
             return
-        jobs_max = min(free_slots, self._limits.assignments_max)
+        jobs_max = min(places, self._limits.assignments_max)
         users = await self._tables.waiting_users(jobs_max, self._void())
-        if users:
-            assignments = pick(users, workers, await self._tables.virtual_seconds())
-            await together(self._start(assignment) for assignment in assignments[:jobs_max])
+        assignments = pick(users, workers, await self._tables.virtual_seconds())[:jobs_max] if users else []
+        await together(self._start(assignment) for assignment in assignments)
+        await self._move(sum(worker.free_slots for worker in workers) - len(assignments))
+
+    async def _move(self, free_slots: int) -> None:
+        """Takes jobs back that wait at a busy worker while another has a free slot and nothing to do with it."""
+        if free_slots <= 0:
+            return
+        for attempt in await self._tables.waiting_ahead(min(free_slots, self._limits.assignments_max)):
+            if await self._end(attempt, MOVED):
+                logger.info("attempt %s of %s goes elsewhere", attempt.attempt, attempt.transcription_id)
 
     async def _start(self, assignment: Assignment) -> None:
         job = assignment.job

@@ -42,8 +42,11 @@ class WaitingUser(Struct, frozen=True, kw_only=True):
 
 
 class FreeWorker(Struct, frozen=True, kw_only=True):
+    """`places_ahead` are for jobs that begin when one of its slots is free, which is soon."""
+
     worker_id: UUID
     free_slots: int
+    places_ahead: int = 0
 
 
 class Assignment(Struct, frozen=True, kw_only=True):
@@ -63,15 +66,16 @@ def advanced(virtual_seconds: float, charge_seconds: float, waiting_users: int) 
 
 
 def pick(
-    users: Iterable[WaitingUser], workers: Iterable[FreeWorker], virtual_seconds: float
+    users: Iterable[WaitingUser], workers: Sequence[FreeWorker], virtual_seconds: float
 ) -> list[Assignment]:
-    """Fills the free slots. Next is the user with the fewest running jobs, among those the one served least.
+    """Fills the free slots, then the places ahead. Next is the user with the fewest running jobs, among those the one
+    served least.
 
     Jobs go to the worker with the most room, so that the work is spread out.
     """
     return [
         Assignment(user_id=user_id, job=job, worker_id=worker_id)
-        for worker_id, (user_id, job) in zip(_slots(workers), _turns(users, virtual_seconds), strict=False)
+        for worker_id, (user_id, job) in zip(_places(workers), _turns(users, virtual_seconds), strict=False)
     ]
 
 
@@ -90,8 +94,13 @@ def _turns(users: Iterable[WaitingUser], virtual_seconds: float) -> Iterator[tup
             heappush(line, (running + 1, ends_at, arrival, user_id, jobs))
 
 
-def _slots(workers: Iterable[FreeWorker]) -> Iterator[UUID]:
-    room = [(-worker.free_slots, worker.worker_id) for worker in workers if worker.free_slots > 0]
+def _places(workers: Sequence[FreeWorker]) -> Iterator[UUID]:
+    yield from _most_first([(worker.free_slots, worker.worker_id) for worker in workers])
+    yield from _most_first([(worker.places_ahead, worker.worker_id) for worker in workers])
+
+
+def _most_first(places: Iterable[tuple[int, UUID]]) -> Iterator[UUID]:
+    room = [(-count, worker_id) for count, worker_id in places if count > 0]
     heapify(room)
     while room:
         taken, worker_id = heappop(room)

@@ -33,13 +33,20 @@ class DispatchTables(Protocol):
     """Times are the database's, so that dispatchers with different clocks agree."""
 
     async def free_workers(self, silence_seconds_max: float) -> Sequence[FreeWorker]:
-        """Workers with room for more than they hold leases of, heard of not longer ago than that."""
+        """Workers with room for more than they hold leases of, heard of not longer ago than that.
+
+        There are places ahead only where the worker has said so knowing of all that it holds leases of.
+        """
         ...
 
     async def waiting_users(self, jobs_max: int, but: Collection[UUID]) -> Sequence[WaitingUser]:
         """All that the fair choice of so many jobs, 64 at the most, may depend on: jobs that are due and have no
         lease, except some. Takes as long for a short queue as for a long one.
         """
+        ...
+
+    async def waiting_ahead(self, jobs_max: int) -> Sequence[AttemptKey]:
+        """Attempts that wait for a slot at workers whose slots are all taken."""
         ...
 
     async def virtual_seconds(self) -> float:
@@ -63,7 +70,7 @@ class DispatchTables(Protocol):
         ...
 
     async def announce(self, workers: Sequence[WorkerReady], lease_seconds: float) -> None:
-        """Notes that these workers are there, and brings their leases in line with what they say is running."""
+        """Notes that these workers are there, and brings their leases in line with what they say is running or waits."""
         ...
 
     async def dismiss(self, workers: Collection[UUID]) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.attempts import failures_after
+from domain.attempts import MOVED, failures_after
 from domain.events import Event
 from domain.transcription_events import (
     TranscriptionAttemptFailed,
@@ -74,7 +74,7 @@ def _queued_again(row: DispatchJob, event: TranscriptionAttemptFailed) -> Dispat
     return replace(
         row,
         status=QUEUED,
-        pause_seconds=PAUSE_FIRST_SECONDS * PAUSE_GROWTH**row.failures,
+        pause_seconds=0.0 if event.reason == MOVED else PAUSE_FIRST_SECONDS * PAUSE_GROWTH**row.failures,
         failures=failures_after(row.failures, event.reason),
         worker_id=None,
     )

@@ -1,6 +1,6 @@
 """The dispatcher's tables in PostgreSQL."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -51,6 +51,9 @@ class PostgresDispatchTables:
             rows = await connection.fetch(SQL["waiting_jobs"], jobs_max, list(but))
         return [_user(list(of_user)) for _, of_user in groupby(rows, key=itemgetter("user_id"))]
 
+    async def waiting_ahead(self, jobs_max: int) -> Sequence[AttemptKey]:
+        return [AttemptKey(*row) for row in await self.pool.fetch(SQL["waiting_ahead"], jobs_max)]
+
     async def virtual_seconds(self) -> float:
         return float(await self.pool.fetchval(SQL["virtual_seconds"]))
 
@@ -76,14 +79,13 @@ class PostgresDispatchTables:
         await self.pool.execute(SQL["end"], ended.transcription_id, ended.attempt, worker_id)
 
     async def announce(self, workers: Sequence[WorkerReady], lease_seconds: float) -> None:
-        running = _columns(
-            [(*attempt, worker.worker_id) for worker in workers for attempt in worker.running], 3
-        )
-        seen = _columns([_seen(worker) for worker in workers], 7)
+        leased = _columns([row for worker in workers for row in _leased(worker)], 4)
+        running = leased[:3]
+        seen = _columns([_seen(worker) for worker in workers], 9)
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(SQL["see_workers"], *seen)
             await connection.execute(SQL["forget_silent_workers"])
-            await connection.execute(SQL["renew_running"], *running, lease_seconds)
+            await connection.execute(SQL["renew_running"], *leased, lease_seconds)
             await connection.execute(SQL["adopt_running"], *running, lease_seconds)
             await connection.execute(SQL["drop_ended"], *running, [each.worker_id for each in workers])
 
@@ -117,7 +119,14 @@ class PostgresDispatchTables:
 def _seen(worker: WorkerReady) -> tuple[object, ...]:
     languages = " ".join(worker.languages)
     can = worker.translates, worker.detects, worker.takes_prompt
-    return worker.worker_id, worker.engine, worker.slots, languages, *can
+    room = worker.slots, worker.ahead, len(worker.running)
+    return worker.worker_id, worker.engine, *room, languages, *can
+
+
+def _leased(worker: WorkerReady) -> Iterator[tuple[object, ...]]:
+    waiting = set(worker.waiting)
+    for attempt in worker.running:
+        yield (*attempt, worker.worker_id, attempt in waiting)
 
 
 def _user(rows: Sequence["asyncpg.Record"]) -> WaitingUser:

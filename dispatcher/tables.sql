@@ -11,6 +11,10 @@ alter table dispatch_workers
     add column if not exists translates   boolean not null default true,
     add column if not exists detects      boolean not null default true,
     add column if not exists takes_prompt boolean not null default true;
+-- How many jobs it takes ahead of a free slot, and how many it had in hand when it said so.
+alter table dispatch_workers
+    add column if not exists ahead   integer not null default 0,
+    add column if not exists in_hand integer not null default 0;
 create table if not exists dispatch_leases (
     transcription_id uuid        primary key,
     attempt          integer     not null,
@@ -19,6 +23,8 @@ create table if not exists dispatch_leases (
     requested_at     timestamptz not null,
     expires_at       timestamptz not null
 ) with (fillfactor = 50);
+-- Whether the attempt has no slot yet; null until its worker has said that it has it in hand.
+alter table dispatch_leases add column if not exists waits boolean;
 create index if not exists dispatch_leases_worker_id on dispatch_leases (worker_id);
 create index if not exists dispatch_leases_user_id on dispatch_leases (user_id);
 create table if not exists report_offsets (
@@ -27,11 +33,25 @@ create table if not exists report_offsets (
 ) with (fillfactor = 50);
 
 -- name: free_workers
-select w.worker_id, w.slots - count(l.worker_id) as free_slots
-from dispatch_workers w left join dispatch_leases l using (worker_id)
-where w.seen_at > now() - make_interval(secs => $1)
-group by w.worker_id, w.slots
-having w.slots > count(l.worker_id);
+-- What a worker said before it had its latest job in hand says nothing of how soon that one will be done.
+with room as (
+    select w.worker_id, w.slots - count(l.worker_id) as slots,
+        case when count(l.waits) = count(l.worker_id) and count(l.worker_id) = w.in_hand then w.ahead else 0 end as ahead
+    from dispatch_workers w left join dispatch_leases l using (worker_id)
+    where w.seen_at > now() - make_interval(secs => $1)
+    group by w.worker_id
+)
+select worker_id, greatest(0, slots) as free_slots, greatest(0, least(ahead, slots + ahead)) as places_ahead
+from room
+where slots + ahead > 0;
+
+-- name: waiting_ahead
+select l.transcription_id, l.attempt
+from dispatch_leases l
+join dispatch_workers w using (worker_id)
+where l.waits and (select count(*) from dispatch_leases o where o.worker_id = l.worker_id) > w.slots
+order by l.requested_at
+limit $1;
 
 -- name: by_index
 -- For one transaction. What PostgreSQL knows of a queue that has just become long is old, and by that it would rather
@@ -109,7 +129,8 @@ with granted as (
         attempt = excluded.attempt,
         worker_id = excluded.worker_id,
         requested_at = excluded.requested_at,
-        expires_at = excluded.expires_at
+        expires_at = excluded.expires_at,
+        waits = null
     where excluded.attempt > dispatch_leases.attempt
     returning user_id
 ), waiting as (
@@ -130,12 +151,15 @@ where u.user_id = $4;
 delete from dispatch_leases where transcription_id = $1 and attempt = $2 and worker_id = coalesce($3, worker_id);
 
 -- name: see_workers
-insert into dispatch_workers (worker_id, engine, slots, languages, translates, detects, takes_prompt, seen_at)
-select w.worker_id, w.engine, w.slots, w.languages, w.translates, w.detects, w.takes_prompt, now()
-from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::boolean[], $6::boolean[], $7::boolean[])
-    w (worker_id, engine, slots, languages, translates, detects, takes_prompt)
+insert into dispatch_workers
+    (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt, seen_at)
+select w.worker_id, w.engine, w.slots, w.ahead, w.in_hand, w.languages, w.translates, w.detects, w.takes_prompt, now()
+from unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[], $7::boolean[],
+    $8::boolean[], $9::boolean[])
+    w (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt)
 on conflict (worker_id) do update set
-    engine = excluded.engine, slots = excluded.slots, languages = excluded.languages,
+    engine = excluded.engine, slots = excluded.slots, ahead = excluded.ahead, in_hand = excluded.in_hand,
+    languages = excluded.languages,
     translates = excluded.translates, detects = excluded.detects, takes_prompt = excluded.takes_prompt,
     seen_at = excluded.seen_at;
 
@@ -143,8 +167,8 @@ on conflict (worker_id) do update set
 delete from dispatch_workers where seen_at < now() - interval '1 hour';
 
 -- name: renew_running
-update dispatch_leases l set expires_at = now() + make_interval(secs => $4)
-from unnest($1::uuid[], $2::integer[], $3::uuid[]) r (transcription_id, attempt, worker_id)
+update dispatch_leases l set expires_at = now() + make_interval(secs => $5), waits = r.waits
+from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::boolean[]) r (transcription_id, attempt, worker_id, waits)
 where l.transcription_id = r.transcription_id and l.attempt = r.attempt and l.worker_id = r.worker_id;
 
 -- name: adopt_running

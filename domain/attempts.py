@@ -17,10 +17,13 @@ WORKER_DISK_FULL: Final = "worker_disk_full"
 ENGINE_AWAY: Final = "engine_away"
 """The reason of an attempt that a worker handed back because the server that its engine asks stayed away for too long."""
 
+MOVED: Final = "moved"
+"""The reason of an attempt that waited at a busy worker until the dispatcher found a free one for it."""
+
 TRANSCRIPT_MISPLACED: Final = "transcript_misplaced"
 """The reason of an attempt whose worker reported a transcript in a place of somebody else's."""
 
-HANDED_BACK: Final = frozenset({WORKER_STOPPED, OBJECT_STORE_AWAY, WORKER_DISK_FULL, ENGINE_AWAY})
+HANDED_BACK: Final = frozenset({WORKER_STOPPED, OBJECT_STORE_AWAY, WORKER_DISK_FULL, ENGINE_AWAY, MOVED})
 """Nothing failed there: workers are replaced, stores and engines' servers are away and disks are full any number of times during one job."""
 
 

@@ -202,12 +202,23 @@ def _fail_attempt(command: FailAttempt, state: Transcription) -> list[Transcript
         transcription_id=command.transcription_id,
         user_id=user_id,
         attempt=command.attempt,
+        worker_id=state.worker_id,
         reason=command.reason,
         failed_at=command.failed_at,
     )
     if not command.permanent and failures_after(state.failures, command.reason) < ATTEMPTS_MAX:
         return [attempt_failed]
-    return [attempt_failed, TranscriptionFailed(**asdict(attempt_failed))]
+    return [attempt_failed, _failed(attempt_failed)]
+
+
+def _failed(last: TranscriptionAttemptFailed) -> TranscriptionFailed:
+    return TranscriptionFailed(
+        transcription_id=last.transcription_id,
+        user_id=last.user_id,
+        attempt=last.attempt,
+        reason=last.reason,
+        failed_at=last.failed_at,
+    )
 
 
 def _cancel(command: CancelTranscription, state: Transcription) -> list[TranscriptionEvent]:

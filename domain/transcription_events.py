@@ -69,9 +69,12 @@ class TranscriptionStarted(Struct, frozen=True, kw_only=True):
 
 
 class TranscriptionAttemptFailed(Struct, frozen=True, kw_only=True):
+    """`worker_id` is the worker to stop, if it does not know; None in events of before 26 November 2026."""
+
     transcription_id: UUID
     user_id: UUID
     attempt: int
+    worker_id: UUID | None = None
     reason: str
     failed_at: datetime
 

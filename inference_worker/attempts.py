@@ -22,9 +22,13 @@ class Attempt:
         self.started = started
         self.done_seconds = 0.0
         self.dropped = False
+        self.is_resumed = False
+        """Dropped, and gone on with elsewhere: what is finished of it is of use there."""
         self.outcome: Report | None = None
         """Once it is there the work is over, and nothing else is reported any more."""
         self._scope: asyncio.Timeout | None = None
+        self._begun_at: float | None = None
+        self._begun_with_seconds = 0.0
         self._told_seconds = -1.0
         self._told_at = 0.0
         self._untold: deque[FinishedWindow] = deque()
@@ -35,6 +39,25 @@ class Attempt:
     @property
     def identity(self) -> tuple[UUID, int]:
         return self.started.transcription_id, self.started.attempt
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has a slot, or had one; before, it is prepared and waits."""
+        return self._begun_at is not None
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the recording."""
+        return self.started.job.duration_seconds - self.done_seconds
+
+    def begin(self, now: float) -> None:
+        self._begun_at, self._begun_with_seconds = now, self.done_seconds
+
+    def taken(self, now: float) -> tuple[float, float]:
+        """The seconds of sound since it began, and the seconds it took for them."""
+        if self._begun_at is None:
+            return 0.0, 0.0
+        return self.done_seconds - self._begun_with_seconds, now - self._begun_at
 
     def advance(self, done_seconds: float) -> None:
         """Progress never goes back, nor past the end."""
@@ -69,11 +92,11 @@ class Attempt:
         """From now on `drop` ends this scope, and so whatever runs in it."""
         self._scope = scope
 
-    def drop(self) -> None:
+    def drop(self, *, resumed: bool = False) -> None:
         """Nobody wants this attempt any more."""
         if self.dropped or self.outcome is not None:
             return
-        self.dropped = True
+        self.dropped, self.is_resumed = True, resumed
         if self._scope is not None:
             self._scope.reschedule(asyncio.get_running_loop().time())
 

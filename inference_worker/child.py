@@ -33,7 +33,7 @@ from inference_worker.child_messages import (
     decode_order,
     encode_line,
 )
-from inference_worker.child_tasks import ChildTasks
+from inference_worker.child_tasks import AwaitTurn, ChildTasks
 from inference_worker.engines.choice import EngineChoice, open_engine
 from inference_worker.faults import EngineAway, Fault, Misfit
 from inference_worker.pauses import longest_pause
@@ -56,10 +56,10 @@ LIMITS: Final = Limits(memory_bytes=None, cpu_seconds=None, open_files=256)
 Say = Callable[[ChildMessage], None]
 
 
-def transcribe(task: Task, engine: Engine, say: Say) -> None:
-    """Says each finished window, and at the end Finished or Faulted, or Misconfigured."""
+def transcribe(task: Task, engine: Engine, say: Say, await_turn: AwaitTurn) -> None:
+    """Decodes the first window before its turn. Says each finished window, and at the end Finished or Faulted, or Misconfigured."""
     try:
-        say(_finish(task, engine, say))
+        say(_finish(task, engine, say, await_turn))
     except Rejection as refusal:  # UnreadableMedia, or what `require_able` raises
         say(Faulted(reason=refusal.code, permanent=True))
     except Misfit as problem:
@@ -82,7 +82,7 @@ def _faulted(problem: DecodingFailed | EngineAway | Fault) -> Faulted:
             return Faulted(reason=faults.DECODING_FAILED, permanent=False)
 
 
-def _finish(task: Task, engine: Engine, say: Say) -> Finished:
+def _finish(task: Task, engine: Engine, say: Say, await_turn: AwaitTurn) -> Finished:
     spoken = Spoken(task.before)
     begin_ms = task.begin.start_ms
     with open_pcm(Path(task.media), task.duration_seconds) as stream:
@@ -90,6 +90,7 @@ def _finish(task: Task, engine: Engine, say: Say) -> Finished:
         for window in cut_windows(
             sound, size_ms=int(task.window_seconds * 1000), begin=task.begin, find_pause=longest_pause
         ):
+            await_turn()
             recognised = engine.transcribe(
                 replace(window, language_before=spoken.main),
                 task.instructions,
@@ -145,7 +146,7 @@ def main(arguments: list[str]) -> None:
         speak(Said(message=Unreachable(problem=str(problem))))
         return
     speak(Said(message=Ready(engine=engine.name, abilities=engine.abilities)))
-    tasks = ChildTasks(lambda task, say: transcribe(task, engine, say), speak)
+    tasks = ChildTasks(lambda task, say, await_turn: transcribe(task, engine, say, await_turn), speak)
     for line in sys.stdin.buffer:
         tasks.obey(decode_order(line))
 

@@ -26,10 +26,16 @@ class Task(Struct, frozen=True, kw_only=True):
 
 
 class Begin(Struct, frozen=True, kw_only=True, tag="Begin"):
-    """Do this task beside those under way; `number` names it from now on."""
+    """Decode for this task beside those under way, until it may proceed; `number` names it from now on."""
 
     number: int
     task: Task
+
+
+class Proceed(Struct, frozen=True, kw_only=True, tag="Proceed"):
+    """It is the task's turn: what is decoded may be transcribed."""
+
+    number: int
 
 
 class Taken(Struct, frozen=True, kw_only=True, tag="Taken"):
@@ -44,7 +50,7 @@ class Abandon(Struct, frozen=True, kw_only=True, tag="Abandon"):
     number: int
 
 
-Order: TypeAlias = Begin | Taken | Abandon
+Order: TypeAlias = Begin | Proceed | Taken | Abandon
 
 
 class Ready(Struct, frozen=True, kw_only=True, tag="Ready"):

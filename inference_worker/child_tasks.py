@@ -14,6 +14,7 @@ from inference_worker.child_messages import (
     ChildMessage,
     Faulted,
     Order,
+    Proceed,
     Said,
     Taken,
     Task,
@@ -25,7 +26,9 @@ WINDOWS_AHEAD: Final = 2
 BROKEN_EXIT_CODE: Final = 70
 
 Say: TypeAlias = Callable[[ChildMessage], None]
-Carry: TypeAlias = Callable[[Task, Say], None]
+AwaitTurn: TypeAlias = Callable[[], None]
+"""Returns when the task may have the engine, and from then on at once."""
+Carry: TypeAlias = Callable[[Task, Say, AwaitTurn], None]
 Speak: TypeAlias = Callable[[Said], None]
 
 
@@ -48,6 +51,9 @@ class ChildTasks:
                 self._running = {key: each for key, each in self._running.items() if each.is_alive()}
                 self._running[number] = _RunningTask(number, self._speak)
                 self._running[number].begin(task, self._carry)
+            case Proceed(number=number):
+                if number in self._running:
+                    self._running[number].proceed()
             case Taken(number=number):
                 if number in self._running:
                     self._running[number].go_on()
@@ -64,6 +70,7 @@ class _RunningTask:
         self._speak = speak
         self._wanted = True
         self._room = threading.Semaphore(WINDOWS_AHEAD)
+        self._turn = threading.Event()
         self._thread: threading.Thread | None = None
 
     def begin(self, task: Task, carry: Carry) -> None:
@@ -73,28 +80,39 @@ class _RunningTask:
     def is_alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
+    def proceed(self) -> None:
+        self._turn.set()
+
     def go_on(self) -> None:
         self._room.release()
 
     def abandon(self) -> None:
         self._wanted = False
         self._room.release()
+        self._turn.set()
 
     def _run(self, task: Task, carry: Carry) -> None:
         try:
-            carry(task, self._say)
+            carry(task, self._say, self._await_turn)
         except NotWanted:
             self._tell(Abandoned())
         except BaseException:  # noqa: BLE001  # it ends the process
             self._break()
 
+    def _await_turn(self) -> None:
+        self._turn.wait()
+        self._require_wanted()
+
     def _say(self, message: ChildMessage) -> None:
         """Every sign of progress is also where a task can be broken off."""
         if isinstance(message, WindowDone):
             self._room.acquire()
+        self._require_wanted()
+        self._tell(message)
+
+    def _require_wanted(self) -> None:
         if not self._wanted:
             raise NotWanted
-        self._tell(message)
 
     def _tell(self, message: ChildMessage) -> None:
         self._speak(Said(number=self._number, message=message))

@@ -21,6 +21,7 @@ from inference_worker.child_messages import (
     Finished,
     Misconfigured,
     Order,
+    Proceed,
     Ready,
     Said,
     Taken,
@@ -32,6 +33,7 @@ from inference_worker.child_messages import (
 )
 from inference_worker.engine_server import EngineUnavailable
 from inference_worker.faults import Fault
+from inference_worker.turns import AT_ONCE, Turn
 from infrastructure.media.forked_streams import ForkedProcess
 from infrastructure.settings import InvalidSetting
 
@@ -70,6 +72,10 @@ NOBODY: Final = -2
 class Interrupted(Exception):
     """The process ended, and not for certain because of this task: it may go on in another one."""
 
+    def __init__(self, *, had_begun: bool) -> None:
+        super().__init__("the engine's process ended")
+        self.had_begun = had_begun
+
 
 class EngineChild:
     """Several tasks at once. Once it has ended, or is told to, every task in it ends with a Fault or Interrupted."""
@@ -78,6 +84,8 @@ class EngineChild:
         self._process = process
         self._deadlines = deadlines
         self._inboxes: dict[int, Inbox] = {ITSELF: asyncio.Queue()}
+        self._in_turn: set[int] = {ITSELF}
+        """Those that the engine is at, or may be."""
         self._to_blame: int | None = None
         """The task for which the process had to be ended, where that is known."""
         self._listening = asyncio.create_task(self._listen())
@@ -112,6 +120,7 @@ class EngineChild:
             raise EngineUnavailable(f"the engine did not start: {problem}") from problem
         finally:
             del self._inboxes[ITSELF]
+            self._in_turn.discard(ITSELF)
         match message:
             case Ready():
                 return message
@@ -122,8 +131,8 @@ class EngineChild:
             case _:
                 raise EngineUnavailable("the engine spoke before it was ready")
 
-    async def run(self, task: Task) -> AsyncGenerator[ChildMessage, None]:
-        """The messages of one task, Finished as the last. Closing it abandons the task.
+    async def run(self, task: Task, turn: Turn = AT_ONCE) -> AsyncGenerator[ChildMessage, None]:
+        """The messages of one task from its turn on, Finished as the last. Closing it abandons the task.
 
         Raises Fault or Interrupted, and InvalidSetting when no task can be done.
         """
@@ -133,6 +142,10 @@ class EngineChild:
         ended = False
         try:
             self._order(Begin(number=number, task=task))
+            await turn.comes()
+            if self.is_alive:
+                self._in_turn.add(number)
+            self._order(Proceed(number=number))
             while not ended:
                 message = await self._next(number, self._deadlines.silence_seconds)
                 ended = isinstance(message, LAST_MESSAGES)
@@ -144,6 +157,7 @@ class EngineChild:
                 if isinstance(message, WindowDone):
                     self._order(Taken(number=number))
         finally:
+            self._in_turn.discard(number)
             if ended or not self.is_alive:
                 del self._inboxes[number]
             else:
@@ -210,7 +224,7 @@ class EngineChild:
     def _death(self, number: int) -> Exception:
         if self._to_blame in (number, EVERYONE):
             return Fault(faults.ENGINE_DIED)
-        return Interrupted("the engine's process ended")
+        return Interrupted(had_begun=number in self._in_turn)
 
     def _order(self, order: Order) -> None:
         """Orders are small, and few wait; of a process that has ended, its end is what is heard next."""
@@ -231,9 +245,9 @@ class EngineChild:
             self._bury()
 
     def _bury(self) -> None:
-        """Who was alone in it is to blame for its end, whatever it was; of several nobody knows which."""
+        """Who had it alone is to blame for its end, whatever it was; of several nobody knows which."""
         if self._to_blame is None:
-            self._to_blame = next(iter(self._inboxes)) if len(self._inboxes) == 1 else NOBODY
+            self._to_blame = next(iter(self._in_turn)) if len(self._in_turn) == 1 else NOBODY
         for inbox in self._inboxes.values():
             inbox.put_nowait(None)
 

@@ -16,6 +16,7 @@ from inference_worker.engine_server import fork_engine
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.faults import Fault
 from inference_worker.spoken import Spoken
+from inference_worker.turns import AT_ONCE, Turn
 from inference_worker.windows import WindowStart
 
 TASKS_MAX: Final = 100
@@ -55,8 +56,8 @@ class EngineProcess:
         """Starts the process unless a good one is there. Raises EngineUnavailable or InvalidSetting."""
         await self._ready_child()
 
-    async def run(self, task: Task) -> AsyncGenerator[ChildMessage, None]:
-        """The messages of one task, Finished as the last. Raises Fault, and InvalidSetting when no task can be done.
+    async def run(self, task: Task, turn: Turn = AT_ONCE) -> AsyncGenerator[ChildMessage, None]:
+        """The messages of one task from its turn on, Finished as the last. Raises Fault, and InvalidSetting when no task can be done.
 
         Close it (`contextlib.aclosing`) to break the task off. Where the process ends for another task's sake, this
         one goes on after its last window in a new process; twice without one in between, it is as much to blame.
@@ -65,13 +66,13 @@ class EngineProcess:
         while True:
             child = await self._ready_child()
             try:
-                async with aclosing(child.run(part.rest())) as messages:
+                async with aclosing(child.run(part.rest(), turn)) as messages:
                     async for message in messages:
                         part.take(message)
                         yield message
                     return
             except Interrupted as problem:
-                if not part.may_go_on():
+                if problem.had_begun and not part.may_go_on():
                     raise Fault(faults.ENGINE_DIED) from problem
                 log.warning("%s with several recordings in work; they go on in a new one", problem)
 

@@ -27,6 +27,7 @@ from inference_worker.child_messages import Finished, Heard, Task, WindowDone
 from inference_worker.faults import Fault, ScratchFull
 from inference_worker.ports import RunningEngine
 from inference_worker.spoken import Spoken
+from inference_worker.turns import AT_ONCE, Turn
 from inference_worker.windows import WindowStart
 from infrastructure.disk import is_full
 from infrastructure.media.timeline import tolerance_seconds
@@ -63,9 +64,13 @@ class Workplace(Struct, frozen=True, kw_only=True):
 
 
 async def carry_out(
-    started: TranscriptionStarted, engine: RunningEngine, place: Workplace, follower: Follower
+    started: TranscriptionStarted,
+    engine: RunningEngine,
+    place: Workplace,
+    follower: Follower,
+    turn: Turn = AT_ONCE,
 ) -> Result:
-    """The transcript is in the object store when this returns; so are the windows, for the caller to clear.
+    """Fetches and decodes at once, and has the engine for as long as its turn is. The transcript is in the object store when this returns; so are the windows, for the caller to clear.
 
     Raises Fault, ScratchFull, and ObjectStoreUnavailable once the store has been away for longer than the place's
     patience. Cancel it to break the attempt off; the next one resumes after the last finished window.
@@ -81,11 +86,13 @@ async def carry_out(
             await _fetch(place.store, started, media)
             with Assembly(folder) as assembly:
                 work = Work(started, place, engine, follower, assembly)
-                finished = await work.transcribe(media)
+                finished = await work.transcribe(media, turn)
+                turn.ends()
                 result = await work.store(finished)
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    return replace(result, processing_seconds=round(time.monotonic() - begun, 3))
+    worked_seconds = time.monotonic() - begun - turn.waited_seconds
+    return replace(result, processing_seconds=round(worked_seconds, 3))
 
 
 @contextmanager
@@ -138,13 +145,13 @@ class Work:
         self._next = WindowStart()
         self._spoken = Spoken()
 
-    async def transcribe(self, media: Path) -> Finished:
+    async def transcribe(self, media: Path, turn: Turn) -> Finished:
         """Raises Fault."""
         async with aclosing(self._checkpoints.finished()) as windows:
             async for window in windows:
                 await self._take(window)
         self._follower.advance(self._next.start_ms / 1000)
-        async with aclosing(self._engine.run(self._task(media))) as messages:
+        async with aclosing(self._engine.run(self._task(media), turn)) as messages:
             async for message in messages:
                 match message:
                     case Heard():

@@ -4,11 +4,16 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol, TypeAlias
 
 from domain.languages import Abilities
-from domain.transcription_events import TranscriptionCancelled, TranscriptionStarted
+from domain.transcription_events import (
+    TranscriptionAttemptFailed,
+    TranscriptionCancelled,
+    TranscriptionStarted,
+)
 from inference_worker.child_messages import ChildMessage, Task
+from inference_worker.turns import AT_ONCE, Turn
 from schemas.messages import Report
 
-Assignment: TypeAlias = TranscriptionStarted | TranscriptionCancelled
+Assignment: TypeAlias = TranscriptionStarted | TranscriptionAttemptFailed | TranscriptionCancelled
 
 
 class Assignments(Protocol):
@@ -36,8 +41,11 @@ class RunningEngine(Protocol):
         """Raises EngineUnavailable or InvalidSetting."""
         ...
 
-    def run(self, task: Task) -> AsyncGenerator[ChildMessage, None]:
-        """Messages of one task; closing the iterator breaks the task off within two seconds. Raises Fault."""
+    def run(self, task: Task, turn: Turn = AT_ONCE) -> AsyncGenerator[ChildMessage, None]:
+        """Messages of one task, which is prepared at once and begins when its turn comes.
+
+        Closing the iterator breaks the task off within two seconds. Raises Fault.
+        """
         ...
 
     async def stop(self) -> None: ...

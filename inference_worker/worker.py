@@ -10,29 +10,35 @@ from uuid import UUID
 
 from domain.attempts import OBJECT_STORE_AWAY, WORKER_DISK_FULL, WORKER_STOPPED
 from domain.ports import ObjectStoreUnavailable
-from domain.transcription_events import Result, TranscriptionCancelled, TranscriptionStarted
+from domain.transcription_events import (
+    TranscriptionAttemptFailed,
+    TranscriptionCancelled,
+    TranscriptionStarted,
+)
 from inference_worker import faults
 from inference_worker.attempts import Attempt, Attempts
 from inference_worker.faults import Fault, ScratchFull
 from inference_worker.job import Workplace, carry_out
+from inference_worker.pace import Pace
 from inference_worker.ports import Assignments, Reports, RunningEngine
+from inference_worker.reporting import fault_of, progress_of, readiness_of, success_of
 from inference_worker.room import Room
+from inference_worker.turns import SlotTurn
 from infrastructure.kafka.failures import KafkaUnreachable
 from infrastructure.mendable import Mendable
 from schemas.messages import (
     AttemptFaulted,
-    AttemptSucceeded,
-    ProgressReported,
     Report,
     WorkerGone,
     WorkerLeaving,
-    WorkerReady,
 )
 
 PROGRESS_SECONDS: Final = 0.5
 OUTCOME_SECONDS_MAX: Final = 600.0
 """How long an outcome is worth sending: an attempt is minutes of work."""
 FAREWELL_SECONDS: Final = 5.0
+AHEAD_MAX: Final = 1
+"""Recordings that are prepared while all slots are busy."""
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +67,9 @@ class Worker:
         self._ready_interval_seconds = ready_interval_seconds
         self._killed = killed
         self._attempts = Attempts()
+        self._turns = asyncio.Semaphore(slots)
+        self._pace = Pace()
+        self._ahead_told = 0
         self._waiting: asyncio.Queue[Attempt] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._room = Room()
@@ -77,7 +86,7 @@ class Worker:
             parts.create_task(self._announce())
             parts.create_task(self._listen())
             parts.create_task(self._tell_progress())
-            for _ in range(self._slots):
+            for _ in range(self._slots + AHEAD_MAX):
                 parts.create_task(self._serve())
 
     async def leave(self) -> None:
@@ -88,7 +97,7 @@ class Worker:
                 await self._reports.send(WorkerLeaving(worker_id=self._worker_id))
                 for attempt in self._attempts:
                     if not attempt.dropped:
-                        stopped = self._faulted(attempt, Fault(WORKER_STOPPED))
+                        stopped = fault_of(attempt, self._worker_id, Fault(WORKER_STOPPED))
                         await self._reports.send(attempt.outcome or stopped)
                 await self._reports.send(WorkerGone(worker_id=self._worker_id))
         except (TimeoutError, KafkaUnreachable):
@@ -98,19 +107,9 @@ class Worker:
         """Says that the worker is there, every few seconds and at each change."""
         while True:
             self._changed.clear()
-            abilities = self._engine.abilities
-            await self._tell(
-                WorkerReady(
-                    worker_id=self._worker_id,
-                    engine=self._engine.name,
-                    slots=self._open_slots(),
-                    running=tuple(attempt.identity for attempt in self._attempts),
-                    languages=abilities.languages,
-                    translates=abilities.translates,
-                    detects=abilities.detects,
-                    takes_prompt=abilities.takes_prompt,
-                )
-            )
+            self._ahead_told = self._places_ahead()
+            room = self._open_slots(), self._ahead_told
+            await self._tell(readiness_of(self._engine, self._worker_id, self._attempts, *room))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._ready_interval_seconds):
                     await self._changed.wait()
@@ -121,13 +120,22 @@ class Worker:
             return min(self._slots, sum(1 for _ in self._attempts))
         return self._slots
 
+    def _places_ahead(self) -> int:
+        """For recordings that may be sent although no slot is free, because one is about to be."""
+        begun = [attempt for attempt in self._attempts if attempt.has_begun]
+        if self._room.is_closed(time.monotonic()) or len(begun) < self._slots:
+            return 0
+        return AHEAD_MAX if any(self._pace.is_nearly_done(each.seconds_left) for each in begun) else 0
+
     async def _listen(self) -> None:
         async for assignment in self._assignments:
             match assignment:
                 case TranscriptionStarted():
                     self._take(assignment)
+                case TranscriptionAttemptFailed():
+                    self._drop(assignment, resumed=True)
                 case TranscriptionCancelled():
-                    self._cancel(assignment)
+                    self._drop(assignment)
 
     def _take(self, started: TranscriptionStarted) -> None:
         attempt = self._attempts.take(started)
@@ -135,10 +143,13 @@ class Worker:
             self._waiting.put_nowait(attempt)
             self._changed.set()
 
-    def _cancel(self, cancelled: TranscriptionCancelled) -> None:
-        attempt = self._attempts.find(cancelled.transcription_id)
-        if attempt is not None and attempt.started.attempt <= cancelled.attempt:
-            attempt.drop()
+    def _drop(
+        self, ended: TranscriptionAttemptFailed | TranscriptionCancelled, *, resumed: bool = False
+    ) -> None:
+        """Ends what others have ended; resumed is what they gave, or may give, to another worker."""
+        attempt = self._attempts.find(ended.transcription_id)
+        if attempt is not None and attempt.started.attempt <= ended.attempt:
+            attempt.drop(resumed=resumed)
 
     async def _tell_progress(self) -> None:
         while True:
@@ -146,14 +157,16 @@ class Worker:
             for attempt in self._attempts:
                 if attempt.has_news(time.monotonic()):
                     await self._tell_progress_of(attempt)
+            if self._places_ahead() != self._ahead_told:
+                self._changed.set()
 
     async def _tell_progress_of(self, attempt: Attempt) -> None:
-        progress = self._progress(attempt)
+        progress = progress_of(attempt, self._worker_id)
         if await self._tell(progress):
             attempt.windows_told(len(progress.windows))
 
     async def _serve(self) -> None:
-        """One slot: an attempt at a time, for ever."""
+        """An attempt at a time, for ever; one of those who do waits for a slot when all are busy."""
         while True:
             attempt = await self._waiting.get()
             if not attempt.dropped:
@@ -165,11 +178,15 @@ class Worker:
     async def _work_on(self, attempt: Attempt) -> None:
         """Carries the attempt out and reports its outcome; one that was dropped has none."""
         log.info("%s begins", attempt)
-        # A scope that `drop` can end, in this very task: no second task, no race between two.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None) as scope:
-                attempt.work_in(scope)
-                attempt.outcome = await self._try(attempt)
+        turn = SlotTurn(self._turns, lambda: self._begin(attempt))
+        try:
+            # A scope that `drop` can end, in this very task: no second task, no race between two.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None) as scope:
+                    attempt.work_in(scope)
+                    attempt.outcome = await self._try(attempt, turn)
+        finally:
+            turn.ends()
         if attempt.outcome is None:
             log.info("%s was dropped", attempt)
         else:
@@ -177,39 +194,47 @@ class Worker:
         if self._is_over(attempt):
             await self._clear(attempt)
 
+    def _begin(self, attempt: Attempt) -> None:
+        attempt.begin(time.monotonic())
+        self._changed.set()
+
     def _is_over(self, attempt: Attempt) -> bool:
         """Whether nobody will resume its windows: not a next attempt, nor the newer one that replaced it."""
+        if attempt.is_resumed:
+            return False
         if isinstance(attempt.outcome, AttemptFaulted) and not attempt.outcome.permanent:
             return False
         return self._attempts.find(attempt.started.transcription_id) is attempt
 
-    async def _try(self, attempt: Attempt) -> Report:
+    async def _try(self, attempt: Attempt, turn: SlotTurn) -> Report:
         """Raises EngineUnavailable or InvalidSetting."""
         try:
-            result = await carry_out(attempt.started, self._engine, self._place, attempt)
+            result = await carry_out(attempt.started, self._engine, self._place, attempt, turn)
         except Fault as fault:
             log.warning("%s failed: %s", attempt, fault.reason)
-            return self._faulted(attempt, fault)
+            return fault_of(attempt, self._worker_id, fault)
         except ScratchFull as problem:
             pause_seconds = self._room.close(time.monotonic())
             self._changed.set()
             log.warning(
                 "%s is handed back: %s; no new job is taken for %.0f s", attempt, problem, pause_seconds
             )
-            return self._faulted(attempt, Fault(WORKER_DISK_FULL))
+            return fault_of(attempt, self._worker_id, Fault(WORKER_DISK_FULL))
         except ObjectStoreUnavailable as problem:
             log.warning("%s is handed back: %s", attempt, problem)
-            return self._faulted(attempt, Fault(OBJECT_STORE_AWAY))
+            return fault_of(attempt, self._worker_id, Fault(OBJECT_STORE_AWAY))
         except Mendable:
             # No attempt can succeed here until a person has been at it; `leave` hands this one back.
             raise
         except Exception:
             # Whatever else it was, it must not take the other attempts of this worker with it.
             log.exception("%s failed", attempt)
-            return self._faulted(attempt, Fault(faults.WORKER_FAILED))
-        self._room.is_there(time.monotonic())
+            return fault_of(attempt, self._worker_id, Fault(faults.WORKER_FAILED))
+        now = time.monotonic()
+        self._room.is_there(now)
+        self._pace.learn(*attempt.taken(now))
         log.info("%s is done", attempt)
-        return self._succeeded(attempt, result)
+        return success_of(attempt, self._worker_id, result)
 
     async def _clear(self, attempt: Attempt) -> None:
         try:
@@ -232,30 +257,3 @@ class Worker:
             log.warning("a %s was not sent: %s", type(report).__name__, problem)
             return False
         return True
-
-    def _progress(self, attempt: Attempt) -> ProgressReported:
-        return ProgressReported(
-            worker_id=self._worker_id,
-            transcription_id=attempt.started.transcription_id,
-            attempt=attempt.started.attempt,
-            done_seconds=round(attempt.done_seconds, 3),
-            total_seconds=attempt.started.job.duration_seconds,
-            windows=attempt.windows_to_tell(),
-        )
-
-    def _succeeded(self, attempt: Attempt, result: Result) -> AttemptSucceeded:
-        return AttemptSucceeded(
-            worker_id=self._worker_id,
-            transcription_id=attempt.started.transcription_id,
-            attempt=attempt.started.attempt,
-            result=result,
-        )
-
-    def _faulted(self, attempt: Attempt, fault: Fault) -> AttemptFaulted:
-        return AttemptFaulted(
-            worker_id=self._worker_id,
-            transcription_id=attempt.started.transcription_id,
-            attempt=attempt.started.attempt,
-            reason=fault.reason,
-            permanent=fault.permanent,
-        )

@@ -13,7 +13,7 @@ from schemas.checkpoints import RelayCheckpoint, encode_checkpoint
 from schemas.partitions import partition_of
 from schemas.topics import Headers, Topics, headers_of
 
-ROUTED: Final = frozenset({"TranscriptionStarted", "TranscriptionCancelled"})
+ROUTED: Final = frozenset({"TranscriptionStarted", "TranscriptionAttemptFailed", "TranscriptionCancelled"})
 """The stored names of the events that are for one worker, when they name one."""
 
 

@@ -12,14 +12,17 @@ from domain.transcription_events import Result
 class WorkerReady(Struct, frozen=True, kw_only=True, tag="WorkerReady"):
     """Sent at start, every few seconds and at each change; `slots` is how many jobs fit, busy ones included.
 
-    `running` names the attempts in hand, so that a lease is renewed also between two progress reports. `languages`
+    `ahead` is how many more may be sent although none is free, because one is about to be. `running` names all attempts
+    in hand, so that a lease is renewed also between two progress reports; those of them in `waiting` have no slot yet. `languages`
     and what follows are the abilities of its model, as in domain.languages.
     """
 
     worker_id: UUID
     engine: str
     slots: int
+    ahead: int = 0
     running: tuple[tuple[UUID, int], ...] = ()
+    waiting: tuple[tuple[UUID, int], ...] = ()
     languages: tuple[str, ...] = ()
     translates: bool = True
     detects: bool = True

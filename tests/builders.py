@@ -138,6 +138,7 @@ def attempt_failed(
         transcription_id=TRANSCRIPTION,
         user_id=user_id,
         attempt=attempt,
+        worker_id=WORKER,
         reason=reason,
         failed_at=NOON,
     )

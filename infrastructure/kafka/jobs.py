@@ -1,4 +1,4 @@
-"""The jobs topic, as one worker sees it: its assignments and cancellations."""
+"""The jobs topic, as one worker sees it: its assignments, and what has ended without it."""
 
 import asyncio
 import logging
@@ -8,7 +8,11 @@ from uuid import UUID
 
 import msgspec
 
-from domain.transcription_events import TranscriptionCancelled, TranscriptionStarted
+from domain.transcription_events import (
+    TranscriptionAttemptFailed,
+    TranscriptionCancelled,
+    TranscriptionStarted,
+)
 from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
@@ -23,7 +27,7 @@ from schemas.topics import Topics, UnreadableMessage, record_of
 JOBS_MAX: Final = 100
 WAIT_SECONDS: Final = 5.0
 
-JobEvent: TypeAlias = TranscriptionStarted | TranscriptionCancelled
+JobEvent: TypeAlias = TranscriptionStarted | TranscriptionAttemptFailed | TranscriptionCancelled
 
 logger = logging.getLogger(__name__)
 

@@ -58,6 +58,7 @@ class MemoryDispatchTables:
         self._waiting: set[UUID] = set()
         self.lagging = False
         self.workers: dict[UUID, tuple[int, float]] = {}
+        self.announced: dict[UUID, WorkerReady] = {}
         self.leases: dict[UUID, tuple[Lease, float]] = {}
         self.progress: dict[UUID, tuple[int, float, int]] = {}
         self._progress_of: dict[UUID, datetime] = {}
@@ -100,11 +101,34 @@ class MemoryDispatchTables:
 
     async def free_workers(self, silence_seconds_max: float) -> Sequence[FreeWorker]:
         since = self._clock.seconds - silence_seconds_max
-        return [
-            FreeWorker(worker_id=worker_id, free_slots=slots - held)
+        rooms = [
+            FreeWorker(
+                worker_id=worker_id,
+                free_slots=max(0, slots - len(self.leased_to(worker_id))),
+                places_ahead=self._places_ahead(worker_id),
+            )
             for worker_id, (slots, seen_at) in self.workers.items()
-            if seen_at > since and slots > (held := len(self.leased_to(worker_id)))
+            if seen_at > since
         ]
+        return [room for room in rooms if room.free_slots or room.places_ahead]
+
+    def _places_ahead(self, worker_id: UUID) -> int:
+        said = self.announced[worker_id]
+        held = {(lease.transcription_id, lease.attempt) for lease in self.leased_to(worker_id)}
+        if held != set(said.running):
+            return 0
+        return max(0, min(said.ahead, said.slots + said.ahead - len(held)))
+
+    async def waiting_ahead(self, jobs_max: int) -> Sequence[AttemptKey]:
+        leases = sorted((lease for lease, _ in self.leases.values()), key=lambda each: each.requested_at)
+        waiting = [
+            AttemptKey(lease.transcription_id, lease.attempt)
+            for lease in leases
+            if (said := self.announced.get(lease.worker_id))
+            and (lease.transcription_id, lease.attempt) in said.waiting
+            and len(self.leased_to(lease.worker_id)) > said.slots
+        ]
+        return waiting[:jobs_max]
 
     async def waiting_users(self, jobs_max: int, but: Collection[UUID]) -> Sequence[WaitingUser]:
         running = Counter(lease.user_id for lease, _ in self.leases.values())
@@ -182,6 +206,7 @@ class MemoryDispatchTables:
             raise OverflowError
         for worker in workers:
             self.workers[worker.worker_id] = (worker.slots, self._clock.seconds)
+            self.announced[worker.worker_id] = worker
             for transcription_id, attempt in worker.running:
                 self._renew(transcription_id, attempt, worker.worker_id, lease_seconds)
                 self._adopt(transcription_id, attempt, worker.worker_id, lease_seconds)

@@ -63,9 +63,22 @@ class Rig:
         await request_transcription(file_id, user_id, self.clock.now(), self.store, PROVENANCE)
         return transcription_id_of(file_id)
 
-    async def ready(self, *running: UUID, worker_id: UUID = WORKER, slots: int = 1) -> None:
-        attempts = [(each, (await self.state(each)).attempt) for each in running]
-        report = WorkerReady(worker_id=worker_id, engine="scripted", slots=slots, running=tuple(attempts))
+    async def ready(
+        self,
+        *running: UUID,
+        worker_id: UUID = WORKER,
+        slots: int = 1,
+        ahead: int = 0,
+        waiting: tuple[UUID, ...] = (),
+    ) -> None:
+        report = WorkerReady(
+            worker_id=worker_id,
+            engine="scripted",
+            slots=slots,
+            ahead=ahead,
+            running=tuple([(each, (await self.state(each)).attempt) for each in running]),
+            waiting=tuple([(each, (await self.state(each)).attempt) for each in waiting]),
+        )
         await self.tables.announce([report], LIMITS.lease_seconds)
 
     async def state(self, transcription_id: UUID) -> Transcription:
@@ -98,6 +111,48 @@ async def test_a_busy_worker_gets_nothing_more(rig: Rig) -> None:
     for _ in range(3):
         await rig.assign()
     assert [await rig.starts(job) for job in jobs] == [1, 0]
+
+
+async def test_a_job_is_sent_ahead_to_a_worker_that_is_nearly_done(rig: Rig) -> None:
+    jobs = [await rig.request(name) for name in ("first", "second", "third")]
+    await rig.ready()
+    await rig.assign()
+    await rig.ready(jobs[0], ahead=1)
+    for _ in range(3):
+        await rig.assign()
+    assert [await rig.starts(job) for job in jobs] == [1, 1, 0]
+    assert (await rig.state(jobs[1])).worker_id == WORKER
+
+
+async def test_a_job_that_waits_at_a_busy_worker_goes_to_one_that_is_free(rig: Rig) -> None:
+    first, second = await two_at_a_busy_worker(rig)
+    await rig.ready(worker_id=OTHER_WORKER)
+    for _ in range(2):
+        await rig.assign()
+    state = await rig.state(second)
+    assert (state.worker_id, state.attempt, state.failures) == (OTHER_WORKER, 2, 0)
+    assert (await rig.state(first)).worker_id == WORKER
+
+
+async def test_a_job_that_waits_stays_while_others_have_more_need_of_the_free_slot(rig: Rig) -> None:
+    _, second = await two_at_a_busy_worker(rig)
+    third = await rig.request("third")
+    await rig.ready(worker_id=OTHER_WORKER)
+    for _ in range(2):
+        await rig.assign()
+    assert (await rig.state(second)).worker_id == WORKER
+    assert (await rig.state(third)).worker_id == OTHER_WORKER
+
+
+async def two_at_a_busy_worker(rig: Rig) -> tuple[UUID, UUID]:
+    """The second one waits."""
+    first, second = await rig.request("first"), await rig.request("second")
+    await rig.ready()
+    await rig.assign()
+    await rig.ready(first, ahead=1)
+    await rig.assign()
+    await rig.ready(first, second, ahead=1, waiting=(second,))
+    return first, second
 
 
 async def test_without_workers_jobs_wait(rig: Rig) -> None:

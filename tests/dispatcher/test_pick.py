@@ -31,8 +31,8 @@ def user(
     )
 
 
-def worker(name: str, free_slots: int = 1) -> FreeWorker:
-    return FreeWorker(worker_id=identity(name), free_slots=free_slots)
+def worker(name: str, free_slots: int = 1, places_ahead: int = 0) -> FreeWorker:
+    return FreeWorker(worker_id=identity(name), free_slots=free_slots, places_ahead=places_ahead)
 
 
 def picked(assignments: list[Assignment]) -> list[object]:

@@ -5,7 +5,7 @@ from functools import reduce
 import pytest
 
 from dispatcher.queue import DispatchJob, project
-from domain.attempts import HANDED_BACK
+from domain.attempts import HANDED_BACK, MOVED
 from domain.events import Event
 from tests.builders import (
     ANNA,
@@ -53,7 +53,7 @@ def test_after_a_failed_attempt_it_waits_again_and_longer_each_time() -> None:
 def test_what_was_handed_back_does_not_wait_longer_each_time(reason: str) -> None:
     handed_back = [(started(attempt), attempt_failed(attempt, reason=reason)) for attempt in range(1, 21)]
     row = queued(requested(), *(event for pair in handed_back for event in pair))
-    assert row.pause_seconds == 1.0
+    assert row.pause_seconds == (0.0 if reason == MOVED else 1.0)
 
 
 def test_what_has_ended_is_gone() -> None:

@@ -29,8 +29,16 @@ LEASE_SECONDS = 30.0
 SILENCE_SECONDS = 6.0
 
 
-def ready(*running: tuple[UUID, int], worker_id: UUID = WORKER, slots: int = 1) -> WorkerReady:
-    return WorkerReady(worker_id=worker_id, engine="scripted", slots=slots, running=running)
+def ready(
+    *running: tuple[UUID, int],
+    worker_id: UUID = WORKER,
+    slots: int = 1,
+    ahead: int = 0,
+    waiting: tuple[tuple[UUID, int], ...] = (),
+) -> WorkerReady:
+    return WorkerReady(
+        worker_id=worker_id, engine="scripted", slots=slots, ahead=ahead, running=running, waiting=waiting
+    )
 
 
 def lease(
@@ -66,6 +74,35 @@ async def test_a_worker_has_room_for_what_it_holds_no_lease_of(rig: Rig) -> None
     assert (free.worker_id, free.free_slots) == (WORKER, 1)
     await rig.tables.grant(lease(transcription_id=identity("another")), LEASE_SECONDS)
     assert await rig.tables.free_workers(SILENCE_SECONDS) == []
+
+
+async def test_a_worker_has_a_place_ahead_only_if_it_said_so_of_what_it_holds(rig: Rig) -> None:
+    first, second = (TRANSCRIPTION_ID, 1), (identity("another"), 1)
+
+    async def places() -> list[tuple[int, int]]:
+        free = await rig.tables.free_workers(SILENCE_SECONDS)
+        return [(each.free_slots, each.places_ahead) for each in free]
+
+    await rig.tables.grant(lease(), LEASE_SECONDS)
+    await rig.tables.announce([ready(first, ahead=1)], LEASE_SECONDS)
+    assert await places() == [(0, 1)]
+    await rig.tables.grant(lease(transcription_id=identity("another")), LEASE_SECONDS)
+    assert await places() == []
+    await rig.tables.end(AttemptKey(*first))
+    assert await places() == []  # That it is nearly done was said of the first.
+    await rig.tables.announce([ready(second, ahead=1)], LEASE_SECONDS)
+    assert await places() == [(0, 1)]
+
+
+async def test_what_waits_at_a_busy_worker_is_known_until_it_has_a_slot(rig: Rig) -> None:
+    first, second = (TRANSCRIPTION_ID, 1), (identity("another"), 1)
+    for transcription_id, _ in (first, second):
+        await rig.tables.grant(lease(transcription_id=transcription_id), LEASE_SECONDS)
+    assert await rig.tables.waiting_ahead(10) == []
+    await rig.tables.announce([ready(first, second, waiting=(second,))], LEASE_SECONDS)
+    assert await rig.tables.waiting_ahead(10) == [AttemptKey(*second)]
+    await rig.tables.end(AttemptKey(*first))
+    assert await rig.tables.waiting_ahead(10) == []
 
 
 async def test_a_worker_that_fell_silent_has_no_room(rig: Rig) -> None:

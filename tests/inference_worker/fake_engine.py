@@ -6,6 +6,7 @@ from domain.languages import Abilities
 from domain.transcript import Damage, Segment, Word
 from inference_worker.child_messages import ChildMessage, Finished, Task, WindowDone
 from inference_worker.faults import Fault
+from inference_worker.turns import AT_ONCE, Turn
 
 
 class FakeEngine:
@@ -40,8 +41,9 @@ class FakeEngine:
 
     async def stop(self) -> None: ...
 
-    async def run(self, task: Task) -> AsyncGenerator[ChildMessage, None]:
+    async def run(self, task: Task, turn: Turn = AT_ONCE) -> AsyncGenerator[ChildMessage, None]:
         self.tasks.append(task)
+        await turn.comes()
         end_ms = round(task.duration_seconds * 1000)
         starts: Sequence[int] = range(task.begin.start_ms, end_ms, self._window_ms)
         for index, start_ms in enumerate(starts, task.begin.index):

@@ -17,13 +17,14 @@ from inference_worker.child_messages import (
     Faulted,
     Finished,
     Heard,
+    Proceed,
     Said,
     Taken,
     Task,
     WindowDone,
     decode_said,
 )
-from inference_worker.child_tasks import BROKEN_EXIT_CODE, WINDOWS_AHEAD, ChildTasks, Say
+from inference_worker.child_tasks import BROKEN_EXIT_CODE, WINDOWS_AHEAD, AwaitTurn, ChildTasks, Say
 from inference_worker.faults import ENGINE_DIED
 
 PATIENCE_SECONDS = 20.0
@@ -63,7 +64,7 @@ def windows(said: list[ChildMessage]) -> list[int]:
     return [each.index for each in said if isinstance(each, WindowDone)]
 
 
-def says_windows_for_ever(_: Task, say: Say) -> None:
+def says_windows_for_ever(_: Task, say: Say, __: AwaitTurn) -> None:
     for index in count():
         say(Heard(position_ms=index))
         say(window(index))
@@ -106,9 +107,35 @@ def test_an_abandoned_task_leaves_the_others_alone(listener: Listener, endless: 
     listener.waits_for(2, window(WINDOWS_AHEAD))
 
 
+def decodes_then_transcribes(_: Task, say: Say, await_turn: AwaitTurn) -> None:
+    say(Heard(position_ms=0))
+    await_turn()
+    say(Finished(decoded_seconds=1.0))
+
+
+def test_a_task_is_prepared_before_its_turn_and_goes_on_when_it_comes(listener: Listener) -> None:
+    tasks = ChildTasks(decodes_then_transcribes, listener)
+    for number in (1, 2):
+        tasks.obey(Begin(number=number, task=TASK))
+        listener.waits_for(number, Heard(position_ms=0))
+    tasks.obey(Proceed(number=2))
+    listener.waits_for(2, Finished(decoded_seconds=1.0))
+    assert listener.of(1) == [Heard(position_ms=0)]
+    tasks.obey(Proceed(number=1))
+    listener.waits_for(1, Finished(decoded_seconds=1.0))
+
+
+def test_a_task_that_waits_for_its_turn_can_be_abandoned(listener: Listener) -> None:
+    tasks = ChildTasks(decodes_then_transcribes, listener)
+    tasks.obey(Begin(number=1, task=TASK))
+    listener.waits_for(1, Heard(position_ms=0))
+    tasks.obey(Abandon(number=1))
+    listener.waits_for(1, Abandoned())
+
+
 def test_orders_about_a_task_that_has_ended_come_too_late(listener: Listener) -> None:
     done = Finished(decoded_seconds=1.0)
-    tasks = ChildTasks(lambda _, say: say(done), listener)
+    tasks = ChildTasks(lambda _, say, __: say(done), listener)
     for number in (1, 2):
         tasks.obey(Begin(number=number, task=TASK))
         listener.waits_for(number, done)
@@ -129,7 +156,7 @@ def speak(said):
     sys.stdout.buffer.write(encode_line(said))
     sys.stdout.buffer.flush()
 
-def carry(task, say):
+def carry(task, say, await_turn):
     raise MemoryError("the GPU has none left")
 
 ChildTasks(carry, speak).obey(Begin(number=7, task=TASK))

@@ -24,7 +24,7 @@ def finished(path: Path, duration_seconds: float) -> Finished:
         instructions=Instructions(),
         window_seconds=10.0,
     )
-    transcribe(task, ScriptedEngine(speed=10_000.0), said.append)
+    transcribe(task, ScriptedEngine(speed=10_000.0), said.append, lambda: None)
     assert isinstance(said[-1], Finished), said[-1]
     return said[-1]
 

@@ -17,7 +17,7 @@ from relay.relay import PartitionRelay
 from schemas.checkpoints import RelayCheckpoint, decode_checkpoint
 from schemas.partitions import partition_of
 from schemas.topics import Topics, headers_of
-from tests.builders import OTHER_WORKER, WORKER, cancelled, requested, started
+from tests.builders import OTHER_WORKER, WORKER, attempt_failed, cancelled, requested, started
 from tests.infrastructure.kafka.messages import (
     DEADLINE_SECONDS,
     administering,
@@ -78,6 +78,7 @@ async def test_workers_are_told_what_concerns_them(kafka: str) -> None:
         log,
         requested(),
         started(1, worker_id=WORKER),
+        attempt_failed(1),
         started(2, worker_id=OTHER_WORKER),
         cancelled(2, worker_id=OTHER_WORKER),
         cancelled(),
@@ -85,10 +86,10 @@ async def test_workers_are_told_what_concerns_them(kafka: str) -> None:
     await relay_all(kafka, topics, log)
     jobs = sorted(await committed(kafka, topics.jobs), key=lambda each: dict(each.headers)["seq"])
     sent = [(UUID_OF[each.key], each.value, each.partition, list(each.headers)) for each in jobs]
-    _, first, second, third, _ = list(log)
+    _, *of_workers, _ = list(log)
+    told = zip((WORKER, WORKER, OTHER_WORKER, OTHER_WORKER), of_workers, strict=True)
     assert sent == [
-        (worker, record.data, partition_of(worker, 4), headers_of(record))
-        for worker, record in [(WORKER, first), (OTHER_WORKER, second), (OTHER_WORKER, third)]
+        (worker, record.data, partition_of(worker, 4), headers_of(record)) for worker, record in told
     ]
 
 

@@ -13,7 +13,7 @@ from infrastructure.kafka.jobs import JobConsumer, JobEvent
 from infrastructure.kafka.topics import WrongPartitionCount, create_topics
 from schemas.partitions import partition_of
 from schemas.topics import Topics, headers_of
-from tests.builders import OTHER_WORKER, WORKER, cancelled, granted, started
+from tests.builders import OTHER_WORKER, WORKER, attempt_failed, cancelled, granted, started
 from tests.infrastructure.kafka.brokers import own_broker
 from tests.infrastructure.kafka.messages import (
     DEADLINE_SECONDS,
@@ -50,11 +50,12 @@ async def take(jobs: JobConsumer, count: int) -> Sequence[JobEvent]:
     return taken
 
 
-async def test_a_worker_hears_of_its_assignments_and_cancellations(kafka: str) -> None:
+async def test_a_worker_hears_of_its_assignments_and_of_what_has_ended_without_it(kafka: str) -> None:
     topics = await fresh_topics(kafka, partition_count=3)
+    told: list[Event] = [started(), attempt_failed(), started(2), cancelled(2, worker_id=WORKER)]
     async with JobConsumer(kafka, topics, 3, WORKER) as jobs:
-        await assign(kafka, topics, (1, started()), (2, cancelled(1, worker_id=WORKER)), partition_count=3)
-        assert await take(jobs, 2) == [started(), cancelled(1, worker_id=WORKER)]
+        await assign(kafka, topics, *enumerate(told, 1), partition_count=3)
+        assert await take(jobs, 4) == told
 
 
 @pytest.mark.parametrize("wrong", [1, 2, 4, 256])

@@ -7,7 +7,19 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks import append, jobs, long, projection, recovery, relay, servers, slots, visible, words
+from benchmarks import (
+    append,
+    between,
+    jobs,
+    long,
+    projection,
+    recovery,
+    relay,
+    servers,
+    slots,
+    visible,
+    words,
+)
 from infrastructure.process import collect_rarely
 
 BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
@@ -18,6 +30,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "recovery": recovery.main,
     "servers": servers.main,
     "jobs": jobs.main,
+    "between": between.main,
     "words": words.main,
     "slots": slots.main,
     "long": long.main,

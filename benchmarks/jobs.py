@@ -66,14 +66,14 @@ class Cost(Struct, frozen=True, kw_only=True):
 async def main() -> None:
     with open_folder() as folder:
         note = write_tone(folder / "note.wav", seconds=NOTE_SECONDS)
-        async with _installation(folder / "scripted", engine="scripted") as running:
+        async with installation(folder / "scripted", engine="scripted") as running:
             await _measure_costs(running, note)
-        async with _installation(folder / "whisper") as running:
+        async with installation(folder / "whisper") as running:
             await _measure_wait(running, _clip(folder / "clip.wav"))
 
 
 @asynccontextmanager
-async def _installation(folder: Path, **settings: object) -> AsyncIterator[Installation]:
+async def installation(folder: Path, **settings: object) -> AsyncIterator[Installation]:
     running = await start(folder, free_minutes=JOBS * 4, uploads_per_user=16, **settings)
     try:
         yield running
@@ -83,21 +83,21 @@ async def _installation(folder: Path, **settings: object) -> AsyncIterator[Insta
 
 async def _measure_costs(running: Installation, note: Path) -> None:
     people = [await Person.arrives(running.url) for _ in range(PEOPLE)]
-    await _transcribe(running, people, [await _upload(people, note, PEOPLE) for _ in range(2)][1])
+    await transcribe(running, people, [await upload(people, note, PEOPLE) for _ in range(2)][1])
     before = processor_seconds(running)
     await asyncio.sleep(IDLE_SECONDS)
     idle = {name: used / IDLE_SECONDS for name, used in between(before, processor_seconds(running)).items()}
     probed, decoded = _bare(lambda: examine(note, math.inf)), _bare(lambda: _decode(note))
 
-    alone = await _cost(running, idle, lambda: _upload(people[:1], note, JOBS // 4), JOBS // 4)
+    alone = await _cost(running, idle, lambda: upload(people[:1], note, JOBS // 4), JOBS // 4)
     uploaded: list[list[str]] = []
 
-    async def upload() -> None:
-        uploaded.append(await _upload(people, note, JOBS))
+    async def upload_all() -> None:
+        uploaded.append(await upload(people, note, JOBS))
 
-    together = await _cost(running, idle, upload, JOBS)
+    together = await _cost(running, idle, upload_all, JOBS)
     files = uploaded[0][:TRANSCRIBED_MAX]
-    job = await _cost(running, idle, lambda: _transcribe(running, people, files), len(files))
+    job = await _cost(running, idle, lambda: transcribe(running, people, files), len(files))
     for person in people:
         await person.leaves()
     report("jobs", COST_CAPTION, [*_costs("upload", alone, probed, 40), *_costs("job", job, decoded, 100)])
@@ -171,7 +171,7 @@ def _decode(note: Path) -> None:
     decode(note, math.inf, _Nowhere())  # type: ignore[arg-type]  # all that it is asked for
 
 
-async def _upload(people: Sequence[Person], note: Path, count: int) -> list[str]:
+async def upload(people: Sequence[Person], note: Path, count: int) -> list[str]:
     """The files' ids, each beside its person."""
 
     async def some(person: Person, number: int) -> list[str]:
@@ -182,7 +182,7 @@ async def _upload(people: Sequence[Person], note: Path, count: int) -> list[str]
     return [file_id for each in zip(*shares, strict=True) for file_id in each][:count]
 
 
-async def _transcribe(running: Installation, people: Sequence[Person], files: Sequence[str]) -> None:
+async def transcribe(running: Installation, people: Sequence[Person], files: Sequence[str]) -> None:
     """Asks for all of them at once, and waits until all are completed."""
     async with running.database() as database:
         query = "select count(*) from read.transcriptions where status = 'completed'"

@@ -39,7 +39,8 @@ MEMORY_CAPTION: Final = (
 )
 LENGTH_CAPTION: Final = (
     "in the ten hours the engine was killed (kill -9) at 30 % and the worker at 60 %; gap: the longest time without "
-    "progress while the engine hears something new; lag: how much later than due the worker's event loop ran a timer"
+    "progress while the engine hears something new, as it is reported: within a window, which takes 30 ms here, it is "
+    "an estimate; lag: how much later than due the worker's event loop ran a timer"
 )
 TIMES_CAPTION: Final = (
     "ten hours; after a kill the decoder passes from the beginning to the first unfinished window"

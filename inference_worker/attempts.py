@@ -1,13 +1,15 @@
 """The attempts a worker has in hand, and those it has seen."""
 
 import asyncio
+import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
 from uuid import UUID
 
 from domain.transcription_events import TranscriptionStarted
+from inference_worker.estimate import Estimate
 from schemas.messages import WINDOWS_MAX, FinishedWindow, Report
 
 REMEMBERED_MAX: Final = 10_000
@@ -18,9 +20,11 @@ RENEWAL_SECONDS: Final = 1.9
 class Attempt:
     """One assignment, from its arrival until its outcome is reported."""
 
-    def __init__(self, started: TranscriptionStarted) -> None:
+    def __init__(
+        self, started: TranscriptionStarted, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.started = started
-        self.done_seconds = 0.0
+        self._estimate = Estimate(monotonic)
         self.dropped = False
         self.is_resumed = False
         """Dropped, and gone on with elsewhere: what is finished of it is of use there."""
@@ -59,9 +63,17 @@ class Attempt:
             return 0.0, 0.0
         return self.done_seconds - self._begun_with_seconds, now - self._begun_at
 
+    @property
+    def done_seconds(self) -> float:
+        """Never goes back, nor past the end; within a window it is an estimate."""
+        return round(self._estimate.seconds, 3)
+
     def advance(self, done_seconds: float) -> None:
-        """Progress never goes back, nor past the end."""
-        self.done_seconds = max(self.done_seconds, min(done_seconds, self.started.job.duration_seconds))
+        self._estimate.advance(min(done_seconds, self.started.job.duration_seconds))
+
+    def hear(self, done_seconds: float, end_seconds: float) -> None:
+        whole_seconds = self.started.job.duration_seconds
+        self._estimate.hear(min(done_seconds, whole_seconds), min(end_seconds, whole_seconds))
 
     def finish(self, window: FinishedWindow) -> None:
         self._untold.append(window)
@@ -79,13 +91,14 @@ class Attempt:
         """Whether to report progress: when there is some, and else often enough to keep the lease."""
         if self.outcome is not None or self.dropped:
             return False
+        done_seconds = self.done_seconds
         if (
             not self._untold
-            and self.done_seconds == self._told_seconds
+            and done_seconds == self._told_seconds
             and now - self._told_at < RENEWAL_SECONDS
         ):
             return False
-        self._told_seconds, self._told_at = self.done_seconds, now
+        self._told_seconds, self._told_at = done_seconds, now
         return True
 
     def work_in(self, scope: asyncio.Timeout) -> None:

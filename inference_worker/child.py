@@ -91,10 +91,10 @@ def _finish(task: Task, engine: Engine, say: Say, await_turn: AwaitTurn) -> Fini
             sound, size_ms=int(task.window_seconds * 1000), begin=task.begin, find_pause=longest_pause
         ):
             await_turn()
+            heard = partial(_say_heard, say, window.end_ms)
+            heard(window.start_ms)
             recognised = engine.transcribe(
-                replace(window, language_before=spoken.main),
-                task.instructions,
-                lambda position_ms: say(Heard(position_ms=position_ms)),
+                replace(window, language_before=spoken.main), task.instructions, heard
             )
             done = WindowDone(
                 index=window.index,
@@ -109,6 +109,10 @@ def _finish(task: Task, engine: Engine, say: Say, await_turn: AwaitTurn) -> Fini
         return Finished(
             decoded_seconds=sound.decoded_seconds, lost_seconds=sound.lost_seconds, damages=sound.damages
         )
+
+
+def _say_heard(say: Say, end_ms: int, position_ms: int) -> None:
+    say(Heard(position_ms=position_ms, end_ms=end_ms))
 
 
 def _take_stdout() -> BinaryIO:

@@ -73,9 +73,10 @@ class Unreachable(Struct, frozen=True, kw_only=True, tag="Unreachable"):
 
 
 class Heard(Struct, frozen=True, kw_only=True, tag="Heard"):
-    """How far it has come, from the start of the recording."""
+    """How far it has come, from the start of the recording, in a window that ends at `end_ms`; None before there is one."""
 
     position_ms: int
+    end_ms: int | None = None
 
 
 class WindowDone(Struct, frozen=True, kw_only=True, tag="WindowDone"):

@@ -45,6 +45,10 @@ class Follower(Protocol):
         """So many seconds of the recording are done."""
         ...
 
+    def hear(self, done_seconds: float, end_seconds: float) -> None:
+        """The engine is there in a window that ends at `end_seconds`."""
+        ...
+
     def finish(self, window: FinishedWindow) -> None:
         """This window is done and safe, by this attempt or by one before it."""
         ...
@@ -154,8 +158,10 @@ class Work:
         async with aclosing(self._engine.run(self._task(media), turn)) as messages:
             async for message in messages:
                 match message:
-                    case Heard():
-                        self._follower.advance(message.position_ms / 1000)
+                    case Heard(position_ms=position_ms, end_ms=None):
+                        self._follower.advance(position_ms / 1000)
+                    case Heard(position_ms=position_ms, end_ms=int(end_ms)):
+                        self._follower.hear(position_ms / 1000, end_ms / 1000)
                     case WindowDone():
                         await self._checkpoints.put(message)
                         await self._take(message)

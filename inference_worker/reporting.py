@@ -32,7 +32,7 @@ def progress_of(attempt: Attempt, worker_id: UUID) -> ProgressReported:
         worker_id=worker_id,
         transcription_id=attempt.started.transcription_id,
         attempt=attempt.started.attempt,
-        done_seconds=round(attempt.done_seconds, 3),
+        done_seconds=attempt.done_seconds,
         total_seconds=attempt.started.job.duration_seconds,
         windows=attempt.windows_to_tell(),
     )

@@ -27,6 +27,38 @@ def test_a_window_is_news_until_it_is_told() -> None:
     assert not attempt.has_news(0.3)
 
 
+def test_where_the_engine_says_nothing_only_the_lease_is_renewed() -> None:
+    now = 0.0
+    attempt = Attempt(assigned(JOB), lambda: now)
+    attempt.advance(60.0)
+    reports = 0
+    for tick in range(40):
+        now = tick * 0.5
+        reports += attempt.has_news(now)
+    assert reports == 10
+
+
+def test_while_a_window_is_heard_there_is_news_at_each_look_until_it_is_over() -> None:
+    now = 0.0
+    attempt = Attempt(assigned(JOB), lambda: now)
+    attempt.hear(0.0, 60.0)
+    for tick in range(20):
+        now = tick * 0.5
+        assert attempt.has_news(now)
+    assert 0.0 < attempt.done_seconds < 60.0
+    attempt.advance(60.0)
+    assert attempt.has_news(now)
+    assert not attempt.has_news(now + 1.0)
+
+
+def test_an_estimate_is_never_past_the_end_of_the_recording() -> None:
+    now = 0.0
+    attempt = Attempt(assigned(JOB), lambda: now)
+    attempt.hear(JOB.duration_seconds - 10.0, JOB.duration_seconds + 50.0)
+    now = 10_000.0
+    assert JOB.duration_seconds - 10.0 < attempt.done_seconds < JOB.duration_seconds
+
+
 def test_an_attempt_that_found_ten_hours_finished_tells_them_in_small_reports() -> None:
     attempt = Attempt(assigned(JOB))
     for index in range(1_300):

@@ -102,6 +102,12 @@ async def test_progress_is_told_within_a_window(tone: Path) -> None:
     assert len(positions) > 2 * len(windows_in(messages))
 
 
+async def test_before_a_window_is_heard_its_end_is_told(quick: EngineProcess, tone: Path) -> None:
+    messages = await run(quick, task(tone))
+    begun = {(each.position_ms, each.end_ms) for each in messages if isinstance(each, Heard)}
+    assert {(each.start_ms, each.end_ms) for each in windows_in(messages)} <= begun
+
+
 async def test_the_process_stays_for_the_next_task(quick: EngineProcess, tone: Path) -> None:
     first = await run(quick, task(tone))
     pid = quick.pid

@@ -44,6 +44,10 @@ class Told:
     def advance(self, done_seconds: float) -> None:
         self.seconds.append(done_seconds)
 
+    def hear(self, done_seconds: float, end_seconds: float) -> None:
+        assert done_seconds <= end_seconds
+        self.seconds.append(done_seconds)
+
     def finish(self, window: FinishedWindow) -> None:
         self.windows.append(window)
 

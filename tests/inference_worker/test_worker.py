@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -18,11 +18,13 @@ from domain.languages import Abilities
 from domain.transcript import MediaWarning
 from domain.transcription_events import Job, TranscriptionStarted
 from inference_worker import faults
+from inference_worker.child_messages import ChildMessage, Heard, Task
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engine_server import EngineUnavailable
 from inference_worker.engines.choice import EngineChoice
 from inference_worker.job import Workplace
 from inference_worker.ports import Assignment, RunningEngine
+from inference_worker.turns import AT_ONCE, Turn
 from inference_worker.worker import Worker
 from infrastructure.kafka.failures import KafkaUnreachable
 from infrastructure.settings import Settings
@@ -195,11 +197,53 @@ async def test_progress_is_told_while_it_runs_and_never_goes_back(place: Workpla
         assert isinstance(running.outbox.sent[-1], AttemptSucceeded | WorkerReady)
 
 
+class SilentEngine(FakeEngine):
+    """Says where it begins, and then nothing until it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__(window_ms=30_000)
+        self.may_go_on = asyncio.Event()
+
+    async def run(self, task: Task, turn: Turn = AT_ONCE) -> AsyncGenerator[ChildMessage, None]:
+        await turn.comes()
+        yield Heard(position_ms=0, end_ms=30_000)
+        await self.may_go_on.wait()
+        async for message in super().run(task, turn):
+            yield message
+
+
+class StuckEngine(FakeEngine):
+    """Never gets to hear anything."""
+
+    async def run(self, task: Task, turn: Turn = AT_ONCE) -> AsyncGenerator[ChildMessage, None]:
+        await turn.comes()
+        await asyncio.Event().wait()
+        async for message in super().run(task, turn):
+            yield message
+
+
+async def test_progress_moves_on_while_the_engine_is_silent_about_a_window(
+    place: Workplace, job: Job
+) -> None:
+    engine = SilentEngine()
+    async with at_work(place, engine) as running:
+
+        def done() -> list[float]:
+            return [report.done_seconds for report in running.outbox.of(ProgressReported)]
+
+        running.inbox.put(assigned(job))
+        await running.until(lambda: len(set(done())) >= 5)
+        assert 0.0 < max(done()) < 30.0
+        engine.may_go_on.set()
+        assert isinstance(await running.outcome(), AttemptSucceeded)
+        assert done() == sorted(done())
+
+
 async def test_a_lease_is_renewed_while_nothing_advances(place: Workplace, job: Job) -> None:
-    crawling = EngineChoice(kind="scripted", speed=0.001)
-    async with at_work(place, EngineProcess(crawling)) as running:
+    async with at_work(place, StuckEngine()) as running:
         running.inbox.put(assigned(job))
         await running.until(lambda: len(running.outbox.of(ProgressReported)) >= 2, seconds=6.0)
+        assert {report.done_seconds for report in running.outbox.of(ProgressReported)} == {0.0}
 
 
 async def test_a_cancelled_attempt_stops_within_two_seconds_and_reports_nothing(

@@ -14,9 +14,9 @@ from typing import Final
 
 import faster_whisper
 from msgspec import Struct
-from rapidfuzz.distance import Levenshtein
 
 from benchmarks.measure import Measurement, Target, report
+from benchmarks.word_errors import errors, words
 from domain.instructions import Instructions
 from inference_worker.engines.faster_whisper import FasterWhisperEngine
 from inference_worker.models import find_model
@@ -33,7 +33,6 @@ CAPTION: Final = (
     "The same model, base, as int8 on one core."
 )
 WINDOW_MS: Final = 60_000
-_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _LANGUAGES: Final = ("en", "es", "fr", "it", "ru")
 
 
@@ -90,14 +89,6 @@ def heard_by_us(engine: FasterWhisperEngine, clip: Clip) -> str:
 def heard_bare(model: faster_whisper.WhisperModel, clip: Clip) -> str:
     segments, _ = model.transcribe(str(clip.path))
     return "".join(segment.text for segment in segments)
-
-
-def errors(said: str, heard: str) -> int:
-    return int(Levenshtein.distance(words(said), words(heard)))
-
-
-def words(text: str) -> list[str]:
-    return _WORD.findall(text.lower().replace("’", "'"))
 
 
 async def main() -> None:

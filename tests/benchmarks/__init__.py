@@ -1,0 +1,1 @@
+"""The benchmarks: how they count, not how fast anything is."""

@@ -9,6 +9,7 @@ import uvloop
 
 from benchmarks import (
     append,
+    batch,
     between,
     jobs,
     long,
@@ -33,6 +34,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "between": between.main,
     "words": words.main,
     "slots": slots.main,
+    "batch": batch.main,
     "long": long.main,
 }
 

@@ -239,6 +239,11 @@ class Engine(Protocol):
         """What its model knows; said to all who may ask for a language."""
         ...
 
+    @property
+    def window_seconds(self) -> float:
+        """About how long windows are to be, unless somebody asked for another length."""
+        ...
+
     def transcribe(
         self, window: Window, instructions: Instructions, heard: Callable[[int], None]
     ) -> Recognised:

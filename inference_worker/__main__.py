@@ -57,6 +57,7 @@ async def open_worker(
         compute_type=settings.compute_type,
         cpu_threads=settings.cpu_threads,
         slots=settings.worker_slots,
+        batch=settings.batch,
         digest=await asyncio.to_thread(known_digest, model),
         riva=await server_of(settings) if settings.engine == "riva" else RivaServer(),
     )
@@ -72,7 +73,7 @@ async def open_worker(
             reports=reports,
             engine=EngineProcess(choice),
             slots=settings.worker_slots,
-            place=Workplace(store=store, scratch=scratch, window_seconds=settings.window_seconds),
+            place=Workplace(store=store, scratch=scratch, window_seconds=_window_seconds(settings)),
             ready_interval_seconds=settings.ready_interval_seconds,
             killed=killed,
         )
@@ -86,6 +87,10 @@ async def _model(settings: Settings) -> str:
         return str(await asyncio.to_thread(find_model, settings.model))
     except ModelMissing as problem:
         raise InvalidSetting(str(problem)) from problem
+
+
+def _window_seconds(settings: Settings) -> float | None:
+    return None if settings.window_seconds == "auto" else settings.window_seconds
 
 
 def known_digest(model: str) -> str:

@@ -15,8 +15,11 @@ CUTTING: Final = "pauses-1"
 """Names the way windows are cut and stored; a new name leaves windows of the old way aside."""
 
 
-def fingerprint_of(started: TranscriptionStarted, engine: str, window_seconds: float) -> str:
-    """Two attempts whose fingerprints are equal may use each other's windows."""
+def fingerprint_of(started: TranscriptionStarted, engine: str, window_seconds: float | None) -> str:
+    """Two attempts whose fingerprints are equal may use each other's windows.
+
+    Engines with one name want windows of one length, and cut them so where no other is given.
+    """
     job = started.job
     facts = (job.media_sha256, engine, job.instructions, window_seconds, CUTTING)
     return sha256(msgspec.json.encode(facts)).hexdigest()[:32]

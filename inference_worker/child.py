@@ -85,10 +85,11 @@ def _faulted(problem: DecodingFailed | EngineAway | Fault) -> Faulted:
 def _finish(task: Task, engine: Engine, say: Say, await_turn: AwaitTurn) -> Finished:
     spoken = Spoken(task.before)
     begin_ms = task.begin.start_ms
+    window_seconds = engine.window_seconds if task.window_seconds is None else task.window_seconds
     with open_pcm(Path(task.media), task.duration_seconds) as stream:
         sound = Sound(stream, begin_ms, lambda: say(Heard(position_ms=begin_ms)))
         for window in cut_windows(
-            sound, size_ms=int(task.window_seconds * 1000), begin=task.begin, find_pause=longest_pause
+            sound, size_ms=int(window_seconds * 1000), begin=task.begin, find_pause=longest_pause
         ):
             await_turn()
             heard = partial(_say_heard, say, window.end_ms)

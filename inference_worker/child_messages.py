@@ -14,13 +14,14 @@ from inference_worker.windows import WindowStart
 class Task(Struct, frozen=True, kw_only=True):
     """One recording to transcribe from `begin` on; `media` is the path of a private file.
 
-    `before` are the seconds that were spoken in each language until then, where none was asked for.
+    `before` are the seconds that were spoken in each language until then, where none was asked for. Without
+    `window_seconds` windows are as long as the engine wants them.
     """
 
     media: str
     duration_seconds: float
     instructions: Instructions
-    window_seconds: float
+    window_seconds: float | None = None
     begin: WindowStart = WindowStart()
     before: dict[str, float] = {}
 

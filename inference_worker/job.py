@@ -55,11 +55,14 @@ class Follower(Protocol):
 
 
 class Workplace(Struct, frozen=True, kw_only=True):
-    """Where attempts are carried out; `scratch` is a private folder for what is in work."""
+    """Where attempts are carried out; `scratch` is a private folder for what is in work.
+
+    Without `window_seconds` windows are as long as the engine wants them.
+    """
 
     store: ObjectStore
     scratch: Path
-    window_seconds: float
+    window_seconds: float | None = None
     patience: Patience = Patience()
     """With the object store, during an attempt."""
 

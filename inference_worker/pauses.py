@@ -8,21 +8,25 @@ from typing import Final
 
 import numpy as np
 
-from inference_worker.voice import FRAME_SAMPLES, speech_probabilities
+from inference_worker.voice import FRAME_SAMPLES, Numbers, speech_probabilities
 
 SPEECH_PROBABILITY_MIN: Final = 0.35
 
 
 def longest_pause(pcm: bytes) -> int:
     """The sample in the middle of the longest pause; without a pause, of the frame least like speech."""
-    probabilities = speech_probabilities(pcm)
+    return int(middle_of_pause(speech_probabilities(pcm)) * FRAME_SAMPLES)
+
+
+def middle_of_pause(probabilities: Numbers) -> float:
+    """The same in frames, by the probability of speech of each."""
     if not len(probabilities):
-        return 0
+        return 0.0
     first, last = _longest_run(probabilities < SPEECH_PROBABILITY_MIN)
     if first == last:
         first = int(np.argmin(probabilities))
         last = first + 1
-    return (first + last) * FRAME_SAMPLES // 2
+    return (first + last) / 2
 
 
 def _longest_run(silent: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> tuple[int, int]:

@@ -10,6 +10,9 @@ from infrastructure.media.pcm import SAMPLE_BYTES, SAMPLE_RATE
 FRAME_SAMPLES: Final = 512
 FRAME_MS: Final = FRAME_SAMPLES * 1000 // SAMPLE_RATE
 
+VOICE_FROM: Final = 0.5
+"""The probability of speech from which a frame counts as voice."""
+
 Numbers: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
 
 
@@ -25,3 +28,20 @@ def speech_probabilities(pcm: bytes) -> Numbers:
         return np.zeros(0, dtype=np.float32)
     probabilities: Numbers = get_vad_model()(samples_of(pcm[: frames * FRAME_SAMPLES * SAMPLE_BYTES]))
     return probabilities.reshape(-1)
+
+
+class Voice:
+    """Where somebody speaks in sound that begins at `start_ms` of the recording."""
+
+    def __init__(self, pcm: bytes, start_ms: int) -> None:
+        self.probabilities = speech_probabilities(pcm)
+        self._start_ms = start_ms
+
+    def ms_between(self, start_ms: int, end_ms: int) -> int:
+        """How much voice there is between two moments of the recording."""
+        return int((self.between(start_ms, end_ms) >= VOICE_FROM).sum()) * FRAME_MS
+
+    def between(self, start_ms: int, end_ms: int) -> Numbers:
+        """The probability of speech of each frame that lies between them, if only with a part."""
+        first, last = (start_ms - self._start_ms) // FRAME_MS, -((self._start_ms - end_ms) // FRAME_MS)
+        return self.probabilities[first:last]

@@ -11,6 +11,8 @@ from infrastructure.media.pcm import BYTES_PER_MS, SAMPLE_BYTES
 PauseFinder: TypeAlias = Callable[[bytes], int]
 """Given sound, says at which sample to cut it."""
 
+WINDOW_SECONDS: Final = 60.0
+"""About as long are windows, unless the engine or somebody else wants them otherwise: words are lost at the ends of short ones."""
 SHORTEST_PERCENT: Final = 30
 """Less sound than this is hard to understand by itself."""
 EARLIEST_PERCENT: Final = 70

@@ -64,6 +64,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What Whisper computes in: automatically float16 on a GPU, int8 on the CPU."""
     cpu_threads: Annotated[int, Meta(ge=1, le=256)] = 1
     """For each engine. Two made Whisper slower than one."""
+    batch: Literal["auto"] | Annotated[int, Meta(ge=1, le=64)] = "auto"
+    """How many chunks of speech Whisper hears at once: automatically 8 on a GPU, one after the other on the CPU."""
     riva_address: str = "127.0.0.1:50051"
     riva_tls: bool = False
     riva_ca: str = ""
@@ -111,8 +113,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """PEM files: with them the API speaks https itself. They are read again when they change."""
     trusted_proxies: str = ""
     """Addresses and networks whose Forwarded and X-Forwarded-For say where a request comes from."""
-    window_seconds: Annotated[float, Meta(ge=5, le=900)] = 60.0
-    """About how much sound lies between two checkpoints of a job. Whisper loses words at the ends of short windows."""
+    window_seconds: Literal["auto"] | Annotated[float, Meta(ge=5, le=900)] = "auto"
+    """About how much sound lies between two checkpoints of a job: automatically a minute, and five to ten with a batch."""
     scripted_speed: PositiveFloat = 1000.0
     """Seconds of sound that the scripted engine gets through in a second."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

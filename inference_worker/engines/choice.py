@@ -24,6 +24,7 @@ class EngineChoice(Struct, frozen=True, kw_only=True):
     compute_type: str = "auto"
     cpu_threads: int = 1
     slots: int = 1
+    batch: Literal["auto"] | int = "auto"
     digest: str = ""
     riva: RivaServer = RivaServer()
 
@@ -60,5 +61,6 @@ def open_engine(choice: EngineChoice) -> Engine:
                 compute_type=choice.compute_type,
                 cpu_threads=choice.cpu_threads,
                 slots=choice.slots,
+                batch=choice.batch,
             )
             return FasterWhisperEngine(find_model(choice.model), device, choice.digest)

@@ -17,10 +17,13 @@ Processor: TypeAlias = Literal["cpu", "cuda"]
 GpuCount: TypeAlias = Callable[[], int]
 
 _FASTEST: Final[dict[Processor, str]] = {"cpu": "int8", "cuda": "float16"}
+_BATCH: Final[dict[Processor, int]] = {"cpu": 1, "cuda": 8}
+"""What nobody chose. On the CPU a batch saves little, takes more memory, and nothing is heard of it for many seconds."""
 
 
 class Device(Struct, frozen=True, kw_only=True):
-    """As the settings STENOLOG_DEVICE, STENOLOG_COMPUTE_TYPE, STENOLOG_CPU_THREADS and STENOLOG_WORKER_SLOTS have it.
+    """As the settings STENOLOG_DEVICE, STENOLOG_COMPUTE_TYPE, STENOLOG_CPU_THREADS, STENOLOG_WORKER_SLOTS and
+    STENOLOG_BATCH have it.
 
     The threads are those of each slot.
     """
@@ -29,13 +32,15 @@ class Device(Struct, frozen=True, kw_only=True):
     compute_type: str = "auto"
     cpu_threads: int = 1
     slots: int = 1
+    batch: Literal["auto"] | int = "auto"
 
 
 class OpenModel(Struct, frozen=True):
-    """A model that has run once, and what it computes in."""
+    """A model that has run once, what it computes in, and how many chunks of speech it is to hear at once."""
 
     model: faster_whisper.WhisperModel
     compute_type: str
+    batch: int
 
 
 def open_model(
@@ -74,7 +79,12 @@ def _open(folder: Path, processor: Processor, device: Device) -> OpenModel:
         if processor == "cpu":
             raise
         raise DeviceUnusable(f"STENOLOG_DEVICE: no GPU can be used: {problem}") from problem
-    return OpenModel(model, compute_type)
+    return OpenModel(model, compute_type, batch_on(processor, device.batch))
+
+
+def batch_on(processor: Processor, asked: Literal["auto"] | int) -> int:
+    """How many chunks of speech are heard at once."""
+    return _BATCH[processor] if asked == "auto" else asked
 
 
 def _run_once(model: faster_whisper.WhisperModel) -> None:

@@ -64,15 +64,16 @@ def _is_hardly_voiced(words: Sequence[Word], voiced_ms: int, length_ms: int) -> 
 
 
 def _is_fast_loop(words: Sequence[Word], voiced_ms: int) -> bool:
-    return _is_too_fast(words, voiced_ms) and _loops(_said(words))
+    return _is_too_fast(words, voiced_ms) and loops(words)
 
 
 def _said(words: Sequence[Word]) -> Sequence[str]:
     return ["".join(sign for sign in word.text.lower() if sign.isalnum()) for word in words]
 
 
-def _loops(said: Sequence[str]) -> bool:
+def loops(words: Sequence[Word]) -> bool:
     """Whether a phrase comes three times in a row."""
+    said = _said(words)
     return any(
         all(one == other for one, other in pairwise(_phrases(said, begin, size)))
         for size in range(1, LOOP_WORDS_MAX + 1)

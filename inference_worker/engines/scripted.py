@@ -8,6 +8,7 @@ from domain.instructions import Instructions
 from domain.languages import Abilities
 from domain.ports import Recognised, Window
 from domain.transcript import Segment, Word
+from inference_worker.windows import WINDOW_SECONDS
 
 WORD_MS: Final = 400
 STEP_MS: Final = 500
@@ -21,6 +22,7 @@ class ScriptedEngine:
 
     name: Final = "scripted"
     abilities: Final = Abilities()
+    window_seconds: Final = WINDOW_SECONDS
 
     def __init__(self, speed: float) -> None:
         self._speed = speed

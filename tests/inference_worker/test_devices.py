@@ -4,7 +4,7 @@ import pytest
 
 from inference_worker.engine_process import EngineProcess
 from inference_worker.engines.choice import EngineChoice
-from inference_worker.engines.devices import Device, open_model
+from inference_worker.engines.devices import Device, batch_on, open_model
 from inference_worker.faults import DeviceUnusable
 from inference_worker.models import find_model
 from infrastructure.settings import InvalidSetting
@@ -42,6 +42,15 @@ def test_what_the_processor_cannot_compute_in_is_refused() -> None:
 def test_the_compute_type_and_the_threads_are_those_of_the_settings() -> None:
     opened = open_model(find_model(""), Device(kind="cpu", compute_type="float32", cpu_threads=2))
     assert opened.model.model.compute_type == opened.compute_type == "float32"
+
+
+def test_speech_is_heard_in_batches_on_a_gpu_and_on_the_cpu_where_somebody_says_so() -> None:
+    assert (batch_on("cuda", "auto"), batch_on("cpu", "auto")) == (8, 1)
+    assert batch_on("cuda", 1) == batch_on("cpu", 1) == 1
+
+
+def test_where_the_cpu_stands_in_for_a_gpu_the_batch_is_that_of_the_cpu() -> None:
+    assert open_model(find_model(""), Device(), a_gpu_whose_libraries_are_missing).batch == 1
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from domain.instructions import Instructions
 from domain.languages import spoken_language_of
 from domain.ports import UNDETERMINED, Engine, Window
 from domain.transcript import Word
+from inference_worker.engines.devices import Device
 from inference_worker.engines.faster_whisper import FasterWhisperEngine
 from inference_worker.engines.riva.engine import RivaEngine
 from inference_worker.engines.riva.server import RivaServer
@@ -64,13 +65,30 @@ def whisper() -> FasterWhisperEngine:
     return FasterWhisperEngine(find_model("tiny.en"))
 
 
-@pytest.fixture(scope="module", params=["scripted", "faster-whisper", "riva", "riva, streaming"])
+@pytest.fixture(scope="module")
+def batching() -> FasterWhisperEngine:
+    return FasterWhisperEngine(find_model("tiny.en"), Device(kind="cpu", batch=4))
+
+
+@pytest.fixture(scope="module", params=["whisper", "batching"])
+def either(request: pytest.FixtureRequest) -> FasterWhisperEngine:
+    """Whisper, hearing chunks one after the other and several at once."""
+    heard: FasterWhisperEngine = request.getfixturevalue(request.param)
+    return heard
+
+
+@pytest.fixture(
+    scope="module",
+    params=["scripted", "faster-whisper", "faster-whisper, batch", "riva", "riva, streaming"],
+)
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     match request.param:
         case "scripted":
             yield ScriptedEngine(speed=1000.0)
         case "faster-whisper":
             yield request.getfixturevalue("whisper")
+        case "faster-whisper, batch":
+            yield request.getfixturevalue("batching")
         case kind:
             mode = "online" if "streaming" in kind else "offline"
             with Riva(("model", {"language_code": "en-US", "type": mode})) as riva:
@@ -101,6 +119,10 @@ def transcribe(engine: Engine, heard: Window, language: str | None = "en") -> li
 
 def test_an_engine_has_a_name(engine: Engine) -> None:
     assert engine.name
+
+
+def test_an_engine_says_how_long_windows_are_to_be(engine: Engine) -> None:
+    assert 60.0 <= engine.window_seconds <= 600.0
 
 
 def test_words_lie_in_the_window_in_order_and_without_overlap(engine: Engine, speech: bytes) -> None:
@@ -148,33 +170,33 @@ def test_a_moment_of_sound_is_no_trouble(engine: Engine) -> None:
     assert transcribe(engine, window(bytes(64), seconds=1.0)) == []
 
 
-def test_whisper_understands_the_sample(whisper: FasterWhisperEngine, speech: bytes) -> None:
-    words = transcribe(whisper, window(speech, seconds=SPEECH_SECONDS))
+def test_whisper_understands_the_sample(either: FasterWhisperEngine, speech: bytes) -> None:
+    words = transcribe(either, window(speech, seconds=SPEECH_SECONDS))
     said = (SAMPLES / "speech.txt").read_text(encoding="utf-8").replace("\n", " ")
     heard = "".join(word.text for word in words)
     assert jiwer.wer(SPOKEN(said), SPOKEN(heard)) < 0.05
 
 
 def test_a_sentence_spoken_eight_times_is_written_eight_times(
-    whisper: FasterWhisperEngine, speech: bytes
+    either: FasterWhisperEngine, speech: bytes
 ) -> None:
     sentence = speech[: int(SENTENCE_SECONDS * BYTES_PER_SECOND)] + bytes(2 * BYTES_PER_SECOND)
     repeated = window(8 * sentence, seconds=8 * (SENTENCE_SECONDS + 2.0))
-    said = " ".join(word.text.strip(" .,").lower() for word in transcribe(whisper, repeated))
+    said = " ".join(word.text.strip(" .,").lower() for word in transcribe(either, repeated))
     assert said == " ".join(8 * [SENTENCE])
 
 
 def test_words_around_long_silence_come_when_they_were_spoken(
-    whisper: FasterWhisperEngine, speech: bytes
+    either: FasterWhisperEngine, speech: bytes
 ) -> None:
     """Row 27, in the windows that a worker cuts."""
     sentence = speech[: int(SENTENCE_SECONDS * BYTES_PER_SECOND)]
-    alone = transcribe(whisper, window(sentence, seconds=SENTENCE_SECONDS))
+    alone = transcribe(either, window(sentence, seconds=SENTENCE_SECONDS))
     padded = bytes(20 * BYTES_PER_SECOND) + sentence + bytes(40 * BYTES_PER_SECOND) + sentence
     words = [
         word
         for each in cut_windows([padded], size_ms=28_000, begin=WindowStart(), find_pause=longest_pause)
-        for word in transcribe(whisper, each)
+        for word in transcribe(either, each)
     ]
     assert [word.text.strip(" .,").lower() for word in words] == 2 * SENTENCE.split()
     first, second = words[: len(alone)], words[len(alone) :]
@@ -184,18 +206,18 @@ def test_words_around_long_silence_come_when_they_were_spoken(
 
 
 @pytest.mark.parametrize("kind", ["silence", "noise", "music"])
-def test_whisper_hears_nothing_where_nobody_speaks(whisper: FasterWhisperEngine, kind: str) -> None:
+def test_whisper_hears_nothing_where_nobody_speaks(either: FasterWhisperEngine, kind: str) -> None:
     unspoken = window(UNSPOKEN[kind](), seconds=30.0)
-    recognised = whisper.transcribe(unspoken, Instructions(), lambda _: None)
+    recognised = either.transcribe(unspoken, Instructions(), lambda _: None)
     assert (list(recognised.segments), recognised.language) == ([], UNDETERMINED)
 
 
 def test_whisper_hears_nothing_in_the_music_between_two_sentences(
-    whisper: FasterWhisperEngine, speech: bytes
+    either: FasterWhisperEngine, speech: bytes
 ) -> None:
     sentence = speech[: int(SENTENCE_SECONDS * BYTES_PER_SECOND)]
     mixed = window(sentence + music() + sentence, seconds=60.0)
-    said = " ".join(word.text.strip(" .,").lower() for word in transcribe(whisper, mixed))
+    said = " ".join(word.text.strip(" .,").lower() for word in transcribe(either, mixed))
     assert said == " ".join(2 * [SENTENCE])
 
 

@@ -309,7 +309,8 @@ async def test_another_language_or_media_or_window_size_is_another_fingerprint(
         fingerprint_of(assigned(two), "fake", 10.0),
         fingerprint_of(assigned(german), "fake", 10.0),
         fingerprint_of(assigned(one), "fake", 20.0),
+        fingerprint_of(assigned(one), "fake", None),
         fingerprint_of(assigned(one), "another", 10.0),
     }
-    assert len(fingerprints) == 5
+    assert len(fingerprints) == 6
     assert fingerprint_of(assigned(one, 2), "fake", 10.0) in fingerprints

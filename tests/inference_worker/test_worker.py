@@ -27,7 +27,6 @@ from inference_worker.ports import Assignment, RunningEngine
 from inference_worker.turns import AT_ONCE, Turn
 from inference_worker.worker import Worker
 from infrastructure.kafka.failures import KafkaUnreachable
-from infrastructure.settings import Settings
 from schemas.messages import (
     AttemptFaulted,
     AttemptSucceeded,
@@ -45,7 +44,6 @@ from tests.inference_worker.waiting import until
 
 QUICK = EngineChoice(kind="scripted", speed=1000.0)
 SLOW = EngineChoice(kind="scripted", speed=2.0)
-DEFAULTS = Settings()
 OTHER = identity("another transcription")
 
 Kind = TypeVar("Kind", bound=Report)
@@ -464,9 +462,7 @@ async def test_the_real_engine_transcribes_the_sample(place: Workplace) -> None:
     sample = Path(__file__).parents[2] / "samples" / "speech.ogg"
     job = await store_media(place.store, sample.read_bytes(), duration_seconds=74.91)
     whisper = EngineProcess(EngineChoice(kind="faster-whisper", model="tiny.en"))
-    async with at_work(
-        msgspec.structs.replace(place, window_seconds=DEFAULTS.window_seconds), whisper
-    ) as running:
+    async with at_work(msgspec.structs.replace(place, window_seconds=None), whisper) as running:
         running.inbox.put(assigned(job))
         await running.until(lambda: running.outbox.of(AttemptSucceeded), seconds=60.0)
         (outcome,) = running.outbox.of(AttemptSucceeded)

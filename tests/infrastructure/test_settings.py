@@ -2,7 +2,7 @@
 
 import pytest
 
-from infrastructure.settings import InvalidSetting, read_settings
+from infrastructure.settings import InvalidSetting, read_settings, to_environment
 
 VARIABLE = "STENOLOG_KAFKA_BOOTSTRAP"
 
@@ -36,3 +36,21 @@ def test_what_is_no_list_of_brokers_is_refused_by_name(brokers: str) -> None:
 )
 def test_brokers_are_taken_as_they_are_written(brokers: str) -> None:
     assert read_settings({VARIABLE: brokers}).kafka_bootstrap == brokers
+
+
+@pytest.mark.parametrize(("text", "batch"), [("auto", "auto"), ("1", 1), ("64", 64)])
+def test_a_batch_is_a_number_or_left_to_the_device(text: str, batch: str | int) -> None:
+    assert read_settings({"STENOLOG_BATCH": text}).batch == batch
+
+
+@pytest.mark.parametrize("text", ["0", "65", "-1", "8.5", "all", ""])
+def test_what_is_no_batch_is_refused_by_name(text: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"^STENOLOG_BATCH: "):
+        read_settings({"STENOLOG_BATCH": text})
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("auto", "auto"), ("120", 120.0), ("7.5", 7.5)])
+def test_windows_have_a_length_or_leave_it_to_the_engine(text: str, seconds: str | float) -> None:
+    settings = read_settings({"STENOLOG_WINDOW_SECONDS": text})
+    assert settings.window_seconds == seconds
+    assert read_settings(to_environment(settings)) == settings

@@ -18,7 +18,7 @@ from inference_worker.engines.riva.catalogue import MULTI, Asked, Catalogue, mod
 from inference_worker.engines.riva.server import RivaServer
 from inference_worker.engines.riva.words import segments_of
 from inference_worker.pauses import longest_pause
-from inference_worker.windows import LATEST_PERCENT, WindowStart, cut_windows
+from inference_worker.windows import LATEST_PERCENT, WINDOW_SECONDS, WindowStart, cut_windows
 from infrastructure.media.pcm import BYTES_PER_MS, SAMPLE_RATE
 
 START_SECONDS_MAX: Final = 300.0
@@ -31,6 +31,8 @@ Heard = Callable[[int], None]
 
 class RivaEngine:
     """One connection to one server, whose models the engine knows from its start on."""
+
+    window_seconds: Final = WINDOW_SECONDS
 
     def __init__(self, server: RivaServer) -> None:
         """Raises Misfit or EngineAway."""

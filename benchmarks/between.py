@@ -19,14 +19,15 @@ CAPTION: Final = f"{RECORDINGS} recordings that the scripted engine takes {NOTE_
 async def main() -> None:
     with open_folder() as folder:
         note = write_tone(folder / "note.wav", seconds=NOTE_SECONDS)
-        async with installation(folder / "scripted", engine="scripted", scripted_speed=SPEED) as running:
-            person = await Person.arrives(running.url)
+        async with (
+            installation(folder / "scripted", engine="scripted", scripted_speed=SPEED) as running,
+            Person.arrives(running.url) as person,
+        ):
             await transcribe(running, [person], await upload([person], note, 1))
             files = await upload([person], note, RECORDINGS)
             began = time.perf_counter()
             await transcribe(running, [person], files)
             took_seconds = time.perf_counter() - began
-            await person.leaves()
     report("between", CAPTION, [_measurement(took_seconds / RECORDINGS)])
 
 

@@ -6,7 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -66,8 +66,12 @@ class Cost(Struct, frozen=True, kw_only=True):
 async def main() -> None:
     with open_folder() as folder:
         note = write_tone(folder / "note.wav", seconds=NOTE_SECONDS)
-        async with installation(folder / "scripted", engine="scripted") as running:
-            await _measure_costs(running, note)
+        async with (
+            installation(folder / "scripted", engine="scripted") as running,
+            AsyncExitStack() as door,
+        ):
+            people = [await door.enter_async_context(Person.arrives(running.url)) for _ in range(PEOPLE)]
+            await _measure_costs(running, people, note)
         async with installation(folder / "whisper") as running:
             await _measure_wait(running, _clip(folder / "clip.wav"))
 
@@ -81,8 +85,7 @@ async def installation(folder: Path, **settings: object) -> AsyncIterator[Instal
         await stop(running)
 
 
-async def _measure_costs(running: Installation, note: Path) -> None:
-    people = [await Person.arrives(running.url) for _ in range(PEOPLE)]
+async def _measure_costs(running: Installation, people: Sequence[Person], note: Path) -> None:
     await transcribe(running, people, [await upload(people, note, PEOPLE) for _ in range(2)][1])
     before = processor_seconds(running)
     await asyncio.sleep(IDLE_SECONDS)
@@ -98,8 +101,6 @@ async def _measure_costs(running: Installation, note: Path) -> None:
     together = await _cost(running, idle, upload_all, JOBS)
     files = uploaded[0][:TRANSCRIBED_MAX]
     job = await _cost(running, idle, lambda: transcribe(running, people, files), len(files))
-    for person in people:
-        await person.leaves()
     report("jobs", COST_CAPTION, [*_costs("upload", alone, probed, 40), *_costs("job", job, decoded, 100)])
     rates = [
         Measurement(
@@ -198,14 +199,13 @@ async def _measure_wait(running: Installation, clip: Path) -> None:
     model = faster_whisper.WhisperModel(
         str(find_model("")), device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True
     )
-    person = await Person.arrives(running.url)
     ours, bare = [], []
-    for number in range(CLIPS + 1):
-        waits = await _wait(person, clip), await asyncio.to_thread(_listen, model, clip)
-        if number:  # The first of each warms up.
-            ours.append(waits[0])
-            bare.append(waits[1])
-    await person.leaves()
+    async with Person.arrives(running.url) as person:
+        for number in range(CLIPS + 1):
+            waits = await _wait(person, clip), await asyncio.to_thread(_listen, model, clip)
+            if number:  # The first of each warms up.
+                ours.append(waits[0])
+                bare.append(waits[1])
     median = statistics.median(ours), statistics.median(bare)
     report(
         "jobs_wait",

@@ -38,12 +38,9 @@ async def main() -> None:
 
 
 async def _measure(running: Installation, tone: Path) -> list[Measurement]:
-    person = await Person.arrives(running.url)
-    try:
+    async with Person.arrives(running.url) as person:
         await _transcribed(person, tone)  # Nothing of a first time is in the figures.
         return [await _recovery(running, person, tone, victim) for victim in _victims(running)]
-    finally:
-        await person.leaves()
 
 
 def _victims(running: Installation) -> list[str]:

@@ -25,7 +25,6 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 async def test_nothing_is_lost_repeated_or_left_over_under_fire(open_folder: Path) -> None:
     broker: Choice = "noida" if os.environ.get(VARIABLE) == "noida" else ""
     report = await run(Plan(seed=SEED, seconds=60, fault_count=30, broker=broker), open_folder, print)

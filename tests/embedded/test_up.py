@@ -70,7 +70,6 @@ def started(folder: StackFolder) -> Iterator[list[Up]]:
         up.process.wait(60)
 
 
-@pytest.mark.timeout(300)
 async def test_a_killed_up_leaves_no_process_and_the_next_one_works(
     folder: StackFolder, started: list[Up]
 ) -> None:
@@ -92,7 +91,6 @@ async def test_a_killed_up_leaves_no_process_and_the_next_one_works(
             assert (await client.get(f"/v1/health/{health}")).status_code == 200
 
 
-@pytest.mark.timeout(300)
 async def test_up_that_is_told_to_stop_ends_well_and_leaves_nothing(
     folder: StackFolder, started: list[Up]
 ) -> None:
@@ -118,7 +116,6 @@ async def test_up_that_is_stopped_while_it_starts_leaves_nothing(
     assert not any(_runs(member) for member in family)
 
 
-@pytest.mark.timeout(300)
 async def test_what_is_given_is_used_and_only_the_rest_is_started(
     folder: StackFolder, started: list[Up], postgres_url: str, tmp_path: Path
 ) -> None:
@@ -149,7 +146,6 @@ async def test_what_is_given_is_used_and_only_the_rest_is_started(
     assert password not in up.said()
 
 
-@pytest.mark.timeout(300)
 async def test_a_child_that_cannot_work_is_named_with_its_last_words_and_no_trace(
     folder: StackFolder, started: list[Up], postgres_url: str
 ) -> None:
@@ -167,7 +163,6 @@ async def test_a_child_that_cannot_work_is_named_with_its_last_words_and_no_trac
     assert "Traceback" not in up.said()
 
 
-@pytest.mark.timeout(300)
 async def test_a_migration_says_what_it_did(postgres: Database, kafka: str) -> None:
     name = f"migrated_{uuid4().hex}"
     prefix = f"migrated-{uuid4().hex[:8]}"

@@ -78,15 +78,14 @@ async def begins(person: Person, recording: Path) -> str:
 async def test_a_process_that_is_told_to_end_hands_its_work_over(
     patient: Installation, tmp_path: Path, name: str
 ) -> None:
-    person = await Person.arrives(patient.url)
-    transcription_id = await begins(person, write_tone(tmp_path / "tone.wav", seconds=TONE_SECONDS))
+    async with Person.arrives(patient.url) as person:
+        transcription_id = await begins(person, write_tone(tmp_path / "tone.wav", seconds=TONE_SECONDS))
 
-    await end(patient, name)
+        await end(patient, name)
 
-    await person.waits_for(transcription_id, "completed")
-    quota = await person.quota()
-    assert (quota["quota_minutes_remaining"], quota["quota_minutes_used"]) == (59, 1)
-    await person.leaves()
+        await person.waits_for(transcription_id, "completed")
+        quota = await person.quota()
+        assert (quota["quota_minutes_remaining"], quota["quota_minutes_used"]) == (59, 1)
     await until_quiet(patient)
     async with patient.database() as database:
         await assert_one_story(database, patient.settings)
@@ -95,24 +94,23 @@ async def test_a_process_that_is_told_to_end_hands_its_work_over(
 @pytest.mark.slow
 async def test_up_ends_with_work_under_way_and_the_next_one_finishes_it(fresh_folder: Path) -> None:
     ended = await start(fresh_folder, **SETTINGS)
-    person = await Person.arrives(ended.url)
-    recording = write_tone(fresh_folder / "tone.wav", seconds=TONE_SECONDS)
-    transcription_id = await begins(person, recording)
+    async with Person.arrives(ended.url) as person:
+        recording = write_tone(fresh_folder / "tone.wav", seconds=TONE_SECONDS)
+        transcription_id = await begins(person, recording)
 
-    family = psutil.Process(ended.process.pid).children(recursive=True)
-    await stop(ended)
-    assert all(has_ended(member) for member in family)
+        family = psutil.Process(ended.process.pid).children(recursive=True)
+        await stop(ended)
+        assert all(has_ended(member) for member in family)
 
-    again = await start(fresh_folder, **SETTINGS)
-    try:
-        person.moves_to(again.url)
-        await person.waits_for(transcription_id, "completed")
-        await person.leaves()
-        await until_quiet(again)
-        async with again.database() as database:
-            await assert_one_story(database, again.settings)
-    finally:
-        await stop(again)
+        again = await start(fresh_folder, **SETTINGS)
+        try:
+            person.moves_to(again.url)
+            await person.waits_for(transcription_id, "completed")
+            await until_quiet(again)
+            async with again.database() as database:
+                await assert_one_story(database, again.settings)
+        finally:
+            await stop(again)
 
 
 @pytest.mark.slow

@@ -17,29 +17,27 @@ from tests.media import write_tone
 PROCESSES = ["api", "relay", "project", "dispatch", "work", "PostgreSQL", "Kafka"]
 
 
-@pytest.mark.timeout(300)  # All that it waits for has a deadline of its own, and together they are so long.
 @pytest.mark.parametrize("name", PROCESSES)
 async def test_a_transcription_completes_although_a_process_is_killed(
     running: Installation, speech: Path, name: str
 ) -> None:
-    person = await Person.arrives(running.url)
-    transcription_id = await person.requests((await person.uploads(speech))["file_id"])
-    await person.waits_until(transcription_id, lambda seen: seen.get("progress_percentage", 0) > 0)
+    async with Person.arrives(running.url) as person:
+        transcription_id = await person.requests((await person.uploads(speech))["file_id"])
+        await person.waits_until(transcription_id, lambda seen: seen["progress_percentage"] > 0)
 
-    await running.kill(name)
+        await running.kill(name)
 
-    shown: list[int] = []
+        shown: list[int] = []
 
-    def is_completed(seen: dict[str, Any]) -> bool:
-        shown.extend(seen[key] for key in ("progress_percentage",) if key in seen)
-        return seen.get("status") == "completed"
+        def is_completed(seen: dict[str, Any]) -> bool:
+            shown.append(seen["progress_percentage"])
+            return bool(seen["status"] == "completed")
 
-    done = await person.waits_until(transcription_id, is_completed)
-    assert shown == sorted(shown)
-    assert "fishing village" in done["transcript_text"]
-    quota = await person.quota()
-    assert (quota["quota_minutes_remaining"], quota["quota_minutes_used"]) == (58, 2)
-    await person.leaves()
+        done = await person.waits_until(transcription_id, is_completed)
+        assert shown == sorted(shown)
+        assert "fishing village" in done["transcript_text"]
+        quota = await person.quota()
+        assert (quota["quota_minutes_remaining"], quota["quota_minutes_used"]) == (58, 2)
     await until_quiet(running)
     async with running.database() as database:
         await assert_one_story(database, running.settings, forgetful=running.forgetful)
@@ -48,26 +46,25 @@ async def test_a_transcription_completes_although_a_process_is_killed(
 async def test_the_next_up_goes_on_where_a_killed_one_stopped(fresh_folder: Path) -> None:
     settings = {"engine": "scripted", "scripted_speed": 10, "window_seconds": 5, "attempt_lease_seconds": 4}
     killed = await start(fresh_folder, **settings)
-    person = await Person.arrives(killed.url)
-    recording = write_tone(fresh_folder / "tone.wav", seconds=30)
-    transcription_id = await person.requests((await person.uploads(recording))["file_id"])
-    await person.waits_until(transcription_id, lambda seen: seen["progress_percentage"] > 0)
-    pids = [each.pid for each in killed.processes().values()]
+    async with Person.arrives(killed.url) as person:
+        recording = write_tone(fresh_folder / "tone.wav", seconds=30)
+        transcription_id = await person.requests((await person.uploads(recording))["file_id"])
+        await person.waits_until(transcription_id, lambda seen: seen["progress_percentage"] > 0)
+        pids = [each.pid for each in killed.processes().values()]
 
-    os.kill(killed.process.pid, signal.SIGKILL)
-    await killed.process.wait()
-    (fresh_folder / "addresses.json").unlink()
-    await eventually(
-        lambda: not any(psutil.pid_exists(pid) for pid in pids), STOP_SECONDS, "every process has ended"
-    )
+        os.kill(killed.process.pid, signal.SIGKILL)
+        await killed.process.wait()
+        (fresh_folder / "addresses.json").unlink()
+        await eventually(
+            lambda: not any(psutil.pid_exists(pid) for pid in pids), STOP_SECONDS, "every process has ended"
+        )
 
-    again = await start(fresh_folder, **settings)
-    try:
-        person.moves_to(again.url)
-        await person.waits_for(transcription_id, "completed")
-        await person.leaves()
-        await until_quiet(again)
-        async with again.database() as database:
-            await assert_one_story(database, again.settings, forgetful=again.forgetful)
-    finally:
-        await stop(again)
+        again = await start(fresh_folder, **settings)
+        try:
+            person.moves_to(again.url)
+            await person.waits_for(transcription_id, "completed")
+            await until_quiet(again)
+            async with again.database() as database:
+                await assert_one_story(database, again.settings, forgetful=again.forgetful)
+        finally:
+            await stop(again)

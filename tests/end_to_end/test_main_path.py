@@ -19,9 +19,8 @@ WORD_ERROR_RATE_MAX = 0.15
 
 @pytest_asyncio.fixture
 async def anna(running: Installation) -> AsyncIterator[Person]:
-    person = await Person.arrives(running.url)
-    yield person
-    await person.leaves()
+    async with Person.arrives(running.url) as person:
+        yield person
 
 
 def normalised(text: str) -> str:

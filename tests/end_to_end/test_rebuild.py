@@ -37,13 +37,14 @@ async def rebuild(running: Installation, name: str) -> str:
 
 
 async def test_rebuilt_tables_equal_the_live_ones(running: Installation) -> None:
-    person = await Person.arrives(running.url)
-    recording = write_tone(running.folder.path / "tone.wav", seconds=3)
-    await person.waits_for(await person.requests((await person.uploads(recording))["file_id"]), "completed")
+    async with Person.arrives(running.url) as person:
+        recording = write_tone(running.folder.path / "tone.wav", seconds=3)
+        await person.waits_for(
+            await person.requests((await person.uploads(recording))["file_id"]), "completed"
+        )
     await until_quiet(running)
     async with running.database() as database:
         live = await tables(database)
         assert all(live.values())
         await rebuild(running, "all")
         assert await tables(database) == live
-    await person.leaves()

@@ -62,41 +62,39 @@ async def send_again(settings: Settings, topic: str) -> int:
 
 
 async def test_a_second_run_of_every_message_changes_nothing(running: Installation) -> None:
-    anna = await Person.arrives(running.url)
-    transcription_id = await transcribe(anna, running)
-    before = await anna.sees(transcription_id)
-    await until_quiet(running)
-    topics = Topics(running.settings.topic_prefix)
-    async with running.database() as database:
-        log = await read_log(database)
-        owner_id = str(
-            next(
-                record.owner_id
-                for records in log.values()
-                for record in records
-                if transcription_id in record.stream_id
-            )
-        )
-        events = of_user(log, owner_id)
-
-        # The consumers forget where they were, and find every message twice.
-        for table in await database.fetch(TABLES_WITH_OFFSETS):
-            await database.execute(f"update {table['name']} set next_offset = 0")
-        assert await send_again(running.settings, topics.jobs) > 0
-        assert await send_again(running.settings, topics.reports) > 0
-        for name in ("project", "dispatch", "relay"):
-            await running.kill(name)
-
-        # When work that is asked for now is done, all that came before has been dealt with.
-        bert = await Person.arrives(running.url)
-        await transcribe(bert, running)
+    async with Person.arrives(running.url) as anna, Person.arrives(running.url) as bert:
+        transcription_id = await transcribe(anna, running)
+        before = await anna.sees(transcription_id)
         await until_quiet(running)
-        assert (
-            of_user(
-                await assert_one_story(database, running.settings, forgetful=running.forgetful), owner_id
+        topics = Topics(running.settings.topic_prefix)
+        async with running.database() as database:
+            log = await read_log(database)
+            owner_id = str(
+                next(
+                    record.owner_id
+                    for records in log.values()
+                    for record in records
+                    if transcription_id in record.stream_id
+                )
             )
-            == events
-        )
-    assert await anna.sees(transcription_id) == before
-    for person in (anna, bert):
-        await person.leaves()
+            events = of_user(log, owner_id)
+
+            # The consumers forget where they were, and find every message twice.
+            for table in await database.fetch(TABLES_WITH_OFFSETS):
+                await database.execute(f"update {table['name']} set next_offset = 0")
+            assert await send_again(running.settings, topics.jobs) > 0
+            assert await send_again(running.settings, topics.reports) > 0
+            for name in ("project", "dispatch", "relay"):
+                await running.kill(name)
+
+            # When work that is asked for now is done, all that came before has been dealt with.
+            await transcribe(bert, running)
+            await until_quiet(running)
+            assert (
+                of_user(
+                    await assert_one_story(database, running.settings, forgetful=running.forgetful),
+                    owner_id,
+                )
+                == events
+            )
+        assert await anna.sees(transcription_id) == before

@@ -77,7 +77,6 @@ async def following(bootstrap: str) -> AsyncIterator[list[RecordedEvent]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 async def test_a_broker_that_lost_its_disk_under_load_is_filled_again(
     postgres: Database, tmp_path: Path
 ) -> None:

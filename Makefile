@@ -13,12 +13,11 @@ help: ## list the targets
 
 install: $(INSTALLED) ## make .venv from the locked, hashed packages
 
-$(INSTALLED): locks/development.txt pyproject.toml
+$(INSTALLED): locks/development.txt locks/installer.txt locks/install.py pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Stenolog needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 2; }
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing the locked packages into $(VENV) (about a minute the first time)"
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/development.txt
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "installing the locked packages into $(VENV) (half a minute the first time)"
+	@$(VENV)/bin/python locks/install.py
 	@touch $@
 
 demo: $(INSTALLED) ## transcribe the spoken sample through the public API, on a bare machine
@@ -62,3 +61,4 @@ lock: $(INSTALLED) ## resolve the dependencies anew
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --upgrade pyproject.toml -o locks/development.txt
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade pyproject.toml -o locks/production.txt
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra riva --upgrade pyproject.toml -o locks/riva.txt
+	@echo uv | $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --constraint locks/development.txt - -o locks/installer.txt

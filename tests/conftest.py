@@ -24,6 +24,9 @@ PARTITION_COUNT = 4
 """Of the topics that the `topics` fixture creates."""
 watch = Watch()
 
+# Hundreds of processes are started: without bytecode each of them would compile all of our code again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # How long examples take says more about what else the machine does than about them.
 hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("busy")

@@ -2,9 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -40,20 +41,31 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+class Names(NamedTuple):
+    docstring: str | None
+    classes: list[str]
+    functions: list[tuple[str, int, int]]
+    """Of each its name and its first and last line."""
+
+
+@cache
+def names(path: Path) -> Names:
+    """What several tests ask of one file, which is read and parsed for the first of them."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree))
+    functions = (node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return Names(
+        ast.get_docstring(tree),
+        [node.name for node in nodes if isinstance(node, ast.ClassDef)],
+        [(each.name, each.lineno, each.end_lineno or each.lineno) for each in functions],
+    )
 
 
 @pytest.mark.parametrize("path", modules(*PACKAGES, "tests", "benchmarks"), ids=name)
 def test_no_function_is_longer_than_a_screen(path: Path) -> None:
-    for function in functions(path):
-        assert function.end_lineno is not None
-        length = function.end_lineno - function.lineno + 1
-        assert length <= FUNCTION_LINES_MAX, (
-            f"{name(path)}:{function.lineno} {function.name}: {length} lines"
-        )
+    for function, first, last in names(path).functions:
+        length = last - first + 1
+        assert length <= FUNCTION_LINES_MAX, f"{name(path)}:{first} {function}: {length} lines"
 
 
 @pytest.mark.parametrize("path", modules(*PACKAGES), ids=name)
@@ -63,17 +75,15 @@ def test_no_file_is_too_long_to_read(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(*PACKAGES, "tests", "benchmarks"), ids=name)
 def test_every_module_says_what_it_is_for(path: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert docstring, f"{name(path)} has no docstring"
+    assert names(path).docstring, f"{name(path)} has no docstring"
 
 
 @pytest.mark.parametrize("path", modules(*PACKAGES), ids=name)
 def test_no_name_says_nothing(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = names(path).classes
     assert not [each for each in classes if BANNED_PREFIX.match(each)]
     snake = [re.sub(r"(?<!^)(?=[A-Z])", "_", each).lower() for each in classes]
-    snake += [function.name for function in functions(path)]
+    snake += [function for function, _, _ in names(path).functions]
     snake.append(path.stem)
     assert not [each for each in snake if BANNED.search(each) and each not in GIVEN]
 

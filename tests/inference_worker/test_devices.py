@@ -16,14 +16,14 @@ def a_gpu_whose_libraries_are_missing() -> int:
 
 
 def test_without_a_gpu_the_cpu_is_taken_in_silence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert open_model(find_model(""), Device(), lambda: 0).compute_type == "int8"
+    assert open_model(find_model("tiny.en"), Device(), lambda: 0).compute_type == "int8"
     assert capsys.readouterr().err == ""
 
 
 def test_a_gpu_that_cannot_be_used_is_named_in_one_line_and_the_cpu_is_taken(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    opened = open_model(find_model(""), Device(), a_gpu_whose_libraries_are_missing)
+    opened = open_model(find_model("tiny.en"), Device(), a_gpu_whose_libraries_are_missing)
     assert (opened.model.model.device, opened.compute_type) == ("cpu", "int8")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("falling back to the CPU: STENOLOG_DEVICE: no GPU can be used: CUDA")
@@ -31,16 +31,16 @@ def test_a_gpu_that_cannot_be_used_is_named_in_one_line_and_the_cpu_is_taken(
 
 def test_a_gpu_that_was_asked_for_is_not_replaced() -> None:
     with pytest.raises(DeviceUnusable, match="STENOLOG_DEVICE: no GPU can be used"):
-        open_model(find_model(""), Device(kind="cuda"), a_gpu_whose_libraries_are_missing)
+        open_model(find_model("tiny.en"), Device(kind="cuda"), a_gpu_whose_libraries_are_missing)
 
 
 def test_what_the_processor_cannot_compute_in_is_refused() -> None:
     with pytest.raises(DeviceUnusable, match="STENOLOG_COMPUTE_TYPE: float16 does not go with cpu"):
-        open_model(find_model(""), Device(kind="cpu", compute_type="float16"))
+        open_model(find_model("tiny.en"), Device(kind="cpu", compute_type="float16"))
 
 
 def test_the_compute_type_and_the_threads_are_those_of_the_settings() -> None:
-    opened = open_model(find_model(""), Device(kind="cpu", compute_type="float32", cpu_threads=2))
+    opened = open_model(find_model("tiny.en"), Device(kind="cpu", compute_type="float32", cpu_threads=2))
     assert opened.model.model.compute_type == opened.compute_type == "float32"
 
 
@@ -64,6 +64,7 @@ async def test_a_device_that_is_not_there_is_a_wrong_setting(device: Device, set
     engine = EngineProcess(
         EngineChoice(
             kind="faster-whisper",
+            model="tiny.en",
             device=device.kind,
             compute_type=device.compute_type,
             cpu_threads=device.cpu_threads,

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+import pytest_asyncio
 from msgspec.structs import replace
 
 from infrastructure.process import SETTINGS_EXIT_CODE
@@ -36,11 +37,11 @@ async def refusal(module: tuple[str, ...], settings: Settings, **environment: st
     return lines[0]
 
 
-@pytest.fixture
-async def settings(postgres_url: str, tmp_path: Path) -> Settings:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def settings(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings(
         database_url=postgres_url,
-        object_store=(tmp_path / "objects").as_uri(),
+        object_store=(tmp_path_factory.mktemp("store") / "objects").as_uri(),
         jwt_secret=SECRET,
         engine="scripted",
         partitions=4,

@@ -124,7 +124,7 @@ EVERY: Final[Mapping[str, Make]] = {
     **_by_form("23-1-sample", lambda form: _of_samples(form, 1), (WAV, MP3, FLAC, M4A, OGG, WEBM)),
     **_by_form("23-160-samples", lambda form: _of_samples(form, 160), (WAV, MP3, FLAC, M4A, OGG, WEBM)),
     "24-1000-hz": lambda path: slow_wav(path, rate=1_000, seconds=20),
-    "25-silence": lambda path: write_recording(path, FLAC, seconds=300.0, amplitude=0),
+    "25-silence": lambda path: write_recording(path, FLAC, seconds=300.0, amplitude=0, frame_seconds=1.0),
     **{name: _written(content) for name, content in FLOATS.items()},
     **_by_form("29", _spoken, CODES),
     "29-twenty-bits": twenty_bits,

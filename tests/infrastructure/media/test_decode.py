@@ -144,7 +144,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_decoder_that_is_killed_is_the_recordings_doing(tmp_path: Path) -> None:
-    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0)
+    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0, frame_seconds=1.0)
     with open_pcm(recording, 600.0) as sound:
         blocks = iter(sound)
         next(blocks)
@@ -154,7 +154,7 @@ def test_a_decoder_that_is_killed_is_the_recordings_doing(tmp_path: Path) -> Non
 
 
 def test_what_a_decoder_gave_before_it_crashed_is_kept(tmp_path: Path) -> None:
-    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0)
+    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0, frame_seconds=1.0)
     with open_pcm(recording, 600.0) as sound:
         blocks = iter(sound)
         given = len(next(blocks))
@@ -193,7 +193,7 @@ def test_a_decoder_that_exits_early_is_no_verdict() -> None:
 
 
 def test_a_decoder_whose_fork_server_died_is_no_verdict(tmp_path: Path) -> None:
-    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0)
+    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0, frame_seconds=1.0)
     with closing(ForkServer(DECODE)) as server:
         with open_pcm(recording, 600.0, server) as sound:
             blocks = iter(sound)
@@ -206,7 +206,7 @@ def test_a_decoder_whose_fork_server_died_is_no_verdict(tmp_path: Path) -> None:
 
 
 def test_a_decoder_does_not_outlive_its_reader(tmp_path: Path) -> None:
-    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0)
+    recording = write_recording(tmp_path / "media", FLAC, seconds=600.0, amplitude=0, frame_seconds=1.0)
     with open_pcm(recording, 600.0) as sound:
         next(iter(sound))
         pid = sound.pid
@@ -229,7 +229,7 @@ def test_a_decoder_whose_reader_goes_away_ends_without_a_word(
 
 
 def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path) -> None:
-    recording = write_recording(tmp_path / "media", FLAC, seconds=3600.0, amplitude=0)
+    recording = write_recording(tmp_path / "media", FLAC, seconds=3600.0, amplitude=0, frame_seconds=1.0)
     assert recording.stat().st_size < 3 * MEGABYTE
     peak = 0
     with open_pcm(recording, 3600.0) as sound:

@@ -63,7 +63,7 @@ async def test_hours_of_silence_are_read_at_flat_memory_and_far_faster_than_they
     tmp_path: Path,
 ) -> None:
     """Row 25."""
-    hours = write_recording(tmp_path / "media", FLAC, seconds=2 * 3600.0, amplitude=0)
+    hours = write_recording(tmp_path / "media", FLAC, seconds=2 * 3600.0, amplitude=0, frame_seconds=1.0)
     assert hours.stat().st_size < 5 * MEGABYTE
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     facts = await probe(hours, LIMITS)
@@ -71,7 +71,7 @@ async def test_hours_of_silence_are_read_at_flat_memory_and_far_faster_than_they
     with open_pcm(hours, facts.duration_seconds) as sound:
         for number, block in enumerate(sound):
             length += len(block)
-            assert not any(block)
+            assert block.count(0) == len(block)
             if number % 1_000 == 0:
                 peak = max(peak, psutil.Process(sound.pid).memory_info().rss)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -125,5 +125,6 @@ async def test_pictures_alone_are_no_recording(tmp_path: Path) -> None:
 async def test_hours_are_measured_by_their_packets_alone_and_as_long_as_they_decode(tmp_path: Path) -> None:
     """Past the first minute the probe decodes nothing, so it must be right about what it counts."""
     for form in (MP3, M4A, OGG, WEBM, MKV):
-        facts, _ = await read(write_recording(tmp_path / "media", form, seconds=200.0))
-        assert facts.duration_seconds == pytest.approx(200.0, abs=0.1), form
+        path = write_recording(tmp_path / "media", form, seconds=90.0, frame_seconds=1.0)
+        facts, _ = await read(path)
+        assert facts.duration_seconds == pytest.approx(90.0, abs=0.1), form

@@ -1,4 +1,7 @@
-"""`stenolog up` as a whole: ready, stopped, killed, and started again."""
+"""`stenolog up` as a whole: ready, given servers, stopped too early, and unable to work.
+
+That a killed one leaves nothing, and one that is told to stop ends well, is in tests/end_to_end.
+"""
 
 import asyncio
 import os
@@ -10,12 +13,11 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-import httpx
 import psutil
 import pytest
 
 from embedded.stack_folder import StackFolder
-from infrastructure.processes import PROCESSES, ROOT
+from infrastructure.processes import ROOT
 from tests.stack.leashed import leashed
 from tests.stack.servers import Database
 from tests.stack.waiting import eventually
@@ -68,40 +70,6 @@ def started(folder: StackFolder) -> Iterator[list[Up]]:
     for up in running:
         up.process.send_signal(signal.SIGTERM)
         up.process.wait(60)
-
-
-async def test_a_killed_up_leaves_no_process_and_the_next_one_works(
-    folder: StackFolder, started: list[Up]
-) -> None:
-    first = Up(folder)
-    started.append(first)
-    await first.is_ready()
-    family = first.family()
-    assert len(family) >= len(PROCESSES) + 2
-
-    first.process.kill()
-    first.process.wait()
-    await eventually(lambda: not any(_runs(member) for member in family), "everything has ended")
-
-    second = Up(folder)
-    started.append(second)
-    await second.is_ready()
-    async with httpx.AsyncClient(base_url=folder.addresses().api_url) as client:
-        for health in ("ready", "system"):
-            assert (await client.get(f"/v1/health/{health}")).status_code == 200
-
-
-async def test_up_that_is_told_to_stop_ends_well_and_leaves_nothing(
-    folder: StackFolder, started: list[Up]
-) -> None:
-    up = Up(folder)
-    started.append(up)
-    await up.is_ready()
-    family = up.family()
-    up.process.send_signal(signal.SIGTERM)
-    assert up.process.wait(60) == 0
-    assert not any(_runs(member) for member in family)
-    assert list(folder.path.glob("*.json")) == []
 
 
 async def test_up_that_is_stopped_while_it_starts_leaves_nothing(

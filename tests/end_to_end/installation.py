@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 import msgspec
+import psutil
 
 from embedded.kafka import ApacheKafka
 from embedded.leftovers import Recorded
@@ -123,3 +124,10 @@ async def eventually(satisfied: Callable[[], bool], deadline_seconds: float, wha
     while not satisfied():
         assert time.monotonic() < ends_at, f"not within {deadline_seconds} s: {what}"
         await asyncio.sleep(0.05)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

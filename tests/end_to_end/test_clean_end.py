@@ -11,7 +11,14 @@ import pytest
 import pytest_asyncio
 
 from infrastructure.processes import PROCESSES
-from tests.end_to_end.installation import STOP_SECONDS, Installation, eventually, start, stop
+from tests.end_to_end.installation import (
+    STOP_SECONDS,
+    Installation,
+    eventually,
+    has_ended,
+    start,
+    stop,
+)
 from tests.end_to_end.person import Person
 from tests.end_to_end.quiet import until_quiet
 from tests.end_to_end.story import assert_one_story
@@ -59,13 +66,6 @@ async def end(running: Installation, name: str) -> None:
     assert f"{name} ended with code 0 " in next(line for line in reversed(said) if f"{name} ended" in line)
 
 
-def has_ended(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 async def begins(person: Person, recording: Path) -> str:
     """Uploads a recording and returns when a worker is at it."""
     transcription_id = await person.requests((await person.uploads(recording))["file_id"])
@@ -101,6 +101,7 @@ async def test_up_ends_with_work_under_way_and_the_next_one_finishes_it(fresh_fo
         family = psutil.Process(ended.process.pid).children(recursive=True)
         await stop(ended)
         assert all(has_ended(member) for member in family)
+        assert list(fresh_folder.glob("*.json")) == []
 
         again = await start(fresh_folder, **SETTINGS)
         try:

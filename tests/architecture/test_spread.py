@@ -32,7 +32,7 @@ def test_long_files_begin_before_the_rest() -> None:
     assert places == sorted(set(places))
 
 
-@pytest.mark.parametrize(("cores", "workers"), [(None, 2), (1, 2), (2, 4), (64, 8)])
+@pytest.mark.parametrize(("cores", "workers"), [(None, 2), (1, 2), (2, 3), (4, 6), (64, 8)])
 def test_there_are_more_workers_than_cores_and_not_too_many(cores: int | None, workers: int) -> None:
     assert worker_count(cores) == workers
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain, groupby, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import jiwer
 import numpy as np
@@ -117,6 +118,31 @@ def transcribe(engine: Engine, heard: Window, language: str | None = "en") -> li
     return list(chain.from_iterable(segment.words for segment in recognised.segments))
 
 
+class Heard(NamedTuple):
+    window: Window
+    words: list[Word]
+    positions: list[int]
+
+
+@pytest.fixture(scope="module")
+def early(engine: Engine, speech: bytes) -> Heard:
+    """What several tests look at, transcribed once: the most that an engine costs."""
+    return hear(engine, window(speech, seconds=12.0))
+
+
+@pytest.fixture(scope="module")
+def late(engine: Engine, speech: bytes) -> Heard:
+    """The same sound later in the recording."""
+    return hear(engine, window(speech, seconds=12.0, start_ms=60_000, index=5))
+
+
+def hear(engine: Engine, heard: Window) -> Heard:
+    positions: list[int] = []
+    recognised = engine.transcribe(heard, Instructions(language="en"), positions.append)
+    words = list(chain.from_iterable(segment.words for segment in recognised.segments))
+    return Heard(heard, words, positions)
+
+
 def test_an_engine_has_a_name(engine: Engine) -> None:
     assert engine.name
 
@@ -125,9 +151,8 @@ def test_an_engine_says_how_long_windows_are_to_be(engine: Engine) -> None:
     assert 60.0 <= engine.window_seconds <= 600.0
 
 
-def test_words_lie_in_the_window_in_order_and_without_overlap(engine: Engine, speech: bytes) -> None:
-    heard = window(speech, seconds=12.0, start_ms=30_000)
-    words = transcribe(engine, heard)
+def test_words_lie_in_the_window_in_order_and_without_overlap(late: Heard) -> None:
+    heard, words = late.window, late.words
     assert len(words) > 10
     assert heard.start_ms <= words[0].start_ms
     assert words[-1].end_ms <= heard.end_ms
@@ -135,9 +160,8 @@ def test_words_lie_in_the_window_in_order_and_without_overlap(engine: Engine, sp
     assert all(one.end_ms <= other.start_ms for one, other in pairwise(words))
 
 
-def test_words_join_to_the_text(engine: Engine, speech: bytes) -> None:
-    words = transcribe(engine, window(speech, seconds=12.0))
-    assert all(word.text.startswith(" ") and word.text.strip() for word in words)
+def test_words_join_to_the_text(early: Heard) -> None:
+    assert all(word.text.startswith(" ") and word.text.strip() for word in early.words)
 
 
 def test_no_segment_is_empty(engine: Engine, speech: bytes) -> None:
@@ -146,24 +170,17 @@ def test_no_segment_is_empty(engine: Engine, speech: bytes) -> None:
     assert all(segment.words for segment in recognised.segments)
 
 
-def test_a_window_later_in_the_recording_has_its_words_later(engine: Engine, speech: bytes) -> None:
-    early = transcribe(engine, window(speech, seconds=12.0))
-    late = transcribe(engine, window(speech, seconds=12.0, start_ms=60_000, index=5))
-    assert [word.start_ms + 60_000 for word in early] == [word.start_ms for word in late]
+def test_a_window_later_in_the_recording_has_its_words_later(early: Heard, late: Heard) -> None:
+    assert [word.start_ms + 60_000 for word in early.words] == [word.start_ms for word in late.words]
 
 
-def test_the_same_window_gives_the_same_words(engine: Engine, speech: bytes) -> None:
-    heard = window(speech, seconds=12.0)
-    assert transcribe(engine, heard) == transcribe(engine, heard)
+def test_the_same_window_gives_the_same_words(engine: Engine, early: Heard) -> None:
+    assert transcribe(engine, early.window) == early.words
 
 
-def test_progress_goes_on_to_the_end_of_the_window(engine: Engine, speech: bytes) -> None:
-    positions: list[int] = []
-    engine.transcribe(
-        window(speech, seconds=12.0, start_ms=30_000), Instructions(language="en"), positions.append
-    )
-    assert positions == sorted(positions)
-    assert (positions[0] >= 30_000, positions[-1]) == (True, 42_000)
+def test_progress_goes_on_to_the_end_of_the_window(late: Heard) -> None:
+    assert late.positions == sorted(late.positions)
+    assert (late.positions[0] >= 60_000, late.positions[-1]) == (True, 72_000)
 
 
 def test_a_moment_of_sound_is_no_trouble(engine: Engine) -> None:
@@ -263,7 +280,7 @@ def test_whisper_says_how_sure_it_is_of_a_language_that_it_found(
     base: FasterWhisperEngine, french: bytes
 ) -> None:
     found = base.transcribe(window(french, seconds=12.0), Instructions(), lambda _: None)
-    told = base.transcribe(window(french, seconds=12.0), Instructions(language="fr-CA"), lambda _: None)
+    told = base.transcribe(window(french, seconds=6.0), Instructions(language="fr-CA"), lambda _: None)
     assert (found.language, told.language, told.language_probability) == ("fr", "fr-CA", None)
     assert 0.9 < (found.language_probability or 0.0) <= 1.0
 

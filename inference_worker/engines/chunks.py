@@ -9,15 +9,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from inference_worker.pauses import middle_of_pause
-from inference_worker.voice import FRAME_MS, VOICE_FROM, Numbers
+from inference_worker.voice import FRAME_MS, SPEECH_BELOW, SPEECH_FROM, Numbers
 
 CHUNK_MS_MAX: Final = 30_000
 """What Whisper hears at once; of more it hears the beginning."""
 FULL_SHARE: Final = 2 / 3
 """From so much of its room on a chunk may end, at the best pause that is left; Whisper takes as long for less."""
-SILENCE_BELOW: Final = 0.35
-"""The probability of speech below which voice ends. These three are faster-whisper's."""
 SILENCE_MS_MIN: Final = 2_000
+"""This and the next are faster-whisper's."""
 MARGIN_MS: Final = 400
 """What stays of a silence on either side of voice."""
 
@@ -107,8 +106,8 @@ def _spans(speech: Numbers, start_ms: int, end_ms: int) -> Iterator[Span]:
 
 def _voiced(speech: Numbers) -> Iterator[tuple[int, int]]:
     """Runs of frames, as first and one past the last, that a long silence parts; in each of them somebody does speak."""
-    heard = np.flatnonzero(speech >= SILENCE_BELOW)
+    heard = np.flatnonzero(speech >= SPEECH_BELOW)
     silences = np.diff(heard) > SILENCE_MS_MIN // FRAME_MS
     for run in np.split(heard, np.flatnonzero(silences) + 1):
-        if np.any(speech[run] >= VOICE_FROM):
+        if np.any(speech[run] >= SPEECH_FROM):
             yield int(run[0]), int(run[-1]) + 1

@@ -14,10 +14,9 @@ from msgspec.structs import replace
 
 from domain.ports import UNDETERMINED, Recognised, Window
 from domain.transcript import Segment
-from inference_worker.voice import FRAME_MS, Numbers
+from inference_worker.voice import FRAME_MS, SPEECH_FROM, Numbers
 from infrastructure.media.pcm import BYTES_PER_MS
 
-SPEECH_PROBABILITY_MIN: Final = 0.5
 PIECE_MS_MIN: Final = 1_000
 PIECE_MS_MAX: Final = 10_000
 PAUSE_MS_MIN: Final = 250
@@ -58,7 +57,7 @@ class Stretch(Struct, frozen=True, kw_only=True):
 
 def pieces_of(speech: Numbers, end_ms: int) -> Sequence[Piece]:
     """The window in pieces, from its start to its end, by the voice detector's probability for each frame."""
-    spoken = [bool(each) for each in speech >= SPEECH_PROBABILITY_MIN]
+    spoken = [bool(each) for each in speech >= SPEECH_FROM]
     cuts = [0, *_cuts(spoken), end_ms]
     return [
         Piece(start, end, sum(spoken[start // FRAME_MS : end // FRAME_MS]) * FRAME_MS)

@@ -32,7 +32,7 @@ from inference_worker.engines.made_up import without_made_up
 from inference_worker.engines.unheard import gaps_in, is_better
 from inference_worker.model_digest import weights_digest
 from inference_worker.models import name_of
-from inference_worker.voice import Voice, samples_of
+from inference_worker.voice import SPEECH_BELOW, SPEECH_FROM, Voice, samples_of
 from infrastructure.media.pcm import BYTES_PER_MS
 
 BEAM_SIZE: Final = 5
@@ -154,6 +154,7 @@ class FasterWhisperEngine:
         found, _ = self._model.transcribe(
             samples_of(window.pcm),
             vad_filter=True,
+            vad_parameters={"threshold": SPEECH_FROM, "neg_threshold": SPEECH_BELOW},
             # A slip would otherwise be repeated until the end of the window.
             condition_on_previous_text=False,
             hallucination_silence_threshold=SILENCE_SECONDS_MAX,

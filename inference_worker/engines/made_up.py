@@ -47,7 +47,7 @@ def _is_echo(segment: Segment, beside: Sequence[Segment], voiced_ms: VoicedMs) -
     """Whether it is what is said beside it, in a time in which nobody can say it."""
     words = segment.words
     return _is_too_fast(words, voiced_ms(words[0].start_ms, words[-1].end_ms)) and any(
-        _said(words) == _said(each.words) for each in beside
+        bare_words(words) == bare_words(each.words) for each in beside
     )
 
 
@@ -67,13 +67,13 @@ def _is_fast_loop(words: Sequence[Word], voiced_ms: int) -> bool:
     return _is_too_fast(words, voiced_ms) and loops(words)
 
 
-def _said(words: Sequence[Word]) -> Sequence[str]:
+def bare_words(words: Sequence[Word]) -> Sequence[str]:
     return ["".join(sign for sign in word.text.lower() if sign.isalnum()) for word in words]
 
 
 def loops(words: Sequence[Word]) -> bool:
     """Whether a phrase comes three times in a row."""
-    said = _said(words)
+    said = bare_words(words)
     return any(
         all(one == other for one, other in pairwise(_phrases(said, begin, size)))
         for size in range(1, LOOP_WORDS_MAX + 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inference_worker.engines.chunks import CHUNK_MS_MAX, MARGIN_MS, Chunk, Span, chunks_of
 from inference_worker.voice import FRAME_MS, Numbers
 
-SPOKEN, MURMURED, SILENT = 0.9, 0.4, 0.01
+SPOKEN, QUIET, MURMURED, SILENT = 0.9, 0.4, 0.3, 0.01
 START_MS = 7_000
 
 
@@ -33,6 +33,11 @@ def test_where_nobody_speaks_there_is_no_chunk() -> None:
     assert not chunks(speech((60.0, SILENT)))
     assert not chunks(speech((1.0, SILENT), (3.0, MURMURED), (1.0, SILENT)))
     assert not chunks_of(np.zeros(0, np.float32), START_MS, START_MS + 2)
+
+
+def test_a_quiet_voice_of_which_the_detector_is_not_sure_is_in_a_chunk() -> None:
+    (chunk,) = chunks(speech((9.6, SILENT), (3.2, QUIET), (9.6, SILENT)))
+    assert chunk.length_ms >= 3_200
 
 
 def test_a_chunk_begins_a_little_before_voice_and_ends_a_little_after_it() -> None:

@@ -91,6 +91,31 @@ def test_more_words_that_are_less_sure_are_not_better() -> None:
     assert not is_better([segment(("a", 0, 1), ("b", 1, 2), probability=0.8)], [segment(("c", 0, 2))])
 
 
+OLDER = segment(("nobody", 0, 300), ("believed", 300, 700), ("that", 700, 3_400), probability=0.98)
+STAYS = segment(("Nobody", 0, 300), ("believed", 300, 700), ("that", 700, 900), probability=0.92)
+
+
+def test_words_that_were_left_out_may_be_less_sure_than_those_that_stay() -> None:
+    assert is_better(
+        [STAYS, segment(("they", 1_000, 1_300), ("could", 1_300, 1_600), probability=0.7)], [OLDER]
+    )
+
+
+def test_words_that_nobody_is_sure_of_are_no_reason_to_hear_it_otherwise() -> None:
+    assert not is_better([STAYS, segment(("uh", 1_000, 1_300), probability=0.4)], [OLDER])
+
+
+def test_words_that_stay_and_are_doubted_now_are_a_reason_not_to() -> None:
+    doubted = segment(("Nobody", 0, 300), ("believed", 300, 700), ("that", 700, 900), probability=0.8)
+    assert not is_better([doubted, segment(("they", 1_000, 1_300))], [OLDER])
+
+
+def test_a_word_that_is_sure_does_not_give_way_to_two_that_are_not() -> None:
+    second = segment(("nobody", 0, 300), ("believed", 300, 700))
+    other = segment(("it", 700, 900), ("was", 900, 1_200), probability=0.6)
+    assert not is_better([second, other], [OLDER])
+
+
 def test_where_nothing_was_heard_unsure_words_are_not_better() -> None:
     assert not is_better([segment(("hm", 0, 300), probability=0.4)], [])
     assert is_better([segment(("hello", 0, 300), probability=0.6)], [])

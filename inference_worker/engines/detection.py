@@ -5,7 +5,7 @@ Whisper's own detection hears the first half minute alone, and calls a mixture b
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Final, TypeAlias
 
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from domain.ports import UNDETERMINED, Recognised, Window
 from domain.transcript import Segment
-from inference_worker.voice import FRAME_MS, SPEECH_FROM, Numbers
+from inference_worker.voice import FRAME_MS, SPEECH_FROM, VOICE_FROM, Numbers
 from infrastructure.media.pcm import BYTES_PER_MS
 
 PIECE_MS_MIN: Final = 1_000
@@ -56,8 +56,18 @@ class Stretch(Struct, frozen=True, kw_only=True):
 
 
 def pieces_of(speech: Numbers, end_ms: int) -> Sequence[Piece]:
-    """The window in pieces, from its start to its end, by the voice detector's probability for each frame."""
-    spoken = [bool(each) for each in speech >= SPEECH_FROM]
+    """The window in pieces, from its start to its end, by the voice detector's probability for each frame.
+
+    Sure voice says what language it is; where there is too little of it in all pieces, a quiet voice has to.
+    """
+    pieces = _pieces(speech >= VOICE_FROM, end_ms)
+    if any(piece.speech_ms >= SPEECH_MS_MIN for piece in pieces):
+        return pieces
+    return _pieces(speech >= SPEECH_FROM, end_ms)
+
+
+def _pieces(is_speech: Iterable[object], end_ms: int) -> Sequence[Piece]:
+    spoken = [bool(each) for each in is_speech]
     cuts = [0, *_cuts(spoken), end_ms]
     return [
         Piece(start, end, sum(spoken[start // FRAME_MS : end // FRAME_MS]) * FRAME_MS)

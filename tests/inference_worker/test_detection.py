@@ -23,7 +23,10 @@ SURELY_FRENCH = {"fr": 0.99, "en": 0.001}
 PERHAPS_THAI = {"th": 0.5, "en": 0.2, "fr": 0.1}
 
 
-def speech(*parts: tuple[float, bool]) -> Numbers:
+QUIET = 0.4
+
+
+def speech(*parts: tuple[float, float]) -> Numbers:
     frames = [spoken for seconds, spoken in parts for _ in range(int(seconds * 1000) // FRAME_MS)]
     return np.array(frames, dtype=np.float32)
 
@@ -44,6 +47,16 @@ def test_pieces_cover_the_window_and_end_at_pauses() -> None:
     assert found[0].end_ms == found[1].start_ms
     assert 4_000 < found[0].end_ms < 4_500
     assert [round(each.speech_ms, -3) for each in found] == [4_000, 5_000]
+
+
+def test_where_all_voices_are_quiet_they_say_what_language_it_is() -> None:
+    found = pieces_of(speech((1.0, False), (4.0, QUIET), (1.0, False)), 6_000)
+    assert sum(each.speech_ms for each in found) == 4_000
+
+
+def test_a_quiet_voice_beside_a_sure_one_is_not_asked_for_the_language() -> None:
+    found = pieces_of(speech((4.0, True), (1.0, False), (4.0, QUIET)), 9_000)
+    assert sum(each.speech_ms for each in found) == 4_000
 
 
 def test_who_never_pauses_is_cut_all_the_same() -> None:

@@ -57,7 +57,7 @@ class FolderObjectStore:
     async def stream(self, key: str, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
         path = self._path(key)
         with _missing(key), self._there():
-            file = await asyncio.to_thread(path.open, "rb")
+            file = await _opened(path)
         try:
             while chunk := await self._read(file, chunk_bytes):
                 yield chunk
@@ -67,7 +67,7 @@ class FolderObjectStore:
     async def fetch(self, key: str, path: Path) -> None:
         source = self._path(key)
         with _missing(key), self._there():
-            reader = await asyncio.to_thread(source.open, "rb")
+            reader = await _opened(source)
         with reader:
             await asyncio.to_thread(self._copy_out, reader, path)
 
@@ -167,6 +167,21 @@ def _folders_between(path: Path, root: Path) -> Iterator[Path]:
         yield folder
         if folder == root:
             return
+
+
+async def _opened(path: Path) -> BinaryIO:
+    """To read; whoever is cancelled meanwhile leaves no open file behind."""
+    opening = asyncio.ensure_future(asyncio.to_thread(path.open, "rb"))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_opened)
+        raise
+
+
+def _close_opened(opening: "asyncio.Future[BinaryIO]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 @contextmanager

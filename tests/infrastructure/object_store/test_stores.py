@@ -1,5 +1,6 @@
 """What is particular to folders, to buckets and to the URLs that name them."""
 
+import asyncio
 import errno
 import os
 from io import BytesIO
@@ -16,6 +17,7 @@ from infrastructure.object_store import open_object_store
 from infrastructure.object_store.folder import INCOMING, LEFTOVER_SECONDS, FolderObjectStore
 from infrastructure.object_store.s3 import CredentialsRefused, S3ObjectStore
 from infrastructure.settings import InvalidSetting
+from tests.stack.waiting import eventually
 
 BAD_URLS = [
     "",
@@ -35,6 +37,31 @@ async def test_a_failed_write_leaves_nothing_in_the_folder(tmp_path: Path) -> No
     with pytest.raises(FileNotFoundError):
         await store.put_file("media/x", tmp_path / "absent")
     assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+
+async def test_whoever_is_cancelled_while_a_file_opens_leaves_none_open(tmp_path: Path) -> None:
+    store = FolderObjectStore(tmp_path / "objects")
+    await store.prepare()
+    pipe = tmp_path / "objects" / "media"
+    os.mkfifo(pipe)  # It opens when somebody opens its other end.
+    fetching = asyncio.create_task(store.fetch("media", tmp_path / "fetched"))
+    await asyncio.sleep(0)
+    fetching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await fetching
+    other_end = await asyncio.to_thread(os.open, pipe, os.O_WRONLY)
+
+    def is_closed() -> bool:
+        try:
+            os.write(other_end, b"x")
+        except BrokenPipeError:
+            return True
+        return False
+
+    try:
+        await eventually(is_closed, "the file is closed")
+    finally:
+        os.close(other_end)
 
 
 async def test_opening_a_folder_clears_only_what_was_left_long_ago(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def _folders_between(path: Path, root: Path) -> Iterator[Path]:
 
 async def _opened(path: Path) -> BinaryIO:
     """To read; whoever is cancelled meanwhile leaves no open file behind."""
-    opening = asyncio.ensure_future(asyncio.to_thread(path.open, "rb"))
+    opening: asyncio.Task[BinaryIO] = asyncio.create_task(asyncio.to_thread(path.open, "rb"))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -179,7 +179,7 @@ async def _opened(path: Path) -> BinaryIO:
         raise
 
 
-def _close_opened(opening: "asyncio.Future[BinaryIO]") -> None:
+def _close_opened(opening: asyncio.Task[BinaryIO]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
 

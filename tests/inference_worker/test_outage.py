@@ -17,7 +17,7 @@ from schemas.topics import Topics
 from tests.inference_worker.assignments import assigned, store_tone
 from tests.inference_worker.test_process import Dispatcher, ends, worker_process
 from tests.infrastructure.kafka.brokers import own_broker
-from tests.stack.waiting import eventually
+from tests.stack.waiting import START_SECONDS, eventually
 
 TOPICS = Topics("outage")
 
@@ -84,13 +84,20 @@ async def test_a_worker_that_is_told_to_end_during_an_outage_does_so(
         assert await ends(worker) == 0
 
 
+async def begins(folder: Path) -> None:
+    """A worker whose scratch folder lies there."""
+    await eventually(
+        lambda: bool(list(folder.glob("stenolog-worker-*/*.lock"))), "it has begun", START_SECONDS
+    )
+
+
 @pytest.mark.slow
 async def test_a_worker_that_is_told_to_end_before_there_was_a_kafka_does_so(
     broker: Broker, settings: Settings, tmp_path: Path
 ) -> None:
     await stop(broker)
     async with worker_process(settings, tmp_path) as worker:
-        await eventually(lambda: bool(list(tmp_path.glob("stenolog-worker-*/*.lock"))), "it has begun")
+        await begins(tmp_path)
         worker.send_signal(signal.SIGTERM)
         assert await ends(worker) == 0
     assert not list(tmp_path.glob("stenolog-worker-*/*"))
@@ -102,7 +109,7 @@ async def test_a_worker_waits_for_a_kafka_that_is_not_there_yet(
 ) -> None:
     await stop(broker)
     async with worker_process(settings, tmp_path):
-        await eventually(lambda: bool(list(tmp_path.glob("stenolog-worker-*/*.lock"))), "it has begun")
+        await begins(tmp_path)
         await broker.start()
         async with ReportConsumer(settings.kafka_bootstrap, TOPICS) as reports:
             await Dispatcher(settings, TOPICS, reports).next(WorkerReady)

@@ -30,7 +30,8 @@ async def test_a_transcription_completes_although_a_process_is_killed(
 ) -> None:
     async with Person.arrives(running.url) as person:
         transcription_id = await person.requests((await person.uploads(two_windows))["file_id"])
-        await person.waits_until(transcription_id, lambda seen: seen["progress_percentage"] > 0)
+        # In the middle: the first per cents are an estimate, and are there before the engine has heard anything.
+        await person.waits_until(transcription_id, lambda seen: seen["progress_percentage"] > 20)
 
         await running.kill(name)
 

@@ -158,9 +158,11 @@ class PartitionReader:
         consumer = await self._connected()
         fetched = await self._fetched(consumer, timeout_seconds, records_max)
         self._kafka.is_over()
-        news = {where.partition: self._news(where, each) for where, each in fetched.items()}
+        self._heard |= {where.partition for where in fetched}
         if timeout_seconds > 0:  # Who does not wait learns nothing from silence.
+            # Before anything counts as read: where this raises, what has come meanwhile is to come again.
             await self._require_alive(consumer)
+        news = {where.partition: self._news(where, each) for where, each in fetched.items()}
         return {partition: messages for partition, messages in news.items() if messages}
 
     async def _fetched(
@@ -197,7 +199,6 @@ class PartitionReader:
     def _news(
         self, where: TopicPartition, messages: Sequence[ConsumedMessage]
     ) -> Sequence[ConsumedMessage]:
-        self._heard.add(where.partition)
         self._stuck.pop(where.partition, None)
         if silent := self._silent.pop(where.partition, None):
             silent.is_over()

@@ -4,6 +4,7 @@ import asyncio
 import gc
 
 import pytest
+from aiokafka.structs import TopicPartition
 
 from infrastructure.kafka.clients import end_task
 from infrastructure.kafka.consumer import new_consumer, start_consumer
@@ -130,6 +131,26 @@ async def test_who_does_not_wait_takes_no_consumer_for_stuck(kafka: str) -> None
             await asyncio.sleep(0)
             fetched = await reader.read(0.0, 100)
     assert reader._consumer is first
+    await reader.close()
+
+
+async def test_what_has_come_is_not_lost_where_another_partition_is_found_stuck(kafka: str) -> None:
+    topics = await fresh_topics(kafka, 2)
+    reader = PartitionReader(kafka, topics.events, check_seconds=0.0)
+    reader.assign({0: 0, 1: 0})
+    assert await reader.read(0.1, 100) == {}
+    stuck = reader._consumer
+    assert stuck is not None
+    stuck.pause(TopicPartition(topics.events, 0))
+    await publish(kafka, topics, records(1, partition=0))
+    assert await reader.read(0.1, 100) == {}  # From now on it is known that there is something.
+    await publish(kafka, topics, records(1, partition=1))
+
+    read: set[int] = set()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while read != {0, 1}:
+            read |= (await reader.read(1.0, 100)).keys()
+    assert reader._consumer is not stuck
     await reader.close()
 
 

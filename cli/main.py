@@ -1,19 +1,59 @@
 """The console command `stenolog` and its list of commands."""
 
 import tomllib
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final
 
 import click
 
-from cli.demo import demo
-from cli.events import events
-from cli.model import model
-from cli.processes import migrate, process_commands, rebuild
-from cli.projections import projections
-from cli.transcribe import transcribe
-from cli.up import up
 from infrastructure.processes import ROOT
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "up": ("cli.up", "Run the whole system on this machine until Ctrl-C."),
+    "demo": (
+        "cli.demo",
+        "Start everything, transcribe two samples, show what came of it, stop everything.",
+    ),
+    "transcribe": (
+        "cli.transcribe",
+        "Send recordings to a running system and write down what is said in them.",
+    ),
+    "model": ("cli.model", "List, fetch and choose speech models."),
+    "events": ("cli.events", "Read the event log."),
+    "projections": ("cli.projections", "Print where each projection stands, and which event stops it."),
+    "rebuild": (
+        "cli.processes",
+        "Rebuild a read model from the event log while the old one goes on serving.",
+    ),
+    "migrate": ("cli.migrate", "Bring the database and the Kafka topics to this version."),
+    "api": ("cli.processes", "Serve the HTTP API."),
+    "relay": ("cli.processes", "Send the event log to Kafka, exactly once."),
+    "project": ("cli.processes", "Fold events from Kafka into the read models."),
+    "dispatch": ("cli.processes", "Assign transcriptions to workers and take their reports."),
+    "work": ("cli.processes", "Transcribe what the dispatcher assigns."),
+}
+"""The module of each, which has it under its own name, and what the list says of it."""
+
+
+class Commands(click.Group):
+    """Imports the module of the command that is run, and none for the list: all of them take half a second."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 def version() -> str:
@@ -22,14 +62,24 @@ def version() -> str:
     return str(project["project"]["version"])
 
 
-@click.group(context_settings=_CONTEXT)
-@click.version_option(version(), message="%(prog)s %(version)s")
+def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Read only when it is asked for."""
+    if wanted:
+        click.echo(f"stenolog {version()}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings=_CONTEXT)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Recordings to text: an event-sourced transcription backend.
 
     `stenolog up` runs everything on this machine; `stenolog transcribe` sends a recording to a running system.
     """
-
-
-for command in (up, *process_commands, migrate, rebuild, events, projections, transcribe, model, demo):
-    main.add_command(command)

@@ -1,17 +1,11 @@
-"""The commands that run one process of Stenolog each, for production."""
+"""The commands that become one process of Stenolog each, for production."""
 
-import asyncio
 import os
 import sys
 
 import click
 
-from cli.running import run
-from infrastructure.encryption import require_encryption
-from infrastructure.kafka.topics import provide_topics
-from infrastructure.postgres.migrate import tell_done
-from infrastructure.processes import MIGRATIONS, PROCESSES, product_environment
-from infrastructure.settings import read_settings
+from infrastructure.processes import PROCESSES, product_environment
 
 _SETTINGS = "Settings come from STENOLOG_* variables. SIGTERM ends it cleanly, within 10 s."
 
@@ -25,39 +19,17 @@ def _process_command(name: str, what: str) -> click.Command:
     return click.Command(name, callback=lambda: _become(PROCESSES[name]), help=f"{what}\n\n{_SETTINGS}")
 
 
-process_commands = [
-    _process_command("api", "Serve the HTTP API. Any number of these may run."),
-    _process_command(
-        "relay", "Send the event log to Kafka, exactly once. Any number may run and share the partitions."
-    ),
-    _process_command("project", "Fold events from Kafka into the read models. Any number may run."),
-    _process_command(
-        "dispatch", "Assign transcriptions to workers and take their reports. One leads, others stand by."
-    ),
-    _process_command(
-        "work", "Transcribe what the dispatcher assigns. Any number may run; none needs the database."
-    ),
-]
-
-
-@click.command()
-def migrate() -> None:
-    """Bring the database and the Kafka topics to this version; running it again is harmless.
-
-    They are those of STENOLOG_DATABASE_URL and STENOLOG_KAFKA_BOOTSTRAP.
-    """
-    run(_migrate())
-
-
-async def _migrate() -> None:
-    settings = read_settings()
-    require_encryption(settings, ["database", "kafka"])
-    for module in MIGRATIONS:
-        arguments = [sys.executable, "-m", *module]
-        process = await asyncio.create_subprocess_exec(*arguments, env=product_environment())
-        if code := await process.wait():
-            sys.exit(code)
-    tell_done("Kafka topics", await provide_topics(settings))
+api = _process_command("api", "Serve the HTTP API. Any number of these may run.")
+relay = _process_command(
+    "relay", "Send the event log to Kafka, exactly once. Any number may run and share the partitions."
+)
+project = _process_command("project", "Fold events from Kafka into the read models. Any number may run.")
+dispatch = _process_command(
+    "dispatch", "Assign transcriptions to workers and take their reports. One leads, others stand by."
+)
+work = _process_command(
+    "work", "Transcribe what the dispatcher assigns. Any number may run; none needs the database."
+)
 
 
 @click.command()

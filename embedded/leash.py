@@ -1,7 +1,7 @@
 """Runs as a script before a child's own program: has it end with its parent, drops root, then becomes the program.
 
 It stands alone (no import of ours) because it starts in a bare interpreter, in 10 ms, for every child.
-Arguments: the parent's pid, the signal for its death, uid and gid (or -1), "pass" or "-", then the command.
+Arguments: the parent's pid, the signal for its death, its niceness, uid and gid (or -1), "pass" or "-", then the command.
 With "pass" the account may walk through closed folders, /root for example, as root could (Linux).
 """
 
@@ -67,8 +67,9 @@ def end_with(parent_pid: int, death_signal: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    parent_pid, death_signal, uid, gid = map(int, arguments[:4])
-    passing, *command = arguments[4:]
+    parent_pid, death_signal, niceness, uid, gid = map(int, arguments[:5])
+    passing, *command = arguments[5:]
+    os.nice(niceness)
     if uid >= 0:
         become(uid, gid, passing=passing == "pass")
     end_with(parent_pid, death_signal)

@@ -39,6 +39,8 @@ class Command(Struct, frozen=True, kw_only=True):
     """How long it may take to end cleanly before it is killed."""
     death_signal: signal.Signals = signal.SIGKILL
     """What it is sent when this process dies without having stopped it (on Linux)."""
+    niceness: int = 0
+    """How much it lets others go first, up to 19."""
 
 
 class Child:
@@ -100,7 +102,7 @@ def _leash(command: Command) -> Sequence[str]:
     account = command.account
     identity = (account.uid, account.gid) if account else (-1, -1)
     passing = "pass" if account and account.passes_closed_folders else "-"
-    numbers = (os.getpid(), int(command.death_signal), *identity)
+    numbers = (os.getpid(), int(command.death_signal), command.niceness, *identity)
     return [sys.executable, "-I", "-S", _LEASH, *map(str, numbers), passing]
 
 

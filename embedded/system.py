@@ -8,9 +8,11 @@ from typing import Final
 
 import msgspec
 
+from embedded.aot_cache import make_in_quiet
 from embedded.brokers import embedded_broker, retention_ms
 from embedded.given import DATABASE as DATABASE_VARIABLE
 from embedded.given import Given, given, require_in_the_clear
+from embedded.kafka import ApacheKafka
 from embedded.leftovers import ProcessRecord
 from embedded.log_files import keep_small
 from embedded.model import with_model
@@ -23,10 +25,12 @@ from embedded.stack_folder import Addresses, StackFolder
 from embedded.supervisor import Say, Supervisor, supervised
 from infrastructure.kafka.topics import provide_topics
 from infrastructure.postgres.connecting import server_of
-from infrastructure.processes import MIGRATIONS, PROCESSES
+from infrastructure.processes import MIGRATE, PROCESSES
 from infrastructure.settings import Settings, read_settings
 
 DATABASE: Final = "stenolog"
+_NEEDS_NO_KAFKA: Final = "api"
+"""It takes longest to start, so it does while Kafka does."""
 _MIGRATION_SECONDS: Final = 3_600.0
 """One may fold the whole log into a new table."""
 
@@ -53,7 +57,8 @@ async def running_system(
             supervisor.keep_doing(keep_small(folder.logs))
             settings = await _start_servers(supervisor, folder, settings, there, say)
             for name in PROCESSES:
-                await supervisor.start(Process(name, settings, folder.log(name)))
+                if name != _NEEDS_NO_KAFKA:
+                    await supervisor.start(Process(name, settings, folder.log(name)))
             addresses = _addresses(settings)
             await wait_until_ready(addresses.api_url, folder.logs, say)
             with folder.announced(addresses):
@@ -68,11 +73,21 @@ async def _start_servers(
     if not there.object_store:
         settings = msgspec.structs.replace(settings, object_store=folder.objects.as_uri())
     async with asyncio.TaskGroup() as starts:
-        database = starts.create_task(_provide_database(supervisor, folder, settings, there, say))
+        database = starts.create_task(_provide_api(supervisor, folder, settings, there, say))
         broker = starts.create_task(_provide_broker(supervisor, folder, settings, there, say))
     return msgspec.structs.replace(
         settings, database_url=database.result(), kafka_bootstrap=broker.result()
     )
+
+
+async def _provide_api(
+    supervisor: Supervisor, folder: StackFolder, settings: Settings, there: Given, say: Say
+) -> str:
+    """With the database it works on, whose URL is returned."""
+    url = await _provide_database(supervisor, folder, settings, there, say)
+    settings = msgspec.structs.replace(settings, database_url=url)
+    await supervisor.start(Process(_NEEDS_NO_KAFKA, settings, folder.log(_NEEDS_NO_KAFKA)))
+    return url
 
 
 async def _provide_database(
@@ -86,9 +101,8 @@ async def _provide_database(
         server = Postgres(folder.postgres, folder.log("postgres"))
         await supervisor.start(server)
         settings = msgspec.structs.replace(settings, database_url=await server.create_database(DATABASE))
-    for module in MIGRATIONS:
-        migration = module_command(module, settings, folder.log("migrate"))
-        await run_once(f"python -m {' '.join(module)}", migration, _MIGRATION_SECONDS)
+    migration = module_command([MIGRATE], settings, folder.log("migrate"))
+    await run_once("the migration of the database", migration, _MIGRATION_SECONDS)
     return settings.database_url
 
 
@@ -103,6 +117,8 @@ async def _provide_broker(
     say("starting Kafka")
     broker = await embedded_broker(there.broker, folder.kafka, folder.log("kafka"), say)
     await supervisor.start(broker)
+    if isinstance(broker, ApacheKafka):
+        supervisor.keep_doing(make_in_quiet(broker.quicken_next_start))
     settings = msgspec.structs.replace(settings, kafka_bootstrap=broker.bootstrap)
     await provide_topics(settings, retention_ms(broker))
     return broker.bootstrap

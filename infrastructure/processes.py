@@ -20,12 +20,8 @@ PROCESSES: Final[Mapping[str, str]] = {
 }
 """Name on the command line and module, in the order in which they start."""
 
-MIGRATIONS: Final = (
-    ("infrastructure.postgres",),
-    ("projections", "migrate"),
-    ("dispatcher", "migrate"),
-)
-"""Module and arguments; run one after the other."""
+MIGRATE: Final = "cli.migrations"
+"""The module that brings a database to this version."""
 
 
 def product_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from cli.main import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 MODULES = [
     "api.app",
     "api.__main__",
     "dispatcher.__main__",
     "cli.main",
+    "cli.migrations",
+    *sorted({module for module, _ in COMMANDS.values()}),
     "infrastructure.postgres.__main__",
     "relay.__main__",
     "inference_worker.__main__",

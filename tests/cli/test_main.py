@@ -1,6 +1,7 @@
 """Every command explains itself, and what is wrong is said in one line."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,26 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.main import main
+from cli.main import COMMANDS, main
 from embedded.ports import LOOPBACK, free_port
 from embedded.stack_folder import StackFolder
 from infrastructure.processes import ROOT
-
-COMMANDS = (
-    "up",
-    "api",
-    "relay",
-    "project",
-    "dispatch",
-    "work",
-    "migrate",
-    "rebuild",
-    "events",
-    "projections",
-    "transcribe",
-    "model",
-    "demo",
-)
 
 
 def stenolog(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -48,8 +33,17 @@ def stenolog(*arguments: str, **variables: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_the_commands_are_these() -> None:
-    assert set(main.commands) == set(COMMANDS)
+def test_the_list_names_every_command_with_what_it_does_on_one_line() -> None:
+    listed = CliRunner().invoke(main, ["--help"], terminal_width=110).output
+    for name, (_, summary) in COMMANDS.items():
+        assert re.search(rf"^ +{name} +{re.escape(summary)}$", listed, re.MULTILINE)
+
+
+def test_the_list_reads_no_command() -> None:
+    listing = "import sys, cli.main; cli.main.main(['--help'], standalone_mode=False); assert 'cli.up' not in sys.modules"
+    subprocess.run(
+        [sys.executable, "-c", listing], cwd=ROOT, check=True, timeout=60, stdout=subprocess.DEVNULL
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

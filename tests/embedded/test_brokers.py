@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from embedded.brokers import Broker, broker_choice, embedded_broker, retention_ms
+from embedded.brokers import Broker, broker_choice, embedded_broker, jar_folder, retention_ms
 from embedded.jars import JarsUnreachable
 from embedded.kafka import ApacheKafka, new_cluster_id
 from embedded.noida import Noida
@@ -141,3 +141,21 @@ async def _count(server: Broker, topics: Topics) -> int:
 def test_no_cluster_id_looks_like_an_option() -> None:
     """One in 64 did, and then a new folder could not be formatted."""
     assert not [each for each in (new_cluster_id() for _ in range(2_000)) if each.startswith("-")]
+
+
+async def test_a_kafka_that_has_learned_how_it_starts_starts_with_what_it_learned(
+    server: Broker, tmp_path: Path
+) -> None:
+    if isinstance(server, Noida):  # Nothing of Java's can be had here, and this run's broker is not Java's.
+        return
+    jars = tmp_path / "jars"
+    jars.mkdir()
+    for jar in jar_folder().glob("*.jar"):
+        (jars / jar.name).symlink_to(jar)
+    learned = ApacheKafka(tmp_path / "learned", jars, tmp_path / "learned.log")
+    assert not [each for each in learned.command().arguments if "AOTCache" in each]
+    await learned.quicken_next_start()
+    assert [each for each in learned.command().arguments if each.startswith("-XX:AOTCache=")]
+    await learned.start()
+    await learned.stop()
+    assert "[aot" not in (tmp_path / "learned.log").read_text(encoding="utf-8"), "Java found fault with it"

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
-from cli.main import main
+from cli.main import COMMANDS
 from infrastructure.processes import PROCESSES, ROOT
 from infrastructure.settings import PREFIX, Settings, to_environment
 
@@ -20,7 +20,7 @@ SECRET: Final = re.compile(r"PASSWORD|SECRET|ACCESS_KEY")
 @pytest.mark.parametrize("name", OURS)
 def test_every_command_exists(name: str) -> None:
     [command] = OURS[name]["command"]
-    assert command in main.commands
+    assert command in COMMANDS
 
 
 def test_every_process_is_a_service_of_its_own() -> None:

@@ -124,7 +124,7 @@ async def test_a_child_that_cannot_work_is_named_with_its_last_words_and_no_trac
     assert up.process.returncode == 2
     last = up.said().splitlines()[-1]
     assert last.startswith(
-        "stenolog: python -m infrastructure.postgres ended with code 2 "
+        "stenolog: the migration of the database ended with code 2 "
         f"(see {folder.log('migrate')}): STENOLOG_DATABASE_URL: "
     )
     assert last.endswith('database "nowhere" does not exist')

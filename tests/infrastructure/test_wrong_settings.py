@@ -11,13 +11,13 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from infrastructure.process import SETTINGS_EXIT_CODE
-from infrastructure.processes import MIGRATIONS, PROCESSES, with_settings
+from infrastructure.processes import MIGRATE, PROCESSES, with_settings
 from infrastructure.settings import Settings
 from tests.api.conftest import SECRET
 from tests.api.rig import migrate_all
 
 DEADLINE_SECONDS = 60.0
-WITH_DATABASE = [(PROCESSES[name],) for name in ("api", "relay", "project", "dispatch")] + list(MIGRATIONS)
+WITH_DATABASE = [(PROCESSES[name],) for name in ("api", "relay", "project", "dispatch")] + [(MIGRATE,)]
 
 
 async def refusal(module: tuple[str, ...], settings: Settings, **environment: str) -> str:

@@ -13,7 +13,7 @@ _LEASH: Final = str(Path(embedded.leash.__file__))
 
 def leashed(*command: str) -> list[str]:
     """The command line that runs `command`, by its path, and has it told to end when this process dies."""
-    nobody_else = ("-1", "-1", "-")
+    as_we_are = ("0", "-1", "-1", "-")
     return [
         sys.executable,
         "-I",
@@ -21,6 +21,6 @@ def leashed(*command: str) -> list[str]:
         _LEASH,
         str(os.getpid()),
         str(int(signal.SIGTERM)),
-        *nobody_else,
+        *as_we_are,
         *command,
     ]

@@ -1,0 +1,20 @@
+"""All migrations in one process: `python -m cli.migrations`; what there is to do they say themselves."""
+
+import sys
+
+from dispatcher.__main__ import migrate as migrate_queue
+from infrastructure.postgres.__main__ import bring_up_to_date
+from infrastructure.process import run_process
+from infrastructure.settings import Settings
+from projections.__main__ import migrate_tables
+
+
+async def migrate_database(settings: Settings) -> None:
+    """The log first: all else lies beside it, or is folded from it."""
+    await bring_up_to_date(settings)
+    await migrate_tables(settings)
+    await migrate_queue(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(migrate_database, ["database"]))

@@ -11,6 +11,7 @@ from benchmarks import (
     append,
     batch,
     between,
+    idle,
     jobs,
     long,
     projection,
@@ -18,6 +19,7 @@ from benchmarks import (
     relay,
     servers,
     slots,
+    start,
     visible,
     words,
 )
@@ -36,6 +38,8 @@ BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "slots": slots.main,
     "batch": batch.main,
     "long": long.main,
+    "start": start.main,
+    "idle": idle.main,
 }
 
 

@@ -43,7 +43,7 @@ class DispatchLimits(Struct, frozen=True, kw_only=True):
     """How long after an outage a worker that lives may need to be heard again: a try to send takes up to 10 s."""
     settle_seconds: float = 1.0
     """How long what was reported in our absence may take to arrive: its senders may be gone."""
-    look_seconds: float = 0.25
+    look_seconds: float = 1.0
     """How often to look when nothing woke the dispatcher."""
     assignments_max: int = 64
     """At one look; the tables know of no more."""

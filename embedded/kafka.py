@@ -40,9 +40,15 @@ _SETTINGS: Final = {
     "transaction.state.log.replication.factor": "1",
     "transaction.state.log.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
+    # Each thread of a pool wakes three times a second or more to look whether there is something to do.
+    "num.network.threads": "1",
+    "num.io.threads": "2",
+    "group.coordinator.threads": "1",
+    # One node need not write twice a second into its own log that it is still there.
+    "metadata.max.idle.interval.ms": "0",
     # After a kill -9 the broker may register again only when its old session has run out: 9 s by default.
-    "broker.session.timeout.ms": "1000",
-    "broker.heartbeat.interval.ms": "300",
+    "broker.session.timeout.ms": "2500",
+    "broker.heartbeat.interval.ms": "1000",
     "log.cleaner.dedupe.buffer.size": "16777216",
 }
 

@@ -13,6 +13,7 @@ from aiokafka.structs import TopicPartition
 from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import (
     CONNECT_SECONDS,
+    FETCH_WAIT_MS,
     ConsumedMessage,
     close_consumer,
     new_consumer,
@@ -34,6 +35,8 @@ REACH_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 5.0
 """How often it is asked of a partition that gives nothing whether there is nothing."""
+FETCHES_PER_CHECK: Final = 5
+"""So many requests that find nothing, at most: fewer are cheaper, and more make a seek sooner take effect."""
 STUCK_MAX: Final = 3
 """After so many consumers got nothing at the same place it is damaged; one or two may have had bad luck."""
 POLL_SECONDS: Final = 0.02
@@ -56,6 +59,7 @@ class PartitionReader:
     def __init__(self, brokers: Brokers, topic: str, *, check_seconds: float = CHECK_SECONDS) -> None:
         self._brokers = brokers
         self._check_seconds = check_seconds
+        self._fetch_wait_ms = max(FETCH_WAIT_MS, int(check_seconds * 1000 / FETCHES_PER_CHECK))
         self._topic = topic
         self._places: dict[int, Continuity] = {}
         self._consumer: AIOKafkaConsumer | None = None
@@ -225,7 +229,7 @@ class PartitionReader:
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = new_consumer(self._brokers)
+            consumer = new_consumer(self._brokers, fetch_wait_ms=self._fetch_wait_ms)
             await start_consumer(consumer, self._brokers)
             self._consumer = consumer
             async with asyncio.timeout(CONNECT_SECONDS):

@@ -15,7 +15,7 @@ import asyncpg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
-from benchmarks import one_user
+from benchmarks import hot_streams, one_user
 from benchmarks.measure import Measurement, Target, report
 from benchmarks.writers import PARTITIONS, append_one, rate
 from embedded.postgres import Postgres, programs_folder
@@ -43,6 +43,7 @@ async def main() -> None:
         try:
             report("append", CAPTION, [await _measure(server, callers) for callers in CALLERS])
             await one_user.measure(server, SECONDS)
+            await hot_streams.measure(server, SECONDS)
         finally:
             await server.stop()
 

@@ -1,6 +1,9 @@
 -- name: append
 select command, last_seq, conflicting_stream
-from append_events_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
+from append_events_v2(
+    $1, $2::text::integer[], $3::text::integer[], $4, $5::text::integer[], $6::text::integer[], $7::text::uuid[], $8,
+    $9::text::integer[], $10, $11::text::uuid[], $12, $13::text::uuid[], $14::text::uuid[], $15, $16
+);
 
 -- name: announce
 -- Unlike what it tells of, which is committed, this need not be flushed to the disk.

@@ -22,7 +22,7 @@ from eventsourcing.persistence import (
 )
 
 from domain.log import Address, Provenance
-from infrastructure.postgres.appending import NewEvents, announce_within, append_group, new_event
+from infrastructure.postgres.appending import NewEvents, announce_within, append_group, recorded_event
 from infrastructure.postgres.mapper import topic_of, type_named
 from infrastructure.postgres.pool import Connection, Pool
 from infrastructure.postgres.queries import load_queries
@@ -56,7 +56,7 @@ class PostgresRecorder:
         **_: Any,
     ) -> Sequence[int] | None:
         """All of them and the tracking, or nothing; the notification ids. Raises IntegrityError."""
-        with_ids = [new_event(each, self._partition, owner_id, provenance) for each in stored_events]
+        with_ids = [recorded_event(each, self._partition, owner_id, provenance) for each in stored_events]
         async with _errors_translated(), self._pool.acquire() as connection, connection.transaction():
             if tracking is not None:
                 await _insert_tracking(connection, tracking)

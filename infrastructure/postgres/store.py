@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Final, Self
 
 import asyncpg
-from eventsourcing.persistence import StoredEvent
 
 from domain.events import Event
 from domain.log import Address, Decision, Provenance, StreamAppend, StreamHead, StreamTail
@@ -15,13 +14,13 @@ from infrastructure.postgres import appending
 from infrastructure.postgres.announcing import Announcer
 from infrastructure.postgres.group_commit import GroupLimits
 from infrastructure.postgres.lanes import SHARED_LANES, Lanes
-from infrastructure.postgres.mapper import MAPPER, topic_of
+from infrastructure.postgres.mapper import MAPPER
 from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import Connection, Pool
 from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.recorder import PostgresRecorder
 from infrastructure.postgres.retry import retried
-from schemas.events import EventType
+from schemas.events import decode
 
 DEADLINE_SECONDS: Final = 10.0
 LEAVE_SECONDS_MAX: Final = 3.0
@@ -141,10 +140,4 @@ def _tail(asked: StreamHead, rows: Sequence[asyncpg.Record]) -> StreamTail:
 
 
 def _event(row: asyncpg.Record) -> Event:
-    stored = StoredEvent(
-        originator_id=row["stream_id"],
-        originator_version=row["version"],
-        topic=topic_of(EventType(row["type"], row["schema_version"])),
-        state=row["data"],
-    )
-    return MAPPER.to_domain_event(stored).event
+    return decode(row["type"], row["schema_version"], row["data"])

@@ -11,6 +11,7 @@ from benchmarks import (
     append,
     batch,
     between,
+    deep,
     idle,
     jobs,
     long,
@@ -40,6 +41,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "long": long.main,
     "start": start.main,
     "idle": idle.main,
+    "deep": deep.main,
 }
 
 

@@ -25,13 +25,12 @@ from api import (
     transcripts,
 )
 from api.attempts import Attempts
-from api.border import Api, add_headers
+from api.border import Api
 from api.cross_origin import origins_of
 from api.database import reading
 from api.known_users import KnownUsers, look_in
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords
-from api.patience import Impatient
 from api.probing import ProbeQueue
 from api.requests import OwnWords, provide_caller
 from api.source import TrustedProxies
@@ -137,8 +136,6 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
         lifespan=[lifespan],
         dependencies={"parts": Provide(provide_parts, sync_to_thread=False)},
         exception_handlers=errors.HANDLERS,
-        before_send=[add_headers, metrics.count],
-        middleware=[metrics.Timed, Impatient],
         openapi_config=openapi.OPENAPI,
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,

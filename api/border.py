@@ -1,7 +1,8 @@
 """What lies around every route: HEAD wherever GET is, a whole Allow, and the last border for errors."""
 
-from collections.abc import MutableMapping
-from typing import Any, Final
+import time
+from collections.abc import Awaitable, Iterable, Mapping, MutableMapping
+from typing import Any, Final, TypeAlias
 
 from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders
@@ -9,7 +10,13 @@ from litestar.types import Message, Scope, Send
 
 from api.cross_origin import permissions
 from api.errors import report_unexpected
+from api.metrics import count
+from api.patience import impatient
 from api.requests import added_headers, request_id_of
+
+Header: TypeAlias = tuple[bytes, bytes]
+"""The framework writes names in lower case."""
+_REQUEST_ID: Final = b"x-request-id"
 
 
 class Api(Litestar):
@@ -21,8 +28,9 @@ class Api(Litestar):
             return
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": "GET"}, _without_body(send)
+        scope.setdefault("state", {})
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, impatient(receive), _completed(send, scope))
         except Exception as problem:  # noqa: BLE001  # an answer that breaks off; the server would log its message
             report_unexpected(problem, request_id_of(scope))
 
@@ -36,6 +44,22 @@ def _without_body(send: Send) -> Send:
     return send_head
 
 
+def _completed(send: Send, scope: Any) -> Send:
+    """Counts every answer and completes its headers, also where no route took the request.
+
+    In one place around everything: each middleware and each hook of the framework's would cost some calls more.
+    """
+    began = time.perf_counter()
+
+    def send_completed(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            message["headers"] = _complete(message["headers"], scope)
+            count(scope, message["status"], time.perf_counter() - began)
+        return send(message)
+
+    return send_completed
+
+
 def complete_allow(headers: MutableMapping[str, str], scope: Scope) -> None:
     """Before an answer is sent. The framework names the methods of the first handler of a path to OPTIONS, and HEAD never."""
     named = headers.get("Allow")
@@ -47,21 +71,26 @@ def complete_allow(headers: MutableMapping[str, str], scope: Scope) -> None:
     headers["Allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+_HEADERS: Final = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
 
 
-async def add_headers(message: Message, scope: Scope) -> None:
-    """Goes through every response, also those to requests that no route took."""
-    if message["type"] != "http.response.start":
-        return
-    headers = MutableScopeHeaders.from_message(message)
-    complete_allow(headers, scope)
-    headers["X-Request-Id"] = str(request_id_of(scope))
+def _complete(given: Iterable[Header], scope: Any) -> list[Header]:
+    """What the answer says itself stays as it is."""
+    headers = [header for header in given if header[0] != _REQUEST_ID]
+    if any(name == b"allow" for name, _ in headers):
+        complete_allow(MutableScopeHeaders({"headers": headers}), scope)
+    headers.append((_REQUEST_ID, str(request_id_of(scope)).encode()))
     allowed = permissions(scope, scope["litestar_app"].state.origins)
-    for name, value in {**_HEADERS, **added_headers(scope), **allowed}.items():
-        headers.setdefault(name, value)
+    for more in (_encoded(allowed), _encoded(added_headers(scope)), _HEADERS):
+        names = {name for name, _ in headers}
+        headers += [header for header in more if header[0] not in names]
+    return headers
+
+
+def _encoded(headers: Mapping[str, str]) -> list[Header]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Final, TypeAlias
 
-from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, WebSocketReceiveMessage
+from litestar.types import HTTPReceiveMessage, Receive, WebSocketReceiveMessage
 
 from domain.errors import Rejection
 
@@ -23,28 +23,22 @@ class RequestStalled(Rejection):
         super().__init__(f"Hardly anything came for {seconds:.0f} s: send the request again")
 
 
-class Impatient:
-    """A middleware that raises RequestStalled in whoever reads a body that stops coming, or comes too slowly."""
+def impatient(receive: Receive, seconds: float = SILENCE_SECONDS_MAX) -> Receive:
+    """Raises RequestStalled in whoever reads a body that stops coming, or comes too slowly."""
+    patience = Patience(seconds)
 
-    def __init__(self, app: ASGIApp, seconds: float = SILENCE_SECONDS_MAX) -> None:
-        self._app = app
-        self._seconds = seconds
+    async def receive_soon() -> Received:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(patience.seconds_left):
+                received = await receive()
+        except TimeoutError:
+            raise RequestStalled(seconds) from None
+        body_bytes = len(received["body"]) if received["type"] == "http.request" else 0
+        patience.spend(time.monotonic() - began, body_bytes)
+        return received
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        patience = Patience(self._seconds)
-
-        async def receive_soon() -> Received:
-            began = time.monotonic()
-            try:
-                async with asyncio.timeout(patience.seconds_left):
-                    received = await receive()
-            except TimeoutError:
-                raise RequestStalled(self._seconds) from None
-            body_bytes = len(received["body"]) if received["type"] == "http.request" else 0
-            patience.spend(time.monotonic() - began, body_bytes)
-            return received
-
-        await self._app(scope, receive_soon, send)
+    return receive_soon
 
 
 class Patience:

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 from litestar import Request
 from litestar.datastructures import Headers, State
+from litestar.di import NamedDependency
 from litestar.exceptions import ClientException
 from litestar.types import Scope
-from msgspec import Struct
 
 from domain.log import Provenance
 
@@ -22,9 +22,18 @@ _ID: Final = "stenolog_request_id"
 _ADDED: Final = "stenolog_headers"
 
 
-class Caller(Struct, frozen=True):
-    user_id: UUID
-    provenance: Provenance
+class Caller:
+    """Who asks, and once a command wants to know how."""
+
+    __slots__ = ("_request", "user_id")
+
+    def __init__(self, request: AuthenticatedRequest) -> None:
+        self._request = request
+        self.user_id = request.user
+
+    @property
+    def provenance(self) -> Provenance:
+        return provenance_of(self._request, self.user_id)
 
 
 def request_id_of(scope: Scope) -> UUID:
@@ -54,8 +63,9 @@ def provenance_of(request: Request[Any, Any, State], user_id: UUID) -> Provenanc
     )
 
 
-def provide_caller(request: AuthenticatedRequest) -> Caller:
-    return Caller(request.user, provenance_of(request, request.user))
+def provide_caller(request: AuthenticatedRequest, parts: NamedDependency[Any]) -> Caller:  # noqa: ARG001
+    """Asks for `parts` without a use for them: what needs nothing of one another is resolved in a group of tasks."""
+    return Caller(request)
 
 
 def added_headers(scope: Scope) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from uvicorn.server import ServerState
 
 from api.crowd import Crowd, Limits, Phase
 from api.errors import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_of
+from api.lingering import Lingering
 from api.source import source_of_peer
 
 WRITE_BYTES_PER_SECOND_MIN: Final = 256
@@ -132,7 +133,10 @@ class Connection(HttpToolsProtocol):
     # Requests
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        cycle.transport = cast("asyncio.Transport", _Lingering(self))
+        cycle.transport = cast(
+            "asyncio.Transport",
+            Lingering(self.transport, self.end, has_body=cycle.scope["method"] != "HEAD"),
+        )
         self._crowd.move(self, Phase.ANSWER if self._message_complete else Phase.BODY)
         if len(self.tasks) >= self._limits.requests and not self._crowd.make_room_for_request():
             app = _answer_busy
@@ -254,15 +258,6 @@ class Connection(HttpToolsProtocol):
         if self._write_watch is not None:
             self._write_watch.cancel()
             self._write_watch = None
-
-
-class _Lingering:
-    """The transport as a request sees it: it ends with `Connection.end`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.write = connection.transport.write
-        self.is_closing = connection.transport.is_closing
-        self.close = connection.end
 
 
 def _too_large() -> Refused:

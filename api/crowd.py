@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from enum import Enum, auto
+from enum import IntEnum, auto
 from operator import itemgetter
 from typing import Final, Protocol
 
@@ -32,8 +32,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     headers: int = 100
 
 
-class Phase(Enum):
-    """What a connection is waiting for. In the first three there is no request in progress."""
+class Phase(IntEnum):
+    """What a connection is waiting for. In the first three there is no request in progress.
+
+    Numbers, since a key of a dict that Python has to hash itself is looked up at each step of each connection.
+    """
 
     HEAD = auto()
     DRAINING = auto()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import psutil
 import pytest
@@ -97,6 +98,36 @@ async def test_requests_sent_together_are_answered_in_order(server: Server) -> N
     wire = await (await Wire.to(server)).says(HELLO + post(2) + b"xx" + HELLO)
     for _ in range(3):
         assert (await wire.answer()).status == 200
+
+
+async def test_a_head_leaves_while_its_body_is_still_awaited() -> None:
+    head_came = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await application(scope, receive, send)
+            return
+        headers = [(b"content-length", b"5")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await head_came.wait()
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    async with listening(slow) as server, asyncio.timeout(10):
+        wire = await (await Wire.to(server)).says(HELLO)
+        assert (await wire.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        head_came.set()
+        assert await wire.reader.readexactly(5) == b"hello"
+
+
+async def test_an_answer_without_a_body_leaves_too(server: Server) -> None:
+    wire = await (await Wire.to(server)).says(b"HEAD" + HELLO[3:] + HELLO)
+    assert (await wire.answer("HEAD")).status == 200
+    assert (await wire.answer()).body == b"hello"
+
+
+async def test_the_last_answer_of_a_connection_is_whole(server: Server) -> None:
+    wire = await (await Wire.to(server)).says(HELLO[:-2] + b"Connection: close\r\n\r\n")
+    assert (await wire.rest()).endswith(b"\r\n\r\nhello")
 
 
 async def test_a_body_that_breaks_off_in_its_form_is_refused(server: Server) -> None:

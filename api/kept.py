@@ -12,12 +12,15 @@ Answer = TypeVar("Answer")
 class Kept(Generic[Answer]):
     """Looks once in `seconds`, however many ask, and never twice at the same time.
 
-    The look goes on when the one who asked first goes away. What it raises is kept like an answer.
+    The look goes on when the one who asked first goes away. What it raises is kept like an answer, unless told otherwise.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[Answer]], seconds: float) -> None:
+    def __init__(
+        self, look: Callable[[], Awaitable[Answer]], seconds: float, *, keep_failures: bool = True
+    ) -> None:
         self._look = look
         self._seconds = seconds
+        self._keep_failures = keep_failures
         self._looking: asyncio.Task[Answer] | None = None
         self._ended_at = -inf
 
@@ -27,7 +30,12 @@ class Kept(Generic[Answer]):
         return await asyncio.shield(self._looking)
 
     def _is_old(self, looking: asyncio.Task[Answer]) -> bool:
-        return looking.done() and time.monotonic() - self._ended_at > self._seconds
+        if not looking.done():
+            return False
+        has_failed = looking.cancelled() or looking.exception() is not None
+        if has_failed and not self._keep_failures:
+            return True
+        return time.monotonic() - self._ended_at > self._seconds
 
     async def _timed_look(self) -> Answer:
         try:

@@ -20,6 +20,7 @@ from api.source import TrustedProxies
 from api.tokens import Tokens
 from api.transcript_texts import TranscriptTexts
 from api.upload_room import UploadRoom
+from domain.languages import Abilities
 from domain.ports import Clock, Credentials, EventStore, ObjectStore
 from infrastructure.media.probe import MediaFacts
 from infrastructure.postgres.pool import Pool
@@ -42,6 +43,7 @@ class Parts:
     proxies: TrustedProxies
     read_models: Pool
     reading: Reading
+    abilities: Kept[Abilities]
     progress: ReadModelProgress
     passwords: Passwords
     tokens: Tokens

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import jwt
 from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 from msgspec import Struct
 
 from domain.errors import Rejection
@@ -117,8 +116,8 @@ class Tokens:
         )
 
 
-async def require_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """A guard: it runs before anything of the body is read. Leaves the user's id in `request.user`.
+async def require_token(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Before anything of the body is read. Leaves the user's id in `request.user`.
 
     What a route allows is no secret: browsers ask for it without a token.
     """

@@ -8,7 +8,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, UnsetType
 
-from api.abilities import abilities_of_workers
 from api.consistency import settle
 from api.errors import problems
 from api.paging import LIMIT_DEFAULT, CursorText, Limit, cursor_of, page
@@ -50,7 +49,7 @@ async def request(
     instructions = instructions_of(
         language=data.language, task=data.task, prompt=data.prompt, vocabulary=data.vocabulary
     )
-    require_able(instructions, await abilities_of_workers(parts.reading))
+    require_able(instructions, await parts.abilities.answer())
     address = await request_transcription(
         data.file_id,
         caller.user_id,

@@ -138,6 +138,24 @@ async def test_a_missing_token_is_refused(installation: Installation, method: st
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+OPEN = {"/v1/auth/register", "/v1/auth/login", "/v1/health/live", "/v1/health/ready", "/v1/health/system"}
+
+
+async def test_every_route_that_is_not_said_to_be_open_needs_a_token(installation: Installation) -> None:
+    client = installation.client()
+    seen = 0
+    for route in installation.app.routes:
+        path = route.path_format.replace("{transcription_id}", str(UUID(int=1))).replace(
+            "{file_id}", str(UUID(int=1))
+        )
+        if not path.startswith("/v1") or path in OPEN:
+            continue
+        for method in set(route.methods) - {"OPTIONS"}:
+            problem(await client.request(method, path.removeprefix("/v1"), content=b"{"), 401)
+            seen += 1
+    assert seen >= len(PROTECTED)
+
+
 @pytest.mark.parametrize("header", ["Basic abc", "Bearer", "Bearer ", "token"])
 async def test_a_header_that_is_not_bearer_is_refused(installation: Installation, header: str) -> None:
     answer = await installation.client().get("/auth/me", headers={"Authorization": header})

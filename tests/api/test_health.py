@@ -21,6 +21,7 @@ from api.system_health import ObjectStoreProbe, SystemHealth
 from domain.ports import ObjectStoreUnavailable
 from infrastructure.kafka.failures import PartitionDamaged
 from infrastructure.object_store.folder import FolderObjectStore
+from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
 from infrastructure.postgres.leases import PostgresLeases
 from infrastructure.settings import Settings
@@ -140,6 +141,23 @@ async def test_one_look_serves_everybody_who_asks_for_a_while() -> None:
     assert await kept.answer() == 1
     quick = Kept(look, seconds=0)
     assert [await quick.answer(), await quick.answer()] == [2, 3]
+
+
+async def test_a_failure_is_kept_only_where_it_may_be() -> None:
+    looks = 0
+
+    async def fail() -> int:
+        nonlocal looks
+        looks += 1
+        raise DatabaseUnavailable("away")
+
+    for keep_failures, expected in ((True, 1), (False, 3)):
+        looks = 0
+        kept = Kept(fail, seconds=1_000, keep_failures=keep_failures)
+        for _ in range(3):
+            with pytest.raises(DatabaseUnavailable):
+                await kept.answer()
+        assert looks == expected
 
 
 class StuckStore(FolderObjectStore):

@@ -1,13 +1,15 @@
 """Asking for a language, a task, a prompt and a vocabulary, and seeing again what was asked for."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
 from dispatcher.tables import PostgresDispatchTables
+from domain.languages import Abilities
 from schemas.messages import WorkerReady
 from tests.api.rig import HEARD, Installation, Person
 from tests.api.test_bad_input import problem
@@ -20,6 +22,13 @@ ASKED = {
 }
 
 
+async def known(installation: Installation, satisfied: Callable[[Abilities], bool]) -> None:
+    """Waits until the API has heard of a worker, or that it is gone."""
+    async with asyncio.timeout(10):
+        while not satisfied(await installation.parts.abilities.answer()):
+            await asyncio.sleep(0.02)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def english_worker(installation: Installation) -> AsyncIterator[None]:
     """A worker whose model knows English only, as the dispatcher notes it."""
@@ -27,8 +36,10 @@ async def english_worker(installation: Installation) -> AsyncIterator[None]:
     await pool.execute(
         "insert into dispatch_workers values ($1, 'tiny.en', 1, now(), 'en', false)", worker_id
     )
+    await known(installation, lambda abilities: not abilities.translates)
     yield
     await pool.execute("delete from dispatch_workers where worker_id = $1", worker_id)
+    await known(installation, lambda abilities: abilities.translates)
 
 
 async def test_what_is_asked_for_is_stored_and_shown(anna: Person) -> None:
@@ -103,8 +114,10 @@ async def riva_worker(installation: Installation) -> AsyncIterator[None]:
         takes_prompt=False,
     )
     await PostgresDispatchTables(pool).announce([ready], lease_seconds=60.0)
+    await known(installation, lambda abilities: not abilities.detects)
     yield
     await pool.execute("delete from dispatch_workers where worker_id = $1", worker_id)
+    await known(installation, lambda abilities: abilities.detects)
 
 
 @pytest.mark.usefixtures("riva_worker")

@@ -81,9 +81,15 @@ class Counter(Metric[LabelSet]):
     ) -> None:
         super().__init__(name, meaning, labels)
         self._counts = prometheus_client.Counter(self.name, meaning, self.labels, registry=registry)
+        self._series: dict[LabelSet, prometheus_client.Counter] = {}
+        """Looked up by the client library under a lock and as text; as many as it keeps itself."""
 
     def add(self, labels: LabelSet, count: float = 1) -> None:
-        (self._counts.labels(*astuple(labels)) if self.labels else self._counts).inc(count)
+        series = self._series.get(labels)
+        if series is None:
+            series = self._counts.labels(*astuple(labels)) if self.labels else self._counts
+            self._series[labels] = series
+        series.inc(count)
 
 
 class Histogram(Metric[LabelSet]):
@@ -103,9 +109,14 @@ class Histogram(Metric[LabelSet]):
         self._counts = prometheus_client.Histogram(
             self.name, meaning, self.labels, buckets=buckets, registry=registry
         )
+        self._series: dict[LabelSet, prometheus_client.Histogram] = {}
 
     def observe(self, labels: LabelSet, value: float) -> None:
-        (self._counts.labels(*astuple(labels)) if self.labels else self._counts).observe(value)
+        series = self._series.get(labels)
+        if series is None:
+            series = self._counts.labels(*astuple(labels)) if self.labels else self._counts
+            self._series[labels] = series
+        series.observe(value)
 
 
 def counted_here() -> CollectorRegistry:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TypeAlias
 from uuid import UUID
 
-from litestar.datastructures import State
 from prometheus_client.core import Metric as Family
 
 from api.attempts import Attempts
@@ -16,6 +15,7 @@ from api.health import Health
 from api.kept import Kept
 from api.known_users import KnownUsers
 from api.passwords import Passwords
+from api.requests import AnonymousRequest
 from api.source import TrustedProxies
 from api.tokens import Tokens
 from api.transcript_texts import TranscriptTexts
@@ -56,6 +56,7 @@ class Parts:
     metrics: Kept[Sequence[Family]]
 
 
-def provide_parts(state: State) -> Parts:
-    parts: Parts = state.parts
+def provide_parts(request: AnonymousRequest) -> Parts:
+    """From the request, since of an application's state each who asks for it is made a copy."""
+    parts: Parts = request.app.state.parts
     return parts

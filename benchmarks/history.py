@@ -76,10 +76,10 @@ def _record(owner_id: UUID, event: Event, address: Address, version: int) -> Log
         data=encode(event),
         event_id=new_event_id(),
         recorded_at=datetime.now(UTC),
-        actor=f"user {owner_id}",
+        actor=f"user:{owner_id}",
         correlation_id=owner_id,
         causation_id=None,
-        request_id=f"{address.seq:032x}",
+        request_id=str(owner_id),
         traceparent=f"00-{owner_id.hex}-{address.seq:016x}-01",
     )
 

@@ -8,12 +8,11 @@ import msgspec
 from aiokafka.structs import TopicPartition
 from msgspec import Struct
 
-from domain.log import LogRecord
 from domain.ports import EventLog
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.tail import Last, Tails
 from schemas.checkpoints import decode_checkpoint
-from schemas.topics import Topics, UnreadableMessage, record_of
+from schemas.topics import Topics, UnreadableMessage, place_of
 
 LOOK_AGAIN_SECONDS: Final = 0.1
 
@@ -61,7 +60,8 @@ class HangingTransaction(Exception):
 class Sent(Struct, frozen=True):
     """An event as it lies in the events topic."""
 
-    record: LogRecord
+    seq: int
+    event_id: UUID
     offset: int
 
 
@@ -90,32 +90,32 @@ class KafkaState(Struct, frozen=True, kw_only=True):
         if not self.last_is_last:
             return self.reached
         if self.last is not None:
-            return self.last.record.seq
+            return self.last.seq
         return (self.checkpoint or 0) if self.events_aged_out else 0
 
     @property
     def reached(self) -> int:
         """The highest `seq` that Kafka knows of in any way."""
-        return max(self.last.record.seq if self.last else 0, self.checkpoint or 0)
+        return max(self.last.seq if self.last else 0, self.checkpoint or 0)
 
     @property
     def says_how_far(self) -> bool:
         """Whether it is known what was relayed, although the last messages cannot be read."""
         if self.last_is_last:
             return True
-        last_seq = self.last.record.seq if self.last else 0
+        last_seq = self.last.seq if self.last else 0
         return self.checkpoint is not None and self.checkpoint_is_last and self.checkpoint >= last_seq
 
     @property
     def is_whole(self) -> bool:
         """Whether events and checkpoint tell the same, as they do when nothing was lost."""
-        return self.checkpoint == (self.last.record.seq if self.last else None)
+        return self.checkpoint == (self.last.seq if self.last else None)
 
     @property
     def last_event_id(self) -> UUID | None:
         """Of the event after which the relay goes on, when it can be read."""
-        is_last = self.last is not None and self.last.record.seq == self.resume_after
-        return self.last.record.event_id if self.last is not None and is_last else None
+        is_last = self.last is not None and self.last.seq == self.resume_after
+        return self.last.event_id if self.last is not None and is_last else None
 
     @property
     def last_offset(self) -> int:
@@ -193,10 +193,9 @@ async def require_same_story(log: EventLog, partition: int, state: KafkaState) -
     if state.reached > head:
         raise LogBehindKafka(partition, state.reached, head)
     if state.last is not None:
-        sent = state.last.record
-        [stored] = await log.read(partition, sent.seq - 1, 1)
-        if stored.event_id != sent.event_id:
-            raise LogDiverged(partition, sent.seq)
+        [stored] = await log.read(partition, state.last.seq - 1, 1)
+        if stored.event_id != state.last.event_id:
+            raise LogDiverged(partition, state.last.seq)
 
 
 def _checkpointed_seq(message: ConsumedMessage) -> int | None:
@@ -208,6 +207,7 @@ def _checkpointed_seq(message: ConsumedMessage) -> int | None:
 
 def _sent(message: ConsumedMessage) -> Sent | None:
     try:
-        return Sent(record_of(message.key, message.value, message.headers), message.offset)
+        seq, event_id = place_of(message.headers)
     except UnreadableMessage:
         return None
+    return Sent(seq, event_id, message.offset) if seq > 0 and message.value is not None else None

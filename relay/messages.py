@@ -11,7 +11,7 @@ from domain.log import LogRecord
 from infrastructure.kafka.producer import Message
 from schemas.checkpoints import RelayCheckpoint, encode_checkpoint
 from schemas.partitions import partition_of
-from schemas.topics import Headers, Topics, headers_of
+from schemas.topics import Headers, Topics, headers_of, job_headers_of
 
 ROUTED: Final = frozenset({"TranscriptionStarted", "TranscriptionAttemptFailed", "TranscriptionCancelled"})
 """The stored names of the events that are for one worker, when they name one."""
@@ -42,7 +42,8 @@ def _job(
     record: LogRecord, headers: Headers, worker_id: UUID, topics: Topics, partition_count: int
 ) -> Message:
     key = str(worker_id).encode()
-    return Message(topics.jobs, partition_of(worker_id, partition_count), key, record.data, headers)
+    where = partition_of(worker_id, partition_count)
+    return Message(topics.jobs, where, key, record.data, job_headers_of(headers, record.partition))
 
 
 def within_bytes(records: Sequence[LogRecord], bytes_max: int) -> Sequence[LogRecord]:

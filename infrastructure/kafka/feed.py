@@ -16,7 +16,7 @@ from infrastructure.kafka.reader import RETRY_SECONDS, PartitionReader
 from infrastructure.kafka.reading import Reading
 from infrastructure.kafka.substitute import Substitute
 from infrastructure.waiting import Wait
-from schemas.topics import Topics, UnreadableMessage, event_of
+from schemas.topics import Topics, UnreadableMessage, event_of, named_partition
 
 logger = logging.getLogger(__name__)
 
@@ -201,7 +201,7 @@ def _is_seen(headers: Mapping[str, bytes | None], reading: Reading) -> bool:
 
 
 def _event(message: ConsumedMessage, headers: Mapping[str, bytes]) -> RecordedEvent:
-    event = event_of(message.value, headers)
-    if event.partition != message.partition:
-        raise UnreadableMessage(f"an event of partition {event.partition} in partition {message.partition}")
-    return event
+    named = named_partition(headers)
+    if named is not None and named != message.partition:
+        raise UnreadableMessage(f"an event of partition {named} in partition {message.partition}")
+    return event_of(message.partition, message.value, headers)

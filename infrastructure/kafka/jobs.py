@@ -22,7 +22,7 @@ from infrastructure.kafka.topics import require_partitions
 from infrastructure.waiting import Wait
 from schemas.events import UnknownEventType, decode
 from schemas.partitions import partition_of
-from schemas.topics import Topics, UnreadableMessage, record_of
+from schemas.topics import Topics, UnreadableMessage, event_of, named_partition
 
 JOBS_MAX: Final = 100
 WAIT_SECONDS: Final = 5.0
@@ -110,8 +110,10 @@ class JobConsumer:
 
     def _event(self, message: ConsumedMessage) -> JobEvent | None:
         """None when this event was handed out before."""
-        # The key is the worker here, so the record's owner is wrong; nobody looks at it.
-        record = record_of(message.key, message.value, message.headers)
+        headers = dict(message.headers)
+        if (partition := named_partition(headers)) is None:
+            raise UnreadableMessage("a job that does not say which partition of the log it comes from")
+        record = event_of(partition, message.value, headers)
         event = decode(record.type, record.schema_version, record.data)
         if not isinstance(event, JobEvent):
             raise UnreadableMessage(f"{record.type} is nothing a worker does")

@@ -74,7 +74,9 @@ async def _read_to_end(consumer: AIOKafkaConsumer, topic: str, partition_count: 
     log: Log = defaultdict(list)
     while any([await consumer.position(each) < ends[each] for each in partitions]):
         for partition, messages in (await consumer.getmany(timeout_ms=200)).items():
-            log[partition.partition] += [record_of(each.key, each.value, each.headers) for each in messages]
+            log[partition.partition] += [
+                record_of(each.partition, each.key, each.value, each.headers) for each in messages
+            ]
     return dict(log)
 
 

@@ -30,7 +30,7 @@ from schemas.messages import (
     WorkerReady,
 )
 from schemas.partitions import partition_of
-from schemas.topics import Topics, headers_of
+from schemas.topics import Topics, headers_of, job_headers_of
 from tests.conftest import PARTITION_COUNT
 from tests.inference_worker.assignments import assigned, store_tone, withdrawn
 from tests.infrastructure.kafka.messages import fresh_topics, producing, record
@@ -69,7 +69,7 @@ class Dispatcher:
                 sent.data,
                 str(worker_id).encode(),
                 partition_of(worker_id, self.settings.partitions),
-                headers=headers_of(sent),
+                headers=job_headers_of(headers_of(sent), sent.partition),
             )
 
 

@@ -62,7 +62,7 @@ async def relaying(
 async def relayed(kafka: str, topics: Topics) -> list[LogRecord]:
     """The events topic, partition by partition, as read_committed consumers see it."""
     messages = await committed(kafka, topics.events)
-    return [record_of(each.key, each.value, each.headers) for each in messages]
+    return [record_of(each.partition, each.key, each.value, each.headers) for each in messages]
 
 
 async def until_relayed(relays: Sequence[PartitionRelay], count: int) -> None:

@@ -32,7 +32,7 @@ from tests.relay.logs import QUICK, log_of, relay_all, relayed, relaying, until_
 
 
 def sent(seq: int) -> Sent:
-    return Sent(record(seq), offset=2 * seq)
+    return Sent(seq, record(seq).event_id, offset=2 * seq)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,13 @@ async def test_workers_are_told_what_concerns_them(kafka: str) -> None:
     _, *of_workers, _ = list(log)
     told = zip((WORKER, WORKER, OTHER_WORKER, OTHER_WORKER), of_workers, strict=True)
     assert sent == [
-        (worker, record.data, partition_of(worker, 4), headers_of(record)) for worker, record in told
+        (
+            worker,
+            record.data,
+            partition_of(worker, 4),
+            [*headers_of(record), ("partition", b"%d" % record.partition)],
+        )
+        for worker, record in told
     ]
 
 

@@ -11,8 +11,9 @@ from relay.relay import PartitionRelay
 from schemas.topics import Headers, Topics, headers_of
 from tests.builders import identity
 from tests.infrastructure.kafka.messages import committed, fresh_topics, producing, publish
-from tests.relay.logs import QUICK, append, grants, log_of, relay_all, relaying, until_relayed
+from tests.relay.logs import QUICK, append, grants, log_of, relay_all, relayed, relaying, until_relayed
 from tests.relay.test_kafka_state import write_checkpoint
+from tests.schemas.earlier_headers import earlier_headers_of
 
 
 def renamed(headers: Headers) -> Headers:
@@ -119,3 +120,14 @@ async def test_nobody_looks_through_the_whole_topic_for_an_event_that_can_be_rea
     await publish_as(kafka, topics, 30, renamed, first=2)
     await write_checkpoint(kafka, topics, 30)
     await require_only_new_events(kafka, topics, log)
+
+
+async def test_a_topic_that_was_filled_with_the_earlier_headers_is_carried_on(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    log = await log_of(5)
+    async with producing(kafka) as producer:
+        for each in log:
+            headers, key = earlier_headers_of(each), str(each.owner_id).encode()
+            await producer.send_and_wait(topics.events, each.data, key, 0, headers=headers)
+    await require_only_new_events(kafka, topics, log)
+    assert await relayed(kafka, topics) == list(log)

@@ -208,7 +208,7 @@ async def test_an_event_that_cannot_be_read_stops_its_partition_only(kafka: str)
             misplaced.data,
             str(misplaced.owner_id).encode(),
             1,
-            headers=headers_of(misplaced),
+            headers=[*headers_of(misplaced), ("partition", b"0")],
         )
     await publish(kafka, topics, [*records(1, 2), *records(2, partition=1)])
     async with following(kafka, topics, {0: START, 1: START}) as feed:

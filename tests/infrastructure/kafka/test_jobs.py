@@ -12,7 +12,7 @@ from infrastructure.kafka import reader
 from infrastructure.kafka.jobs import JobConsumer, JobEvent
 from infrastructure.kafka.topics import WrongPartitionCount, create_topics
 from schemas.partitions import partition_of
-from schemas.topics import Topics, headers_of
+from schemas.topics import Topics, headers_of, job_headers_of
 from tests.builders import OTHER_WORKER, WORKER, attempt_failed, cancelled, granted, started
 from tests.infrastructure.kafka.brokers import own_broker
 from tests.infrastructure.kafka.messages import (
@@ -38,7 +38,7 @@ async def assign(
                 sent.data,
                 str(worker_id).encode(),
                 partition_of(worker_id, partition_count),
-                headers=headers_of(sent),
+                headers=job_headers_of(headers_of(sent), sent.partition),
             )
 
 

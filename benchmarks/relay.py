@@ -16,8 +16,9 @@ from domain.log import LogRecord
 from infrastructure.kafka.producer import BATCH_BYTES, Message
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import create_pool
+from relay.lanes import lanes_of
 from relay.messages import messages_of
-from relay.relay import PartitionRelay
+from relay.relay import LaneRelay
 from schemas.topics import Topics
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "500000"))
@@ -31,7 +32,7 @@ ROUND: Final = 16_000
 
 LIMIT: Final = "produce"
 CAPTION: Final = (
-    "ours: reading the log, one transaction per 2,000 events of a partition, checkpoints, from the first transaction "
+    "ours: reading the log, one transaction for up to 2,000 events of each partition of a lane, checkpoints, from the first transaction "
     "on; produce: the same bytes from memory by an idempotent producer without transactions, the limit"
 )
 
@@ -56,7 +57,7 @@ async def _ours(stack: Stack) -> float:
     async with await create_pool(await stack.database("relay")) as pool:
         await write_log(pool, history(EVENTS))
         async with PostgresEventLog(pool, PARTITIONS) as log:
-            relays = [PartitionRelay(each, log, stack.bootstrap, topics) for each in range(PARTITIONS)]
+            relays = [LaneRelay(lane, log, stack.bootstrap, topics) for lane in lanes_of(PARTITIONS)]
             running = [asyncio.create_task(relay.run()) for relay in relays]
             try:
                 sent_before = await _until_relayed(relays, 1)
@@ -68,7 +69,7 @@ async def _ours(stack: Stack) -> float:
                 await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _until_relayed(relays: Sequence[PartitionRelay], at_least: int) -> int:
+async def _until_relayed(relays: Sequence[LaneRelay], at_least: int) -> int:
     """How many they have sent then."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while (count := sum(relay.events_relayed for relay in relays)) < at_least:

@@ -79,12 +79,16 @@ class EventLog(Protocol):
         """The records that follow `after_seq`, in order and without a gap; empty at the end."""
         ...
 
+    async def read_each(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[LogRecord]]:
+        """As `read`, of several partitions at once: what follows the `seq` that stands at each, if anything does."""
+        ...
+
     async def head(self, partition: int) -> int:
         """The last `seq` of a partition, 0 when it is empty."""
         ...
 
-    async def wait_for_append(self, partition: int, timeout_seconds: float) -> None:
-        """Returns when something was appended there since the last call, or at the timeout. May return early."""
+    async def wait_for_append(self, partitions: Collection[int], timeout_seconds: float) -> None:
+        """Returns when something was appended in one of them since the last call, or at the timeout. May return early."""
         ...
 
 

@@ -1,7 +1,7 @@
 """The event store and the credentials in memory: what the unit tests run on, held to the same contracts."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from domain.errors import EmailTaken
 from domain.events import Event
@@ -18,7 +18,7 @@ from domain.log import (
 from domain.ports import Clock, StoredCredentials
 from infrastructure.clock import SystemClock
 from infrastructure.new_records import new_event_id, require_appendable
-from infrastructure.wake_up import WakeUp
+from infrastructure.wake_up import WakeUps
 from schemas.events import decode, encode, type_of
 from schemas.partitions import partition_of
 
@@ -30,7 +30,7 @@ class InMemoryEventStore:
         self._clock = clock or SystemClock()
         self._partitions: list[list[LogRecord]] = [[] for _ in range(partition_count)]
         self._streams: dict[str, list[LogRecord]] = defaultdict(list)
-        self._appended = [WakeUp() for _ in range(partition_count)]
+        self._appended = WakeUps()
 
     @property
     def partition_count(self) -> int:
@@ -72,7 +72,7 @@ class InMemoryEventStore:
         self._require_versions([append for decision in decisions for append in decision.appends])
         # Nothing here awaits or fails, so the append is atomic.
         addresses = [self._append(partition, decision) for decision in decisions]
-        self._appended[partition].ring()
+        self._appended.ring([partition])
         return addresses
 
     def _require_versions(self, appends: Sequence[StreamAppend]) -> None:
@@ -118,11 +118,14 @@ class InMemoryEventStore:
     async def read(self, partition: int, after_seq: int, limit: int) -> Sequence[LogRecord]:
         return self._partitions[partition][after_seq : after_seq + limit]
 
+    async def read_each(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[LogRecord]]:
+        return {partition: await self.read(partition, seq, limit) for partition, seq in after.items()}
+
     async def head(self, partition: int) -> int:
         return len(self._partitions[partition])
 
-    async def wait_for_append(self, partition: int, timeout_seconds: float) -> None:
-        await self._appended[partition].wait(timeout_seconds)
+    async def wait_for_append(self, partitions: Collection[int], timeout_seconds: float) -> None:
+        await self._appended.wait(partitions, timeout_seconds)
 
     def __iter__(self) -> Iterator[LogRecord]:
         """Every record, partition by partition: for tests to look at."""

@@ -1,6 +1,7 @@
 """Telling any number of waiting tasks that something was appended."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -37,3 +38,23 @@ class WakeUp:
                 await self._next.wait()
         except TimeoutError:
             pass
+
+
+class WakeUps:
+    """A bell for each choice of partitions that somebody waits for."""
+
+    def __init__(self) -> None:
+        self._bells: dict[frozenset[int], WakeUp] = {}
+
+    def ring(self, partitions: Collection[int]) -> None:
+        for chosen, bell in self._bells.items():
+            if not chosen.isdisjoint(partitions):
+                bell.ring()
+
+    async def wait(self, partitions: Collection[int], timeout_seconds: float) -> None:
+        """Returns at once the first time: nobody has noticed what was appended before."""
+        chosen = frozenset(partitions)
+        if chosen not in self._bells:
+            self._bells[chosen] = WakeUp()
+            return
+        await self._bells[chosen].wait(timeout_seconds)

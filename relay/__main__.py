@@ -16,10 +16,11 @@ from infrastructure.postgres.pool import create_pool
 from infrastructure.process import run_process, until_one_ends
 from infrastructure.settings import InvalidSetting, Settings
 from infrastructure.waiting import Wait
+from relay.lanes import LANE_WIDTH, Lane, lanes_of
 from relay.owner import RelayOwner
 from relay.positions import keep_telling
 from relay.refusals import PostgresRefusals
-from relay.relay import PartitionRelay
+from relay.relay import LaneRelay, Refuse
 from schemas.topics import Topics
 
 RETRY_SECONDS: Final = 1.0
@@ -42,22 +43,25 @@ async def _relay_log(settings: Settings) -> Never:
     ):
         brokers = await welcoming_brokers(settings)
         await _provide_topics(brokers, settings, topics)
-        leases = PostgresLeases(pool, RELAY, settings.partitions, uuid4(), settings.lease_seconds)
+        leases = PostgresLeases(
+            pool, RELAY, settings.partitions, uuid4(), settings.lease_seconds, width=LANE_WIDTH
+        )
 
-        relays: dict[int, PartitionRelay] = {}
+        relays: dict[Lane, LaneRelay] = {}
 
-        async def relay(partition: int) -> Never:
-            mine = relays[partition] = PartitionRelay(partition, log, brokers, topics)
+        async def relay(lane: Lane, refuse: Refuse) -> Never:
+            mine = relays[lane] = LaneRelay(lane, log, brokers, topics, refuse=refuse)
             try:
                 await mine.run()
             finally:
-                if relays[partition] is mine:  # A successor may have begun before this one has ended.
-                    del relays[partition]
+                if relays[lane] is mine:  # A successor may have begun before this one has ended.
+                    del relays[lane]
 
         def positions() -> dict[int, int]:
-            return {partition: relay.position for partition, relay in relays.items() if relay.position}
+            return {each: seq for relay in relays.values() for each, seq in relay.positions.items()}
 
-        owner = RelayOwner(leases, relay, PostgresRefusals(pool), leases.renew_seconds)
+        lanes = lanes_of(settings.partitions)
+        owner = RelayOwner(leases, lanes, relay, PostgresRefusals(pool), renew_seconds=leases.renew_seconds)
         relaying = asyncio.create_task(owner.run())
         keeping = asyncio.create_task(_keep_topics(brokers, settings, topics))
         telling = asyncio.create_task(keep_telling(pool, positions))

@@ -1,6 +1,7 @@
 """What Kafka holds of one partition of the log, and where the relay goes on from there."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 
 from domain.ports import EventLog
 from infrastructure.kafka.consumer import ConsumedMessage
-from infrastructure.kafka.tail import Last, Tails
+from infrastructure.kafka.tail import LOOK_SECONDS, Last, Tails
 from schemas.checkpoints import decode_checkpoint
 from schemas.topics import Topics, UnreadableMessage, place_of
 
@@ -82,10 +83,9 @@ class KafkaState(Struct, frozen=True, kw_only=True):
     def resume_after(self) -> int:
         """The `seq` that is relayed already.
 
-        The last event in Kafka decides, whatever the checkpoint says: both are written in one transaction,
-        so where they differ Kafka has lost the end of one of the topics. Only where retention removed all
-        events, or the last ones cannot be read, does the checkpoint know more; where there are none for
-        another reason, all are sent again.
+        The last event in Kafka decides, whatever the checkpoint says: that is some seconds behind, or where it is ahead
+        Kafka has lost the end of the events. Only where retention removed all events, or the last ones cannot be read,
+        does the checkpoint know more; where there are none for another reason, all are sent again.
         """
         if not self.last_is_last:
             return self.reached
@@ -100,16 +100,13 @@ class KafkaState(Struct, frozen=True, kw_only=True):
 
     @property
     def says_how_far(self) -> bool:
-        """Whether it is known what was relayed, although the last messages cannot be read."""
-        if self.last_is_last:
-            return True
-        last_seq = self.last.seq if self.last else 0
-        return self.checkpoint is not None and self.checkpoint_is_last and self.checkpoint >= last_seq
+        """Whether it is known what was relayed, although the last messages cannot be read: to some seconds."""
+        return self.last_is_last or (self.checkpoint is not None and self.checkpoint_is_last)
 
     @property
     def is_whole(self) -> bool:
-        """Whether events and checkpoint tell the same, as they do when nothing was lost."""
-        return self.checkpoint == (self.last.seq if self.last else None)
+        """Whether the checkpoint is not ahead of the events, as it never is when nothing was lost."""
+        return (self.checkpoint or 0) <= (self.last.seq if self.last else 0)
 
     @property
     def last_event_id(self) -> UUID | None:
@@ -134,29 +131,29 @@ class KafkaPartition:
     async def state(self) -> KafkaState:
         """Sound only after earlier relays were fenced: then they can commit nothing any more.
 
-        Where events and checkpoint differ it looks again for a while: a commit may still be carried out.
-        Raises HangingTransaction.
+        Where the checkpoint is ahead of the events it looks again for a while: a commit may still be carried out.
+        Raises HangingTransaction: nobody's transaction is open there any more, so one that lasts has lost its end.
         """
         try:
-            return await self._settled()
+            return await self._settled(self._settle_seconds)
         except TimeoutError:
             for partition in (self._events, self._checkpoints):
                 if await self._tails.held_up(partition):
                     raise HangingTransaction(str(partition)) from None
-            raise
+        return await self._settled(LOOK_SECONDS)  # A broker that is slow, or damaged.
 
-    async def _settled(self) -> KafkaState:
+    async def _settled(self, look_seconds: float) -> KafkaState:
         now = asyncio.get_running_loop().time
         deadline = now() + self._settle_seconds
         while True:
-            state = await self._look()
+            state = await self._look(look_seconds)
             if state.is_whole or now() >= deadline:
                 return state
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
-    async def _look(self) -> KafkaState:
-        checkpoint = await self._tails.last(self._checkpoints, _checkpointed_seq)
-        last = await self._last_event()
+    async def _look(self, look_seconds: float) -> KafkaState:
+        checkpoint = await self._tails.last(self._checkpoints, _checkpointed_seq, look_seconds)
+        last = await self._last_event(look_seconds)
         return KafkaState(
             checkpoint=checkpoint.content,
             checkpoint_is_last=not checkpoint.unreadable_follows,
@@ -165,24 +162,25 @@ class KafkaPartition:
             events_aged_out=(await self._tails.begins(self._events))[self._events] > 0,
         )
 
-    async def _last_event(self) -> Last[Sent]:
+    async def _last_event(self, look_seconds: float) -> Last[Sent]:
         """A broker whose files were cut may answer everything but this, without an error: silence counts, too."""
         try:
-            return await self._tails.last(self._events, _sent)
+            return await self._tails.last(self._events, _sent, look_seconds)
         except TimeoutError:
-            if await self._tails.held_up(self._events):
+            if look_seconds < LOOK_SECONDS or await self._tails.held_up(self._events):
                 raise
-        try:
-            return await self._tails.last(self._events, _sent)
-        except TimeoutError:
-            await self._tails.ends(self._events)  # It does answer.
-            return Last(unreadable_follows=True)
+        await self._tails.ends(self._events)  # It does answer.
+        return Last(unreadable_follows=True)
 
-    async def require_end_after(self, offset: int) -> None:
-        """Raises KafkaWentBack when the events end before what was sent."""
-        end = (await self._tails.ends(self._events))[self._events]
-        if end <= offset:
-            raise KafkaWentBack(f"{self._events} ended after {offset} and ends at {end} now")
+
+async def require_ends_after(tails: Tails, topics: Topics, offsets: Mapping[int, int]) -> None:
+    """Raises KafkaWentBack when the events of a partition end before what was sent there."""
+    if not offsets:
+        return
+    ends = await tails.ends(*(TopicPartition(topics.events, partition) for partition in offsets))
+    for where, end in ends.items():
+        if end <= (offset := offsets[where.partition]):
+            raise KafkaWentBack(f"{where} ended after {offset} and ends at {end} now")
 
 
 async def require_same_story(log: EventLog, partition: int, state: KafkaState) -> None:

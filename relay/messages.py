@@ -1,4 +1,4 @@
-"""Log records as the messages of one transaction: the events, what workers must hear of, and the checkpoint."""
+"""Log records as the messages of one transaction: the events, what workers must hear of, and checkpoints."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -34,8 +34,13 @@ def messages_of(
         yield Message(topics.events, partition, str(record.owner_id).encode(), record.data, headers)
         if record.type in ROUTED and (worker_id := _ADDRESS.decode(record.data).worker_id):
             yield _job(record, headers, worker_id, topics, partition_count)
-    checkpoint = RelayCheckpoint(partition=partition, seq=records[-1].seq)
-    yield Message(topics.checkpoints, partition, str(partition).encode(), encode_checkpoint(checkpoint), [])
+
+
+def checkpoint_of(partition: int, seq: int, topics: Topics) -> Message:
+    checkpoint = RelayCheckpoint(partition=partition, seq=seq)
+    return Message(
+        topics.checkpoints, partition, str(partition).encode(), encode_checkpoint(checkpoint), []
+    )
 
 
 def _job(

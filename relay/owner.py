@@ -1,8 +1,8 @@
-"""Shares the partitions out among relay processes, and runs one relay for each that is held here."""
+"""Shares the lanes out among relay processes, and runs one relay for each that is held here."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Never
 
 from aiokafka.errors import ProducerFenced
@@ -10,39 +10,44 @@ from aiokafka.errors import ProducerFenced
 from domain.ports import Leases
 from infrastructure.postgres.errors import DatabaseUnavailable
 from relay.kafka_state import Refused
+from relay.lanes import Lane
 from relay.refusals import Refusals
+from relay.relay import Refuse
 
 logger = logging.getLogger(__name__)
 
 PROVEN_SECONDS: Final = 10.0
 """A relay that has run for so long has found nothing wrong: it looks before it sends, and again every few seconds."""
 
-Relay = Callable[[int], Coroutine[Any, Any, Never]]
-"""Relays a partition until cancelled."""
+Relay = Callable[[Lane, Refuse], Coroutine[Any, Any, Never]]
+"""Relays a lane until cancelled, or until the last of its partitions is refused."""
 
 
 class RelayOwner:
-    """Holds leases and a task for each; a lost lease ends its task at once.
+    """Holds leases of partitions and a task for each lane of them; a lost lease ends its task at once.
 
-    Two processes may still relay one partition for a moment, when one was frozen and thawed: Kafka fences
+    Two processes may still relay one lane for a moment, when one was frozen and thawed: Kafka fences
     the older producer then, and its owner asks for the leases anew.
     """
 
     def __init__(
         self,
         leases: Leases,
+        lanes: Sequence[Lane],
         relay: Relay,
         refusals: Refusals,
+        *,
         renew_seconds: float,
         proven_seconds: float = PROVEN_SECONDS,
     ) -> None:
         self._leases = leases
+        self._lanes = lanes
         self._relay = relay
         self._refusals = refusals
         self._renew_seconds = renew_seconds
         self._proven_seconds = proven_seconds
-        self._tasks: dict[int, asyncio.Task[Never]] = {}
-        self._began: dict[int, float] = {}
+        self._tasks: dict[Lane, asyncio.Task[Never]] = {}
+        self._began: dict[Lane, float] = {}
         self._told: tuple[dict[int, str], frozenset[int]] = {}, frozenset()
         self._ending: set[asyncio.Task[Never]] = set()
         self.refused: dict[int, str] = {}
@@ -62,13 +67,24 @@ class RelayOwner:
             await self._leases.release()
 
     def _hold(self, partitions: frozenset[int]) -> None:
-        for partition in self._tasks.keys() - partitions:
-            self._end(self._tasks.pop(partition))
+        held = [lane for lane in self._lanes if partitions.issuperset(lane)]
+        for lane in self._tasks.keys() - held:
+            self._end(self._tasks.pop(lane))
         self.refused = {each: why for each, why in self.refused.items() if each in partitions}
-        for partition in partitions - self._tasks.keys() - self.refused.keys():
-            name = f"relay of partition {partition}"
-            self._tasks[partition] = asyncio.create_task(self._relay(partition), name=name)
-            self._began[partition] = asyncio.get_running_loop().time()
+        for lane in held:
+            if lane not in self._tasks and not self.refused.keys() >= set(lane):
+                self._begin(lane)
+
+    def _begin(self, lane: Lane) -> None:
+        for partition in lane:  # It looks at all of them anew.
+            self.refused.pop(partition, None)
+        name = f"relay of partitions {lane[0]} to {lane[-1]}"
+        self._tasks[lane] = asyncio.create_task(self._relay(lane, self._refuse), name=name)
+        self._began[lane] = asyncio.get_running_loop().time()
+
+    def _refuse(self, partition: int, why: Refused) -> None:
+        logger.error("relaying stops: %s", why)
+        self.refused[partition] = str(why)
 
     def _end(self, task: asyncio.Task[Never]) -> None:
         """Not awaited: a producer may take seconds to end, and the other leases want to be renewed."""
@@ -90,7 +106,8 @@ class RelayOwner:
 
     def _proven(self) -> frozenset[int]:
         since = asyncio.get_running_loop().time() - self._proven_seconds
-        return frozenset(each for each in self._tasks if self._began[each] <= since)
+        relayed = {each for lane in self._tasks if self._began[lane] <= since for each in lane}
+        return frozenset(relayed - self.refused.keys())
 
     async def _wait(self) -> None:
         """Until it is time to renew, or a relay has ended."""
@@ -100,15 +117,14 @@ class RelayOwner:
         await asyncio.wait(
             self._tasks.values(), timeout=self._renew_seconds, return_when=asyncio.FIRST_COMPLETED
         )
-        for partition in [each for each, task in self._tasks.items() if task.done()]:
-            self._ended(partition, self._tasks.pop(partition))
+        for lane in [each for each, task in self._tasks.items() if task.done()]:
+            self._ended(lane, self._tasks.pop(lane))
 
-    def _ended(self, partition: int, task: asyncio.Task[Never]) -> None:
+    def _ended(self, lane: Lane, task: asyncio.Task[Never]) -> None:
         """Raises what no relay should end with."""
         try:
             task.result()
         except ProducerFenced:
-            logger.warning("another relay took partition %d over", partition)
-        except Refused as problem:
-            logger.error("relaying stops: %s", problem)  # noqa: TRY400 - the message says it all
-            self.refused[partition] = str(problem)
+            logger.warning("another relay took partitions %d to %d over", lane[0], lane[-1])
+        except Refused:
+            """Each of them was told of."""

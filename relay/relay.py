@@ -1,15 +1,13 @@
-"""One partition of the log into Kafka: events, jobs and the checkpoint in one transaction, fenced and contiguous."""
+"""One lane of the log into Kafka: the events of its partitions and their jobs in one transaction, fenced and contiguous."""
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Never
-from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 from aiokafka.structs import RecordMetadata
-from msgspec import Struct
 
 from domain.log import LogRecord
 from domain.ports import EventLog
@@ -19,74 +17,76 @@ from infrastructure.kafka.tail import Tails
 from infrastructure.waiting import Wait
 from relay.kafka_state import (
     HangingTransaction,
-    KafkaPartition,
-    KafkaWentBack,
     LogBehindKafka,
     LogDiverged,
     Refused,
-    require_same_story,
+    require_ends_after,
 )
-from relay.messages import messages_of, within_bytes
+from relay.lanes import Lane, earlier_transactional_id_of, transactional_id_of
+from relay.limits import Limits
+from relay.looks import Looks
+from relay.messages import checkpoint_of, messages_of, within_bytes
+from relay.place import LogGap, Place
+from relay.reading_ahead import ReadingAhead
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
 
 
-class Limits(Struct, frozen=True, kw_only=True):
-    records_max: int = 2_000
-    bytes_max: int = 4 << 20
-    """Of the events' data in one transaction; one event is always let through."""
-    poll_seconds: float = 1.0
-    """How long an append may go unnoticed when its notification is lost."""
-    check_seconds: float = 5.0
-    """How often an idle relay looks whether Kafka still has what it had; at the log it looks at each turn."""
-    settle_seconds: float = 2.0
-    """How long Kafka may take to make up its mind about the transactions of a relay that died."""
-    backoff_seconds: float = 0.1
-    backoff_seconds_max: float = 5.0
+Following = Sequence[tuple[Place, Sequence[LogRecord]]]
+Refuse = Callable[[int, Refused], None]
+"""Is told which partition of the lane is not relayed any more, and why."""
 
 
-class LogGap(Exception):
-    """The log gave records that do not follow each other: a bug, and nothing is sent."""
+def _refuse_silently(_partition: int, _why: Refused) -> None:
+    """For who looks at the end alone."""
 
 
-class PartitionRelay:
-    """Relays one partition; another relay of the same partition and prefix fences this one."""
+class LaneRelay:
+    """Relays some partitions; another relay of the same lane and prefix fences this one."""
 
     def __init__(
         self,
-        partition: int,
+        lane: Lane,
         log: EventLog,
         brokers: Brokers,
         topics: Topics,
         *,
+        refuse: Refuse = _refuse_silently,
         limits: Limits | None = None,
         connect: Connect = AIOKafkaProducer,
     ) -> None:
-        self._partition = partition
+        self._lane = lane
+        self._places = [Place(partition) for partition in lane]
         self._log = log
         self._brokers = brokers
         self._topics = topics
+        self._refuse = refuse
         self._limits = limits or Limits()
         self._connect = connect
         self._failures = 0
-        self._needs = Wait(f"what the relay of partition {partition} needs")
+        self._needs = Wait(f"what the relay of {self} needs")
         self._check_at = 0.0
-        self._seq = 0
-        self._event_id: UUID | None = None
-        """Of the event at `_seq`, when that is known."""
-        self._offset = -1
+        self._is_alone = False
+        """Whether relays of before 2026-12 have been fenced."""
         self.events_relayed = 0
         self.transactions = 0
         self.restarts = 0
 
+    def __str__(self) -> str:
+        return (
+            f"partitions {self._lane[0]} to {self._lane[-1]}"
+            if self._lane[1:]
+            else f"partition {self._lane[0]}"
+        )
+
     @property
-    def position(self) -> int:
-        """The seq of the last event that is known to be in Kafka; 0 while none is."""
-        return self._seq
+    def positions(self) -> Mapping[int, int]:
+        """By partition, the seq of the last event that is known to be in Kafka, where one is."""
+        return {place.partition: place.seq for place in self._places if place.seq}
 
     async def run(self) -> Never:
-        """Until cancelled. Raises ProducerFenced when another relay took over, and Refused.
+        """Until cancelled. Raises ProducerFenced when another relay took over, and Refused when that was the last partition.
 
         After anything else that fails it starts over with a new producer: only what Kafka holds then tells
         whether an unanswered commit took place.
@@ -103,108 +103,198 @@ class PartitionRelay:
             self._log_end()
 
     async def _relay(self) -> Never:
-        transactional_id = f"{self._topics.prefix}-relay-{self._partition}"
+        if not self._is_alone:
+            await self._fence_earlier()
+        for place in self._places:
+            place.is_known = False
         async with (
-            TransactionalProducer(self._brokers, transactional_id, connect=self._connect) as producer,
+            self._producer(transactional_id_of(self._lane, self._topics)) as producer,
             Tails(self._brokers) as tails,
+            Looks(self._log, self._topics, tails, self._limits.settle_seconds) as looks,
+            ReadingAhead(self._log, self._limits.records_max) as ahead,
         ):
-            there = KafkaPartition(tails, self._topics, self._partition, self._limits.settle_seconds)
-            try:
-                await self._resume(there)
-            except HangingTransaction as problem:
-                await self._end(problem, producer)
-                await self._resume(there)
             while True:
-                following = await self._following()
-                if records := within_bytes(following, self._limits.bytes_max):
-                    await self._send(records, producer)
-                if len(records) == len(following) < self._limits.records_max:
-                    await self._wait(there)
-                self._needs.is_over()
+                await self._look(looks, producer)
+                following = await self._following(ahead)
+                if not await self._send(following, producer, ahead):
+                    await self._wait(tails)
+                if not any(place.failures or place.retries for place in self._places):
+                    self._needs.is_over()
 
-    async def _resume(self, there: KafkaPartition) -> None:
-        state = await there.state()
-        await require_same_story(self._log, self._partition, state)
-        if state.reached > state.resume_after:
-            logger.warning(
-                "Kafka had events of partition %d up to %d and has them up to %d: sending them again",
-                self._partition,
-                state.reached,
-                state.resume_after,
-            )
-        logger.info("relay of partition %d goes on after event %d", self._partition, state.resume_after)
-        self._seq, self._offset = state.resume_after, state.last_offset
-        self._event_id = state.last_event_id
+    def _producer(self, transactional_id: str) -> TransactionalProducer:
+        return TransactionalProducer(self._brokers, transactional_id, connect=self._connect)
 
-    async def _end(self, problem: HangingTransaction, producer: TransactionalProducer) -> None:
+    async def _fence_earlier(self) -> None:
+        """A relay of before 2026-12 may have been frozen, and thaw: it goes by an id for each partition."""
+
+        async def fence(partition: int) -> None:
+            async with self._producer(earlier_transactional_id_of(partition, self._topics)):
+                """To have started is enough."""
+
+        async with asyncio.TaskGroup() as tasks:
+            for partition in self._lane:
+                tasks.create_task(fence(partition))
+        self._is_alone = True
+
+    async def _look(self, looks: Looks, producer: TransactionalProducer) -> None:
+        """At the partitions in Kafka of which it is not known where they stand."""
+        looks.begin([place for place in self._due() if not place.is_known])
+        # At the start all are waited for; one that takes its time later keeps no other waiting.
+        is_start = not any(place.is_known for place in self._places)
+        for place, problem in await looks.ended(self._limits.settle_seconds if is_start else 0.0):
+            if isinstance(problem, HangingTransaction):
+                await self._end(place, problem, producer)
+            if problem is not None:
+                self._stop(place, problem, is_last=not looks.are_pending)
+
+    async def _end(
+        self, place: Place, problem: HangingTransaction, producer: TransactionalProducer
+    ) -> None:
+        """Whoever left it open, a relay of this kind or one of before 2026-12."""
         logger.warning("Kafka lost the end of a transaction in %s: ending it", problem)
         # Whoever reads what is not committed has seen the first event, or has to see it next.
-        await producer.end_hanging(self._messages_of(await self._log.read(self._partition, 0, 1)))
+        first = await self._log.read(place.partition, 0, 1)
+        messages = list(self._messages_of([(place, first)], asyncio.get_running_loop().time()))
+        messages.append(checkpoint_of(place.partition, 0, self._topics))
+        await producer.end_hanging(messages)
+        async with self._producer(earlier_transactional_id_of(place.partition, self._topics)) as earlier:
+            await earlier.end_hanging(messages)
 
-    async def _following(self) -> Sequence[LogRecord]:
-        """What comes after the last event that was relayed, which is read as well: is it still the same?"""
-        overlap = min(self._seq, 1)
-        after_seq = self._seq - overlap
-        records = await self._log.read(self._partition, after_seq, self._limits.records_max + overlap)
-        for expected, record in enumerate(records, after_seq + 1):
-            if record.seq != expected:
-                raise LogGap(f"partition {self._partition} has {record.seq} where {expected} belongs")
-        if overlap:
-            await self._require_same(records[:1])
-        return records[overlap:]
+    def _due(self) -> Sequence[Place]:
+        now = asyncio.get_running_loop().time()
+        return [place for place in self._places if place.not_before <= now]
 
-    async def _require_same(self, relayed: Sequence[LogRecord]) -> None:
+    def _stop(self, place: Place, problem: Exception, *, is_last: bool = True) -> None:
+        """For good where log and Kafka contradict each other, else for a while. Raises where no other gets on."""
+        if isinstance(problem, Refused):
+            self._places.remove(place)
+            self._refuse(place.partition, problem)
+            if not self._places:
+                raise problem
+            return
+        place.put_off(asyncio.get_running_loop().time() + self._limits.pause_seconds(place.retries))
+        self._needs.goes_on(f"partition {place.partition}: {problem!r}")
+        if is_last and not any(each.is_known for each in self._places):
+            raise problem
+
+    async def _following(self, ahead: ReadingAhead) -> Following:
+        """What comes after the last event of each partition, which is read as well: is it still the same?"""
+        known = [place for place in self._due() if place.is_known]
+        read = await ahead.read({place.partition: place.seq - place.overlap for place in known})
+        following = []
+        for place in known:
+            records = read.get(place.partition, ())
+            try:
+                await self._require_same_log(place, records)
+            except (Refused, LogGap) as problem:
+                self._stop(place, problem)
+            else:
+                following.append((place, records[place.overlap :][: self._limits.records_max]))
+        return following
+
+    async def _require_same_log(self, place: Place, read: Sequence[LogRecord]) -> None:
         """A failover may take back what was committed, and the log then goes on otherwise, under the same numbers."""
-        if not relayed:
-            head = await self._log.head(self._partition)
-            raise LogBehindKafka(self._partition, self._seq, head)
-        if self._event_id is None:
-            self._event_id = relayed[0].event_id
-        if relayed[0].event_id != self._event_id:
-            raise LogDiverged(self._partition, self._seq)
+        place.require_contiguous(read)
+        if not place.overlap:
+            return
+        if not read:
+            raise LogBehindKafka(place.partition, place.seq, await self._log.head(place.partition))
+        if place.event_id is None:
+            place.event_id = read[0].event_id
+        if read[0].event_id != place.event_id:
+            raise LogDiverged(place.partition, place.seq)
 
-    async def _send(self, records: Sequence[LogRecord], producer: TransactionalProducer) -> None:
-        sent = await producer.transact(self._messages_of(records), self._require_forward)
-        self._seq, self._event_id = records[-1].seq, records[-1].event_id
-        self._offset = max(each.offset for each in self._events_among(sent))
+    async def _send(
+        self, following: Following, producer: TransactionalProducer, ahead: ReadingAhead
+    ) -> bool:
+        """Whether there is more in the log than was sent."""
+        full = sum(bool(records) for _, records in following)
+        bytes_max = self._limits.bytes_max // max(1, full)
+        work = [(place, within_bytes(records, bytes_max)) for place, records in following]
+        is_behind = any(
+            len(sent) < len(read) or len(read) >= self._limits.records_max
+            for (_, sent), (_, read) in zip(work, following, strict=True)
+        )
+        if is_behind:
+            ahead.begin({place.partition: max(0, place.seq_after(records) - 1) for place, records in work})
+        now = asyncio.get_running_loop().time()
+        for group in _groups([each for each in work if each[1] or each[0].is_checkpoint_due(now)]):
+            await self._transact(group, producer, now)
+        return is_behind
+
+    async def _transact(self, group: Following, producer: TransactionalProducer, now: float) -> None:
+        try:
+            sent = await producer.transact(
+                self._messages_of(group, now), lambda sent: self._require_forward(group, sent)
+            )
+        except ProducerFenced:
+            raise
+        except Exception:
+            self._blame(group, now)
+            raise
+        for place, records in group:
+            if is_checkpoint_due := place.is_checkpoint_due(now):
+                place.checkpoint = place.seq_after(records)
+            if is_checkpoint_due or place.checkpoint == place.seq:
+                place.checkpoint_at = now + self._limits.checkpoint_seconds
+            place.advance(records, self._events_in(place, sent))
+            self.events_relayed += len(records)
         self._failures = 0
         self.transactions += 1
-        self.events_relayed += len(records)
 
-    def _messages_of(self, records: Sequence[LogRecord]) -> Iterator[Message]:
-        return messages_of(records, self._topics, self._partition, self._log.partition_count)
+    def _blame(self, group: Following, now: float) -> None:
+        """Which of several it was shows when each is sent alone."""
+        for place, _ in group:
+            is_known_culprit = len(group) == 1 and len(self._places) > 1
+            place.not_before = now + self._limits.pause_seconds(place.failures) if is_known_culprit else 0.0
+            place.failures += 1
 
-    def _require_forward(self, sent: Sequence[RecordMetadata]) -> None:
-        """Before the commit: when Kafka has lost events meanwhile, these must not come after the gap."""
-        first = min(each.offset for each in self._events_among(sent))
-        if first <= self._offset:
-            raise KafkaWentBack(f"events came to lie at {first}, after others at {self._offset}")
+    def _messages_of(self, group: Following, now: float) -> Iterator[Message]:
+        for place, records in group:
+            yield from messages_of(records, self._topics, place.partition, self._log.partition_count)
+            if place.is_checkpoint_due(now):
+                yield checkpoint_of(place.partition, place.seq_after(records), self._topics)
 
-    def _events_among(self, sent: Sequence[RecordMetadata]) -> Sequence[RecordMetadata]:
-        return [each for each in sent if each.topic == self._topics.events]
+    def _require_forward(self, group: Following, sent: Sequence[RecordMetadata]) -> None:
+        for place, _ in group:
+            place.require_forward(self._events_in(place, sent))
 
-    async def _wait(self, there: KafkaPartition) -> None:
-        await self._log.wait_for_append(self._partition, self._limits.poll_seconds)
+    def _events_in(self, place: Place, sent: Sequence[RecordMetadata]) -> Sequence[RecordMetadata]:
+        return [
+            each for each in sent if each.topic == self._topics.events and each.partition == place.partition
+        ]
+
+    async def _wait(self, tails: Tails) -> None:
         now = asyncio.get_running_loop().time()
-        if now < self._check_at:
-            return
-        self._check_at = now + self._limits.check_seconds
-        await there.require_end_after(self._offset)
+        held_back = [place.not_before - now for place in self._places if place.not_before > now]
+        await self._log.wait_for_append(self._lane, min([self._limits.poll_seconds, *held_back]))
+        if now >= self._check_at:
+            self._check_at = now + self._limits.check_seconds
+            offsets = {place.partition: place.offset for place in self._places if place.is_known}
+            await require_ends_after(tails, self._topics, offsets)
 
     async def _back_off(self, problem: Exception) -> None:
-        pause_seconds = self._limits.backoff_seconds * 2**self._failures
-        pause_seconds = min(pause_seconds, self._limits.backoff_seconds_max)
+        pause_seconds = self._limits.pause_seconds(self._failures)
         self.restarts += 1
-        self._failures = min(self._failures + 1, 10)
+        self._failures += 1
         self._needs.goes_on(repr(problem))
-        logger.debug("relay of partition %d starts over in %.1f s", self._partition, pause_seconds)
+        logger.debug("relay of %s starts over in %.1f s", self, pause_seconds)
         await asyncio.sleep(pause_seconds)
 
     def _log_end(self) -> None:
         logger.info(
-            "relay of partition %d ends: %d events in %d transactions, %d restarts",
-            self._partition,
+            "relay of %s ends: %d events in %d transactions, %d restarts",
+            self,
             self.events_relayed,
             self.transactions,
             self.restarts,
         )
+
+
+def _groups(work: Following) -> Iterator[Following]:
+    """One transaction for all; what has failed lately gets one of its own, after the others."""
+    if together := [each for each in work if not each[0].failures]:
+        yield together
+    for each in work:
+        if each[0].failures:
+            yield [each]

@@ -7,7 +7,9 @@ from msgspec import Struct
 
 
 class RelayCheckpoint(Struct, frozen=True, kw_only=True):
-    """All events of `partition` up to `seq` are in Kafka; written in the same transaction as they are."""
+    """All events of `partition` up to `seq` are in Kafka. Later ones may be, too: the last event says where a relay goes on,
+    and this only where that cannot be read or was removed. Written every few seconds, never before the event is committed with it.
+    """
 
     partition: int
     seq: int

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, Generic, TypeVar
 
@@ -15,8 +16,10 @@ from infrastructure.kafka.consumer import ConsumedMessage, close_consumer, new_c
 from infrastructure.kafka.one_by_one import sweep
 
 LOOK_SECONDS: Final = 30.0
-"""Longer than a transaction may stay open, since nothing after an open one can be seen."""
+"""Longer than a transaction may stay open, since nothing after an open one can be seen; for a broker that is slow, too."""
 ASK_SECONDS: Final = 10.0
+LOOKS_MAX: Final = 4
+"""At a time."""
 FETCH_WAIT_MS: Final = 10
 POLL_MS: Final = 50
 FIRST_STRIDE: Final = 64
@@ -44,12 +47,32 @@ class Tails:
         # for some milliseconds is the one that was just committed.
         self._uncommitted = new_consumer(self._brokers)
         await start_consumer(self._uncommitted, self._brokers)
+        self._idle: list[AIOKafkaConsumer] = []
+        self._may_look = asyncio.Semaphore(LOOKS_MAX)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await close_consumer(self._uncommitted)
+        await asyncio.gather(*map(close_consumer, (self._uncommitted, *self._idle)))
+
+    @asynccontextmanager
+    async def _committed(self) -> AsyncIterator[AIOKafkaConsumer]:
+        """A consumer for one look. To start one takes longer than a look, so it is kept for the next, unless that failed."""
+        async with self._may_look:
+            if self._idle:
+                consumer = self._idle.pop()
+            else:
+                consumer = new_consumer(
+                    self._brokers, fetch_wait_ms=FETCH_WAIT_MS, isolation="read_committed"
+                )
+                await start_consumer(consumer, self._brokers)
+            try:
+                yield consumer
+            except BaseException:
+                await close_consumer(consumer)
+                raise
+            self._idle.append(consumer)
 
     async def begins(self, *partitions: TopicPartition) -> Mapping[TopicPartition, int]:
         """The offset of the first message that is kept."""
@@ -65,30 +88,23 @@ class Tails:
 
     async def held_up(self, where: TopicPartition) -> bool:
         """Whether a transaction is open there, so that readers of what is committed stop before its end."""
-        consumer = new_consumer(self._brokers, isolation="read_committed")
-        await start_consumer(consumer, self._brokers)
-        try:
-            async with asyncio.timeout(ASK_SECONDS):
-                stable: int = (await consumer.end_offsets([where]))[where]
-                return stable < (await self.ends(where))[where]
-        finally:
-            await close_consumer(consumer)
+        async with self._committed() as consumer, asyncio.timeout(ASK_SECONDS):
+            stable: int = (await consumer.end_offsets([where]))[where]
+            return stable < (await self.ends(where))[where]
 
     async def last(
-        self, where: TopicPartition, understand: Callable[[ConsumedMessage], Content | None]
+        self,
+        where: TopicPartition,
+        understand: Callable[[ConsumedMessage], Content | None],
+        look_seconds: float = LOOK_SECONDS,
     ) -> Last[Content]:
         """What `understand` makes of the last committed message it does not answer None for.
 
-        Waits for open transactions to end.
+        Waits for open transactions to end, for so long.
         """
-        consumer = new_consumer(self._brokers, fetch_wait_ms=FETCH_WAIT_MS, isolation="read_committed")
-        await start_consumer(consumer, self._brokers)
-        try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                begin, stop = (await self.begins(where))[where], (await self.ends(where))[where]
-                return await _last(consumer, where, (begin, stop), understand)
-        finally:
-            await close_consumer(consumer)
+        async with self._committed() as consumer, asyncio.timeout(look_seconds):
+            begin, stop = (await self.begins(where))[where], (await self.ends(where))[where]
+            return await _last(consumer, where, (begin, stop), understand)
 
 
 async def _last(

@@ -27,7 +27,8 @@ _logger = logging.getLogger(__name__)
 class PostgresLeases:
     """Leases end by the clock of the database; a holder counts by its own, from before it asked, so it stops first.
 
-    `role` names what is shared ("relay"), `owner_id` this process: a new one for each start.
+    `role` names what is shared ("relay"), `owner_id` this process: a new one for each start. Slots come in groups of `width`
+    neighbours, the last of which may be smaller: a member holds all of a group, or none of it.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class PostgresLeases:
         owner_id: UUID,
         lease_seconds: float,
         *,
+        width: int = 1,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
@@ -45,6 +47,7 @@ class PostgresLeases:
         self._slot_count = slot_count
         self._owner_id = owner_id
         self._lease_seconds = lease_seconds
+        self._width = width
         self._monotonic = monotonic
         self._slots: frozenset[int] = frozenset()
         self._ends_at = 0.0
@@ -72,7 +75,7 @@ class PostgresLeases:
 
     async def _renew(self) -> list[int]:
         slots: list[int] = await self._pool.fetchval(
-            _SQL["renew"], self._role, self._slot_count, self._owner_id, self._lease_seconds
+            _SQL["renew"], self._role, self._slot_count, self._owner_id, self._lease_seconds, self._width
         )
         return slots
 

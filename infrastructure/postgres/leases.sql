@@ -1,5 +1,5 @@
 -- name: renew
-select renew_leases_v1($1, $2, $3, $4);
+select renew_leases_v2($1, $2, $3, $4, $5);
 
 -- name: release
 with left_slots as (

@@ -1,6 +1,7 @@
 """The readers' view of the log: partitions in order, and a bell when something was appended."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -12,10 +13,12 @@ from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
-from infrastructure.wake_up import WakeUp
+from infrastructure.wake_up import WakeUps
 
 DEADLINE_SECONDS: Final = 10.0
 READ_BYTES_MAX: Final = 16 << 20
+READ_EACH_BYTES_MAX: Final = 8 << 20
+"""More than the relay sends at once, so that whoever sends all that was read knows that there is no more."""
 
 _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 
@@ -23,7 +26,7 @@ _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 class PostgresEventLog:
     """An EventLog. Enter it before use; it takes one connection of the pool for itself, to listen on.
 
-    `read` and `head` need neither.
+    `read`, `read_each` and `head` need neither.
 
     Every method raises DatabaseUnavailable when the database gave no answer by the deadline.
     """
@@ -34,7 +37,7 @@ class PostgresEventLog:
         self._pool = pool
         self._partition_count = partition_count
         self._deadline_seconds = deadline_seconds
-        self._appended = [WakeUp() for _ in range(partition_count)]
+        self._appended = WakeUps()
         # Something may have been appended while nobody listened, so listening anew rings everywhere.
         self._listener = Listener(pool, CHANNEL, self._ring, self._ring)
 
@@ -63,19 +66,32 @@ class PostgresEventLog:
 
         return await retried(fetch, self._deadline_seconds)
 
+    async def read_each(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[LogRecord]]:
+        """With one query. At most READ_EACH_BYTES_MAX of each partition, unless its first two records have more."""
+        query = _SQL["read_each"]
+
+        async def fetch() -> Mapping[int, Sequence[LogRecord]]:
+            found: dict[int, list[LogRecord]] = defaultdict(list)
+            for row in await self._pool.fetch(
+                query, list(after), list(after.values()), limit, READ_EACH_BYTES_MAX
+            ):
+                found[row[0]].append(LogRecord(*row))
+            return found
+
+        return await retried(fetch, self._deadline_seconds)
+
     async def head(self, partition: int) -> int:
         async def fetch() -> int:
             return int(await self._pool.fetchval(_SQL["head"], partition))
 
         return await retried(fetch, self._deadline_seconds)
 
-    async def wait_for_append(self, partition: int, timeout_seconds: float) -> None:
+    async def wait_for_append(self, partitions: Collection[int], timeout_seconds: float) -> None:
         """While the listening connection is down, only the timeout ends the wait."""
         self._listener.require_alive()
-        await self._appended[partition].wait(timeout_seconds)
+        await self._appended.wait(partitions, timeout_seconds)
 
     def _ring(self, partitions: str = "") -> None:
         """Where something was appended, as in `0,3`; everywhere when nothing is named, as before migration 007."""
-        named = map(int, partitions.split(",")) if partitions else range(self._partition_count)
-        for partition in named:
-            self._appended[partition].ring()
+        named = list(map(int, partitions.split(","))) if partitions else range(self._partition_count)
+        self._appended.ring(named)

@@ -33,6 +33,21 @@ from (
 where size_bytes <= $4 or seq <= $2 + 2
 order by seq;
 
+-- name: read_each
+-- As `read`, for several partitions: $1 and $2 say after which seq of each. Not sorted once more, since the relay looks
+-- at each seq anyway.
+select
+    partition, seq, type, schema_version, data, stream_id, version, owner_id, event_id, recorded_at,
+    actor, correlation_id, causation_id, request_id, traceparent
+from unnest($1::integer[], $2::bigint[]) as place (of_partition, after_seq)
+cross join lateral (
+    select *, sum(octet_length(data)) over (order by seq) as size_bytes
+    from (
+        select * from events where partition = of_partition and seq > after_seq order by seq limit $3
+    ) as following
+) as measured
+where size_bytes <= $4 or seq <= after_seq + 2;
+
 -- name: head
 select seq from log_heads where partition = $1;
 

@@ -42,6 +42,30 @@ async def test_reading_goes_on_where_it_stopped(store: EventStore, log: EventLog
     assert [[record.seq for record in page] for page in pages] == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10], []]
 
 
+async def test_several_partitions_are_read_at_once_each_from_where_it_stopped(
+    store: EventStore, log: EventLog
+) -> None:
+    for partition in range(PARTITION_COUNT):
+        await store.append([append(UUID(int=partition), *range(1, 6))], provenance())
+    after = {partition: 2 * partition for partition in range(PARTITION_COUNT)}
+    read = await log.read_each(after, 2)
+    for partition, seq in after.items():
+        assert list(read.get(partition, ())) == list(await log.read(partition, seq, 2))
+    assert not any((await log.read_each({}, 2)).values())
+
+
+async def test_an_append_in_any_of_the_partitions_wakes_who_waits_for_several(
+    store: EventStore, log: EventLog
+) -> None:
+    lane = range(PARTITION_COUNT)
+    await log.wait_for_append(lane, 0.01)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for partition in lane:
+            waiting = asyncio.create_task(log.wait_for_append(lane, 10 * PATIENCE_SECONDS))
+            await store.append([append(UUID(int=partition), 1)], provenance())
+            await waiting
+
+
 async def test_the_head_is_the_last_seq(store: EventStore, log: EventLog) -> None:
     last = await store.append([append(ANNA, 1, 2, 3)], provenance())
     assert await log.head(last.partition) == last.seq == 3
@@ -66,29 +90,29 @@ async def test_an_append_wakes_who_waits_for_it(store: EventStore, log: EventLog
 
     async def first_record() -> LogRecord:
         while not (records := await log.read(partition, 0, 1)):
-            await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
+            await log.wait_for_append([partition], 10 * PATIENCE_SECONDS)
         return records[0]
 
     async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
         readers = [group.create_task(first_record()) for _ in range(3)]
-        await log.wait_for_append(partition, 0.01)
+        await log.wait_for_append([partition], 0.01)
         await store.append([append(ANNA, 1)], provenance())
     assert [reader.result().seq for reader in readers] == [1, 1, 1]
 
 
 async def test_an_append_while_nobody_waited_is_not_missed(store: EventStore, log: EventLog) -> None:
     partition = partition_of(ANNA, PARTITION_COUNT)
-    await log.wait_for_append(partition, 0.01)
+    await log.wait_for_append([partition], 0.01)
     last = await store.append([append(ANNA, 1)], provenance())
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
+        await log.wait_for_append([partition], 10 * PATIENCE_SECONDS)
     assert await log.head(last.partition) == 1
 
 
 async def test_waiting_ends_at_the_timeout(log: EventLog) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         for _ in range(3):
-            await log.wait_for_append(0, 0.01)
+            await log.wait_for_append([0], 0.01)
 
 
 async def test_an_append_elsewhere_wakes_nobody(store: EventStore, log: EventLog) -> None:
@@ -96,12 +120,12 @@ async def test_an_append_elsewhere_wakes_nobody(store: EventStore, log: EventLog
     elsewhere = (partition + 1) % PARTITION_COUNT
     async with asyncio.timeout(PATIENCE_SECONDS):
         await store.append([append(ANNA, 1)], provenance())
-        await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
-        await log.wait_for_append(elsewhere, 0.01)  # Whoever begins to listen may be woken once.
-        waiting = asyncio.create_task(log.wait_for_append(elsewhere, 10 * PATIENCE_SECONDS))
+        await log.wait_for_append([partition], 10 * PATIENCE_SECONDS)
+        await log.wait_for_append([elsewhere], 0.01)  # Whoever begins to listen may be woken once.
+        waiting = asyncio.create_task(log.wait_for_append([elsewhere], 10 * PATIENCE_SECONDS))
         for version in range(1, 6):
             await store.append([append(ANNA, 1, at=version)], provenance())
-            await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
+            await log.wait_for_append([partition], 10 * PATIENCE_SECONDS)
     assert not waiting.done()
     waiting.cancel()
 
@@ -136,7 +160,7 @@ async def test_readers_that_follow_see_each_event_once_and_in_order(
             if is_over and not records:
                 return seen
             if not records:
-                await log.wait_for_append(partition, 0.05)
+                await log.wait_for_append([partition], 0.05)
 
     async with asyncio.timeout(2 * PATIENCE_SECONDS), asyncio.TaskGroup() as group:
         readers = [group.create_task(follow(partition)) for partition in range(PARTITION_COUNT)]

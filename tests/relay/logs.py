@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from domain.events import Event
 from domain.log import Address, LogRecord, Provenance, StreamAppend
 from domain.ports import EventLog, EventStore
 from infrastructure.kafka.brokers import Brokers
 from infrastructure.memory import InMemoryEventStore
-from relay.relay import Limits, PartitionRelay
+from relay.lanes import Lane
+from relay.limits import Limits
+from relay.relay import LaneRelay
+from schemas.checkpoints import RelayCheckpoint, encode_checkpoint
 from schemas.topics import Topics, record_of
 from tests.builders import ANNA, granted, identity
 from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, committed, until
@@ -18,6 +21,7 @@ from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, committed, unt
 QUICK = Limits(
     poll_seconds=0.05,
     check_seconds=0.1,
+    checkpoint_seconds=0.05,
     settle_seconds=0.1,
     backoff_seconds=0.05,
     backoff_seconds_max=0.2,
@@ -33,6 +37,11 @@ async def append(store: EventStore, *events: Event, owner_id: UUID = ANNA, versi
     return await store.append([stream], PROVENANCE)
 
 
+def owner_in(partition: int) -> UUID:
+    """A new user, whose events lie there."""
+    return UUID(int=(uuid4().int >> 32 << 32) + partition)
+
+
 def grants(count: int, *, first: int = 1) -> list[Event]:
     return [granted(minutes, grant=f"grant {minutes}") for minutes in range(first, first + count)]
 
@@ -46,12 +55,16 @@ async def log_of(count: int) -> InMemoryEventStore:
 
 @asynccontextmanager
 async def relaying(
-    kafka: Brokers, topics: Topics, log: EventLog, limits: Limits = QUICK
-) -> AsyncIterator[Sequence[PartitionRelay]]:
-    """A relay for each partition; the block sees the death of one as an error."""
-    relays = [
-        PartitionRelay(each, log, kafka, topics, limits=limits) for each in range(log.partition_count)
-    ]
+    kafka: Brokers,
+    topics: Topics,
+    log: EventLog,
+    limits: Limits = QUICK,
+    *,
+    lanes: Sequence[Lane] | None = None,
+) -> AsyncIterator[Sequence[LaneRelay]]:
+    """A relay for each lane, or for each partition; the block sees the death of one as an error."""
+    lanes = lanes or [(partition,) for partition in range(log.partition_count)]
+    relays = [LaneRelay(lane, log, kafka, topics, limits=limits) for lane in lanes]
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(relay.run()) for relay in relays]
         yield relays
@@ -65,11 +78,19 @@ async def relayed(kafka: str, topics: Topics) -> list[LogRecord]:
     return [record_of(each.partition, each.key, each.value, each.headers) for each in messages]
 
 
-async def until_relayed(relays: Sequence[PartitionRelay], count: int) -> None:
+async def until_relayed(relays: Sequence[LaneRelay], count: int) -> None:
     async def done() -> bool:
         return sum(relay.events_relayed for relay in relays) >= count
 
     await until(done)
+
+
+async def until_checkpointed(kafka: str, topics: Topics, seq: int) -> None:
+    async def is_written() -> bool:
+        checkpoints = [(each.key, each.value) for each in await committed(kafka, topics.checkpoints)]
+        return checkpoints[-1:] == [(b"0", encode_checkpoint(RelayCheckpoint(partition=0, seq=seq)))]
+
+    await until(is_written)
 
 
 async def relay_all(kafka: str, topics: Topics, log: InMemoryEventStore) -> None:

@@ -1,11 +1,13 @@
 """Where a relay goes on, from what Kafka still has; and where it must not."""
 
+import asyncio
+
 import pytest
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 from msgspec.structs import replace
 
-from infrastructure.kafka.tail import Tails
+from infrastructure.kafka.tail import LOOK_SECONDS, Tails
 from infrastructure.kafka.topics import create_topics
 from infrastructure.memory import InMemoryEventStore
 from relay.kafka_state import (
@@ -16,7 +18,7 @@ from relay.kafka_state import (
     LogDiverged,
     Sent,
 )
-from relay.relay import PartitionRelay
+from relay.relay import LaneRelay
 from schemas.checkpoints import RelayCheckpoint, encode_checkpoint
 from schemas.topics import Topics
 from tests.infrastructure.kafka.messages import (
@@ -138,7 +140,11 @@ async def test_an_open_transaction_is_seen_and_a_finished_one_is_not(kafka: str)
 class HangingTails:
     """Of a Kafka that lost the end of a transaction: nobody gets past it."""
 
-    async def last(self, _where: TopicPartition, _understand: object) -> None:
+    def __init__(self) -> None:
+        self.patience_seconds: list[float] = []
+
+    async def last(self, _where: TopicPartition, _understand: object, look_seconds: float) -> None:
+        self.patience_seconds.append(look_seconds)
         raise TimeoutError
 
     async def held_up(self, _where: TopicPartition) -> bool:
@@ -146,9 +152,27 @@ class HangingTails:
 
 
 async def test_a_transaction_that_never_ends_is_told_from_a_broker_that_is_away() -> None:
-    there = KafkaPartition(HangingTails(), Topics("test"), 0, settle_seconds=0)  # type: ignore[arg-type]  # all it asks
+    tails = HangingTails()
+    there = KafkaPartition(tails, Topics("test"), 0, settle_seconds=2.0)  # type: ignore[arg-type]  # all it asks
     with pytest.raises(HangingTransaction):
         await there.state()
+    assert tails.patience_seconds == [2.0]
+
+
+async def test_a_transaction_that_somebody_left_open_is_taken_for_hanging_long_before_a_slow_broker_is(
+    kafka: str,
+) -> None:
+    topics = await fresh_topics(kafka)
+    async with (
+        Tails(kafka) as tails,
+        producing(kafka, f"{topics.prefix}-slow") as producer,
+        asyncio.timeout(LOOK_SECONDS),
+    ):
+        await producer.begin_transaction()
+        await producer.send_and_wait(topics.events, b"not yet", partition=0)
+        with pytest.raises(HangingTransaction):
+            await KafkaPartition(tails, topics, 0, QUICK.settle_seconds).state()
+        await producer.abort_transaction()
 
 
 async def test_a_log_that_ends_before_kafka_does_is_refused(kafka: str) -> None:
@@ -156,20 +180,20 @@ async def test_a_log_that_ends_before_kafka_does_is_refused(kafka: str) -> None:
     await relay_all(kafka, topics, await log_of(5))
     restored = await log_of(4)
     with pytest.raises(LogBehindKafka, match="Kafka has events up to 5 and the log ends at 4"):
-        await PartitionRelay(0, restored, kafka, topics, limits=QUICK).run()
+        await LaneRelay((0,), restored, kafka, topics, limits=QUICK).run()
 
 
 async def test_a_log_that_ends_before_the_checkpoint_is_refused(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     await write_checkpoint(kafka, topics, 5)
     with pytest.raises(LogBehindKafka):
-        await PartitionRelay(0, await log_of(4), kafka, topics, limits=QUICK).run()
+        await LaneRelay((0,), await log_of(4), kafka, topics, limits=QUICK).run()
 
 
 async def test_a_log_that_is_cut_short_under_a_relay_is_refused(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     log = await log_of(5)
-    relay = PartitionRelay(0, log, kafka, topics, limits=QUICK)
+    relay = LaneRelay((0,), log, kafka, topics, limits=QUICK)
     await relay_all(kafka, topics, log)
     log._partitions[0].pop()
     with pytest.raises(LogBehindKafka):
@@ -180,7 +204,7 @@ async def test_another_log_is_refused(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     await relay_all(kafka, topics, await log_of(5))
     with pytest.raises(LogDiverged, match="event 5 in Kafka is not event 5 of the log"):
-        await PartitionRelay(0, await log_of(9), kafka, topics, limits=QUICK).run()
+        await LaneRelay((0,), await log_of(9), kafka, topics, limits=QUICK).run()
 
 
 async def append_and_relay(kafka: str, topics: Topics, log: InMemoryEventStore) -> None:

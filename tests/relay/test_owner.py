@@ -1,7 +1,7 @@
 """Partitions are relayed where their leases are held, and nowhere else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Never
 
@@ -12,11 +12,14 @@ from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.leases import RENEWALS_PER_LEASE
 from infrastructure.settings import Settings
 from relay.kafka_state import LogBehindKafka
+from relay.lanes import Lane
 from relay.owner import RelayOwner
+from relay.relay import Refuse
 from tests.infrastructure.kafka.messages import until
 
 RENEW_SECONDS = 0.02
 PROVEN_SECONDS = 0.1
+LANES: Sequence[Lane] = [(0,), (1,), (2,), (3, 4)]
 
 
 class GrantedLeases:
@@ -36,14 +39,23 @@ class GrantedLeases:
 
 
 class Relays:
-    """Relays that only say whether they run; a test decides how one ends."""
+    """Relays that only say whether they run, each by its first partition; a test decides how one ends."""
 
     def __init__(self) -> None:
+        self.refuse: dict[int, Refuse] = {}
         self.running: set[int] = set()
         self.starts: list[int] = []
         self.ends: dict[int, asyncio.Future[Never]] = {}
 
-    async def relay(self, partition: int) -> Never:
+    def end_refused(self, partition: int) -> None:
+        """The only one of its lane."""
+        why = LogBehindKafka(partition, reached=5, head=4)
+        self.refuse[partition](partition, why)
+        self.ends[partition].set_exception(why)
+
+    async def relay(self, lane: Lane, refuse: Refuse) -> Never:
+        partition, *_ = lane
+        self.refuse[partition] = refuse
         self.running.add(partition)
         self.starts.append(partition)
         self.ends[partition] = asyncio.get_running_loop().create_future()
@@ -80,7 +92,14 @@ class Told:
 async def owning(
     leases: GrantedLeases, relays: Relays, refusals: "Told | None" = None
 ) -> AsyncIterator[RelayOwner]:
-    owner = RelayOwner(leases, relays.relay, refusals or Told(), RENEW_SECONDS, PROVEN_SECONDS)
+    owner = RelayOwner(
+        leases,
+        LANES,
+        relays.relay,
+        refusals or Told(),
+        renew_seconds=RENEW_SECONDS,
+        proven_seconds=PROVEN_SECONDS,
+    )
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(owner.run())
         yield owner
@@ -108,13 +127,13 @@ async def test_a_slow_end_does_not_keep_the_other_leases_from_being_renewed() ->
     leases, relays = GrantedLeases(0), Relays()
     may_end = asyncio.Event()
 
-    async def slow(partition: int) -> Never:
+    async def slow(lane: Lane, refuse: Refuse) -> Never:
         try:
-            await relays.relay(partition)
+            await relays.relay(lane, refuse)
         finally:
             await may_end.wait()
 
-    owner = asyncio.create_task(RelayOwner(leases, slow, Told(), RENEW_SECONDS).run())
+    owner = asyncio.create_task(RelayOwner(leases, LANES, slow, Told(), renew_seconds=RENEW_SECONDS).run())
     await relays.until_running(0)
     leases.slots, renewals = (), leases.renewals
 
@@ -148,7 +167,7 @@ async def test_a_refused_partition_stands_still_until_its_lease_changes_hands() 
     leases, relays = GrantedLeases(0, 1), Relays()
     async with owning(leases, relays) as owner:
         await relays.until_running(0, 1)
-        relays.ends[0].set_exception(LogBehindKafka(0, reached=5, head=4))
+        relays.end_refused(0)
         await relays.until_running(1)
         renewals = leases.renewals
 
@@ -168,11 +187,36 @@ async def test_a_refused_partition_stands_still_until_its_lease_changes_hands() 
         await relays.until_running(0, 1)
 
 
+async def test_a_lane_is_relayed_when_all_of_it_is_held() -> None:
+    leases, relays = GrantedLeases(0, 3), Relays()
+    async with owning(leases, relays):
+        await relays.until_running(0)
+        leases.slots = (0, 3, 4)
+        await relays.until_running(0, 3)
+        leases.slots = (0, 4)
+        await relays.until_running(0)
+
+
+async def test_the_others_of_its_lane_go_on_where_one_is_refused() -> None:
+    leases, relays, told = GrantedLeases(3, 4), Relays(), Told()
+    async with owning(leases, relays, told) as owner:
+        await relays.until_running(3)
+        relays.refuse[3](4, LogBehindKafka(4, reached=5, head=4))
+        await until_told(told, 4)
+        assert relays.running == {3}
+        relays.refuse[3](3, LogBehindKafka(3, reached=5, head=4))
+        relays.ends[3].set_exception(LogBehindKafka(3, reached=5, head=4))
+        await until_told(told, 3, 4)
+        await relays.until_running()
+        assert owner.refused.keys() == {3, 4}
+    assert relays.starts == [3]
+
+
 async def test_a_refused_partition_is_told_of_until_it_is_relayed_again() -> None:
     leases, relays, told = GrantedLeases(0, 1), Relays(), Told()
     async with owning(leases, relays, told):
         await relays.until_running(0, 1)
-        relays.ends[0].set_exception(LogBehindKafka(0, reached=5, head=4))
+        relays.end_refused(0)
         await until_told(told, 0)
         leases.slots = ()
         await relays.until_running()
@@ -187,7 +231,7 @@ async def test_a_refused_partition_is_told_of_when_the_database_is_back() -> Non
     told.away = True
     async with owning(leases, relays, told):
         await relays.until_running(0)
-        relays.ends[0].set_exception(LogBehindKafka(0, reached=5, head=4))
+        relays.end_refused(0)
 
         async def was_tried() -> bool:
             return told.tellings > 2
@@ -213,7 +257,9 @@ async def until_told(told: Told, *partitions: int) -> None:
 
 async def test_a_relay_that_ends_for_no_known_reason_ends_the_process() -> None:
     leases, relays = GrantedLeases(0, 1), Relays()
-    owner = asyncio.create_task(RelayOwner(leases, relays.relay, Told(), RENEW_SECONDS).run())
+    owner = asyncio.create_task(
+        RelayOwner(leases, LANES, relays.relay, Told(), renew_seconds=RENEW_SECONDS).run()
+    )
     await relays.until_running(0, 1)
     relays.ends[0].set_exception(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):

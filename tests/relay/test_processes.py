@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
@@ -22,14 +22,15 @@ from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migra
 from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.settings import Settings
+from relay.lanes import LANE_WIDTH
 from schemas.topics import Topics
 from tests.infrastructure.kafka.messages import as_shown, fresh_topics, newest_ends, take, until
 from tests.infrastructure.postgres.database import fresh_database
-from tests.relay.logs import append, grants, relayed
+from tests.relay.logs import append, grants, owner_in, relayed
 from tests.stack.servers import Database, Kafka
 from tests.stack.waiting import END_SECONDS
 
-PARTITION_COUNT = 4
+PARTITION_COUNT = 2 * LANE_WIDTH
 PARTITIONS = range(PARTITION_COUNT)
 LEASE_SECONDS = 0.9
 BURST_EVENTS = 20
@@ -91,10 +92,6 @@ async def writing(pool: Pool) -> AsyncIterator[None]:
         writer = tasks.create_task(write(store))
         yield
         writer.cancel()
-
-
-def owner_in(partition: int) -> UUID:
-    return UUID(int=uuid4().int // PARTITION_COUNT * PARTITION_COUNT + partition)
 
 
 async def logged(pool: Pool) -> list[LogRecord]:
@@ -291,7 +288,7 @@ async def test_a_relay_that_is_told_to_end_does_so_and_leaves_its_partitions_to_
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"partitions": PARTITION_COUNT + 1}, "STENOLOG_PARTITIONS=4"),
+        ({"partitions": PARTITION_COUNT + 1}, f"STENOLOG_PARTITIONS={PARTITION_COUNT}"),
         ({"topic_prefix": "?"}, "TOPIC_PREFIX"),
     ],
     ids=["partitions", "topic prefix"],

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from domain.log import LogRecord
 from infrastructure.kafka.topics import create_topics
 from infrastructure.memory import InMemoryEventStore
-from relay.relay import PartitionRelay
-from schemas.checkpoints import RelayCheckpoint, decode_checkpoint
+from relay.relay import LaneRelay
 from schemas.partitions import partition_of
 from schemas.topics import Topics, headers_of
 from tests.builders import OTHER_WORKER, WORKER, attempt_failed, cancelled, requested, started
@@ -35,6 +34,7 @@ from tests.relay.logs import (
     relay_all,
     relayed,
     relaying,
+    until_checkpointed,
     until_relayed,
 )
 
@@ -62,13 +62,11 @@ async def test_what_is_appended_later_follows(kafka: str) -> None:
 async def test_the_key_is_the_user_and_the_checkpoint_tells_how_far_it_came(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     log = await log_of(3)
-    await relay_all(kafka, topics, log)
+    async with relaying(kafka, topics, log):
+        await until_checkpointed(kafka, topics, 3)
     assert {each.key for each in await committed(kafka, topics.events)} == {
         str(each.owner_id).encode() for each in log
     }
-    checkpoint = (await committed(kafka, topics.checkpoints))[-1]
-    assert checkpoint.key == b"0"
-    assert decode_checkpoint(checkpoint.value) == RelayCheckpoint(partition=0, seq=3)
 
 
 async def test_workers_are_told_what_concerns_them(kafka: str) -> None:
@@ -128,7 +126,7 @@ async def test_a_transaction_is_bounded_in_events_and_in_bytes(kafka: str) -> No
 async def test_a_second_relay_of_a_partition_fences_the_first(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     log = await log_of(5)
-    first = PartitionRelay(0, log, kafka, topics, limits=QUICK)
+    first = LaneRelay((0,), log, kafka, topics, limits=QUICK)
     running = asyncio.create_task(first.run())
     await until_relayed([first], 5)
     async with asyncio.timeout(DEADLINE_SECONDS), relaying(kafka, topics, log) as [second]:
@@ -147,7 +145,7 @@ async def test_a_relay_that_is_cancelled_in_a_transaction_leaves_nothing_that_ot
 ) -> None:
     topics = await fresh_topics(kafka)
     log = await log_of(20_000)
-    relay = PartitionRelay(0, log, kafka, topics, limits=QUICK)
+    relay = LaneRelay((0,), log, kafka, topics, limits=QUICK)
     running = asyncio.create_task(relay.run())
     await until_relayed([relay], 2_000)
     running.cancel()

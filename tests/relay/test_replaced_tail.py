@@ -12,7 +12,7 @@ from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import Connection, Pool
 from infrastructure.postgres.store import PostgresEventStore
 from relay.kafka_state import LogBehindKafka, LogDiverged
-from relay.relay import PartitionRelay
+from relay.relay import LaneRelay
 from schemas.topics import Topics
 from tests.builders import identity
 from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, fresh_topics
@@ -27,8 +27,8 @@ RARELY = replace(QUICK, check_seconds=DEADLINE_SECONDS)
 @asynccontextmanager
 async def running(
     kafka: str, topics: Topics, log: EventLog
-) -> AsyncIterator["tuple[PartitionRelay, asyncio.Task[None]]"]:
-    relay = PartitionRelay(0, log, kafka, topics, limits=RARELY)
+) -> AsyncIterator["tuple[LaneRelay, asyncio.Task[None]]"]:
+    relay = LaneRelay((0,), log, kafka, topics, limits=RARELY)
     task: asyncio.Task[None] = asyncio.create_task(relay.run())
     try:
         yield relay, task
@@ -92,7 +92,7 @@ async def test_a_failover_that_lost_commits_stops_the_relay_of_a_real_log(
             with pytest.raises((LogDiverged, LogBehindKafka)):
                 await task
         assert await relayed(kafka, topics) == there
-        relay_again = PartitionRelay(0, log, kafka, topics, limits=RARELY)
+        relay_again = LaneRelay((0,), log, kafka, topics, limits=RARELY)
         async with asyncio.timeout(DEADLINE_SECONDS):
             with pytest.raises(LogDiverged):
                 await relay_again.run()

@@ -156,13 +156,13 @@ async def test_a_listener_whose_connection_is_cut_listens_again(
     wire: Wire, store: PostgresEventStore, log: PostgresEventLog
 ) -> None:
     partition = partition_of(ANNA, PARTITION_COUNT)
-    await log.wait_for_append(partition, 1)
+    await log.wait_for_append([partition], 1)
     wire.cut()
     await store.append([append(ANNA, 1)], provenance())
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
+        await log.wait_for_append([partition], 10 * PATIENCE_SECONDS)
         await store.append([append(ANNA, 2, at=1)], provenance())
-        await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
+        await log.wait_for_append([partition], 10 * PATIENCE_SECONDS)
 
 
 async def test_a_listener_notices_that_its_connection_has_fallen_silent(wire: Wire, pool: Pool) -> None:
@@ -220,7 +220,7 @@ async def test_an_announcement_that_gets_lost_hurts_nothing(
 ) -> None:
     partition = partition_of(ANNA, PARTITION_COUNT)
     await store.append([append(ANNA, 1)], provenance())
-    await log.wait_for_append(partition, PATIENCE_SECONDS)
+    await log.wait_for_append([partition], PATIENCE_SECONDS)
     wire.lose_the_answer(to=b"events_appended")
     await store.append([append(ANNA, 2, at=1)], provenance())
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -228,5 +228,5 @@ async def test_an_announcement_that_gets_lost_hurts_nothing(
             await asyncio.sleep(0.01)
         assert store.is_writing
         await store.append([append(ANNA, 3, at=2)], provenance())
-        await log.wait_for_append(partition, 10 * PATIENCE_SECONDS)
+        await log.wait_for_append([partition], 10 * PATIENCE_SECONDS)
     assert await log.head(partition) == 3

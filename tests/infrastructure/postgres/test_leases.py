@@ -142,3 +142,41 @@ async def test_no_slot_ever_has_two_holders_and_all_come_to_rest_evenly(
             await each.renew()
     assert [len(each.held) for each in members] == [2] * 4
     assert sorted(slot for each in members for slot in each.held) == [*range(SLOTS)]
+
+
+def grouped(pool: Pool, *, slots: int = SLOTS, width: int = 4) -> PostgresLeases:
+    return PostgresLeases(pool, "relay", slots, uuid4(), LONG_LEASE_SECONDS, width=width)
+
+
+async def test_slots_that_belong_together_have_one_holder(pool: Pool) -> None:
+    first, second = grouped(pool), grouped(pool)
+    assert set(await first.renew()) == set(range(SLOTS))
+    await second.renew()
+    assert {tuple(await each.renew()) for each in (first, second)} == {(0, 1, 2, 3), (4, 5, 6, 7)}
+
+
+async def test_the_last_group_may_be_smaller(pool: Pool) -> None:
+    members = [grouped(pool, slots=6) for _ in range(3)]
+    for _ in range(2):
+        for each in members:
+            await each.renew()
+    assert sorted(tuple(each.held) for each in members) == [(), (0, 1, 2, 3), (4, 5)]
+
+
+async def test_a_group_is_claimed_when_nobody_holds_a_part_of_it(pool: Pool) -> None:
+    single, group = member(pool), grouped(pool)
+    await single.renew()
+    assert set(await group.renew()) == set()
+    assert set(await single.renew()) == {0, 1, 2, 3}
+    assert set(await group.renew()) == {4, 5, 6, 7}
+    await single.release()
+    assert set(await group.renew()) == set(range(SLOTS))
+
+
+async def test_a_member_of_the_version_before_claims_nothing_that_a_group_holds(pool: Pool) -> None:
+    group, earlier = grouped(pool), uuid4()
+    await group.renew()
+    claim = "select renew_leases_v1('relay', $1, $2, $3)"
+    assert await pool.fetchval(claim, SLOTS, earlier, LONG_LEASE_SECONDS) == []
+    assert set(await group.renew()) == {0, 1, 2, 3}
+    assert await pool.fetchval(claim, SLOTS, earlier, LONG_LEASE_SECONDS) == [4, 5, 6, 7]

@@ -52,7 +52,7 @@ async def follow(log: PostgresEventLog, partition: int, done: asyncio.Event) -> 
         if is_over and not records:
             return seen
         if not records:
-            await log.wait_for_append(partition, 0.05)
+            await log.wait_for_append([partition], 0.05)
 
 
 async def hold_a_transaction_open(pool: Pool, done: asyncio.Event) -> None:

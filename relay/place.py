@@ -60,8 +60,9 @@ class Place:
         """Where it stands when these are in Kafka."""
         return records[-1].seq if records else self.seq
 
-    def is_checkpoint_due(self, now: float) -> bool:
-        return self.checkpoint != self.seq > 0 and now >= self.checkpoint_at
+    def is_checkpoint_due(self, records: Sequence[LogRecord], now: float) -> bool:
+        """Also with the very first records: without any checkpoint nobody knows what retention has removed."""
+        return self.checkpoint != self.seq_after(records) > 0 and now >= self.checkpoint_at
 
     def require_forward(self, sent: Sequence[RecordMetadata]) -> None:
         """Before the commit: when Kafka has lost events meanwhile, these must not come after the gap."""

@@ -218,7 +218,7 @@ class LaneRelay:
         if is_behind:
             ahead.begin({place.partition: max(0, place.seq_after(records) - 1) for place, records in work})
         now = asyncio.get_running_loop().time()
-        for group in _groups([each for each in work if each[1] or each[0].is_checkpoint_due(now)]):
+        for group in _groups([each for each in work if each[1] or each[0].is_checkpoint_due(each[1], now)]):
             await self._transact(group, producer, now)
         return is_behind
 
@@ -233,7 +233,7 @@ class LaneRelay:
             self._blame(group, now)
             raise
         for place, records in group:
-            if is_checkpoint_due := place.is_checkpoint_due(now):
+            if is_checkpoint_due := place.is_checkpoint_due(records, now):
                 place.checkpoint = place.seq_after(records)
             if is_checkpoint_due or place.checkpoint == place.seq:
                 place.checkpoint_at = now + self._limits.checkpoint_seconds
@@ -252,7 +252,7 @@ class LaneRelay:
     def _messages_of(self, group: Following, now: float) -> Iterator[Message]:
         for place, records in group:
             yield from messages_of(records, self._topics, place.partition, self._log.partition_count)
-            if place.is_checkpoint_due(now):
+            if place.is_checkpoint_due(records, now):
                 yield checkpoint_of(place.partition, place.seq_after(records), self._topics)
 
     def _require_forward(self, group: Following, sent: Sequence[RecordMetadata]) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
@@ -236,10 +237,21 @@ async def _discard(producer: AIOKafkaProducer) -> None:
         for _ in range(2):
             sending.cancel()
             await asyncio.wait([sending], timeout=DISCARD_SECONDS)
+    for future in filter(asyncio.Future.done, _waiters_of(producer)):
+        _mark_retrieved(future)
     await end_task(producer.client.close(), DISCARD_SECONDS)
 
 
-def _mark_retrieved(future: "asyncio.Future[RecordMetadata]") -> None:
+def _waiters_of(producer: AIOKafkaProducer) -> "Iterator[asyncio.Future[Any]]":
+    """What aiokafka fails with a fatal error, although nobody waits for it."""
+    line = producer._message_accumulator  # noqa: SLF001
+    for batch in itertools.chain(*line._batches.values(), line._pending_batches):  # noqa: SLF001
+        yield batch._drain_waiter  # noqa: SLF001
+    if (transactions := producer._txn_manager) and (waiter := transactions._transaction_waiter):  # noqa: SLF001
+        yield waiter
+
+
+def _mark_retrieved(future: "asyncio.Future[Any]") -> None:
     """When one send fails nobody looks at the others, and asyncio would complain about that."""
     if not future.cancelled():
         future.exception()

@@ -1,6 +1,7 @@
 """Transactions are whole, fenced and bounded in time; single messages arrive through an outage."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -82,8 +83,7 @@ async def test_what_is_sent_to_end_a_hanging_transaction_never_becomes_visible(k
     assert await visible(kafka, topics) == [b"before", b"after"]
 
 
-async def test_a_newer_producer_fences_an_older_one(kafka: str) -> None:
-    topics = await fresh_topics(kafka)
+async def fence(kafka: str, topics: Topics) -> None:
     async with (
         TransactionalProducer(kafka, topics.prefix) as older,
         TransactionalProducer(kafka, topics.prefix) as newer,
@@ -91,7 +91,20 @@ async def test_a_newer_producer_fences_an_older_one(kafka: str) -> None:
         with pytest.raises(ProducerFenced):
             await older.transact(messages(topics, b"zombie"), accept)
         await newer.transact(messages(topics, b"alive"), accept)
+
+
+async def test_a_newer_producer_fences_an_older_one(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    await fence(kafka, topics)
     assert await visible(kafka, topics) == [b"alive"]
+
+
+async def test_a_fenced_producer_leaves_nothing_that_asyncio_complains_about(
+    kafka: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await fence(kafka, await fresh_topics(kafka))
+    gc.collect()
+    assert not [each.getMessage() for each in caplog.records if each.name == "asyncio"]
 
 
 @pytest.mark.slow

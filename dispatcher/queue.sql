@@ -56,15 +56,15 @@ from dispatch_queue where transcription_id = any($1::uuid[]);
 with news as materialized (
     select n.*, nextval('dispatch_arrivals') as arrival
     from (
-        select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::double precision[],
-            $6::double precision[], $7::integer[], $8::integer[], $9::uuid[]) with ordinality
+        select * from rows from (json_to_recordset($1::json) as (transcription_id uuid, user_id uuid,
+            requested_at timestamptz, status text, duration_seconds double precision, pause_seconds double precision,
+            failures integer, attempt integer, worker_id uuid)) with ordinality
             n (transcription_id, user_id, requested_at, status, duration_seconds, pause_seconds, failures, attempt,
             worker_id, place)
         order by place
     ) n
 ), before as materialized (
-    select transcription_id from dispatch_queue
-    where transcription_id = any($1::uuid[]) and status = 'queued'
+    select transcription_id from dispatch_queue q join news using (transcription_id) where q.status = 'queued'
 ), stored as (
     insert into dispatch_queue as q (transcription_id, user_id, requested_at, status, duration_seconds,
         pause_seconds, failures, attempt, worker_id, due_at, started_at, arrival)

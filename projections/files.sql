@@ -21,8 +21,9 @@ from files where id = any($1::uuid[]);
 -- name: store
 insert into files (id, user_id, original_filename, stored_filename, storage_url, file_size,
     duration_seconds, upload_status, created_at)
-select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[],
-    $7::double precision[], $8::text[], $9::timestamptz[])
+select id, user_id, original_filename, stored_filename, storage_url, file_size,
+    duration_seconds, upload_status, created_at
+from json_populate_recordset(null::files, $1::json)
 on conflict (id) do update set
     original_filename = excluded.original_filename,
     stored_filename = excluded.stored_filename,

@@ -7,8 +7,8 @@ from functools import reduce
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import astuple
 
 from domain.events import Event
 from infrastructure.postgres.pool import Connection
@@ -21,7 +21,8 @@ class Projection(Generic[Row]):
     """One table, called `name`, and the fold that fills it.
 
     `keys` names the events that matter and the row each one touches; the first field of `row` is that key.
-    `queries` has the table's SQL: create, load, store and remove, with the fields of `row` in their order.
+    `queries` has the table's SQL: create, load with the fields of `row` in their order, store, which takes rows as one
+    JSON array of objects, and remove.
     """
 
     name: str
@@ -55,6 +56,11 @@ def storable(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
+def as_json(rows: Sequence[Struct]) -> str:
+    """All rows as one argument: asyncpg takes four times as long to encode them as an array for each column."""
+    return msgspec.json.encode(rows).decode()
+
+
 def _by_key(projection: Projection[Row], events: Iterable[Event]) -> dict[UUID, list[Event]]:
     touched: dict[UUID, list[Event]] = defaultdict(list)
     for event in events:
@@ -73,8 +79,7 @@ async def _load(
 
 async def _store(connection: Connection, projection: Projection[Row], rows: Sequence[Row]) -> None:
     if rows:
-        columns = zip(*map(astuple, rows), strict=True)
-        await connection.execute(projection.queries["store"], *map(list, columns))
+        await connection.execute(projection.queries["store"], as_json(rows))
 
 
 async def _remove(connection: Connection, projection: Projection[Row], keys: Sequence[UUID]) -> None:

@@ -13,7 +13,8 @@ from quota where user_id = any($1::uuid[]);
 
 -- name: store
 insert into quota (user_id, minutes_granted, minutes_reserved, minutes_debited, updated_at)
-select * from unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::timestamptz[])
+select user_id, minutes_granted, minutes_reserved, minutes_debited, updated_at
+from json_populate_recordset(null::quota, $1::json)
 on conflict (user_id) do update set
     minutes_granted = excluded.minutes_granted,
     minutes_reserved = excluded.minutes_reserved,

@@ -34,9 +34,10 @@ from transcriptions where id = any($1::uuid[]);
 insert into transcriptions (id, file_id, user_id, status, attempt, failure_reason, transcript_key,
     transcript_sha256, revision, word_count, language, created_at, updated_at, completed_at,
     processing_time_seconds, instructions, language_probability, requested_at, warnings)
-select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::text[], $7::text[],
-    $8::text[], $9::integer[], $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[],
-    $14::timestamptz[], $15::integer[], $16::text[], $17::double precision[], $18::timestamptz[], $19::text[])
+select id, file_id, user_id, status, attempt, failure_reason, transcript_key, transcript_sha256, revision,
+    word_count, language, created_at, updated_at, completed_at, processing_time_seconds,
+    instructions, language_probability, requested_at, warnings
+from json_populate_recordset(null::transcriptions, $1::json)
 on conflict (id) do update set
     status = excluded.status,
     attempt = excluded.attempt,

@@ -14,7 +14,8 @@ select id, email, created_at, updated_at, quota_minutes from users where id = an
 
 -- name: store
 insert into users (id, email, created_at, updated_at, quota_minutes)
-select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::integer[])
+select id, email, created_at, updated_at, quota_minutes
+from json_populate_recordset(null::users, $1::json)
 on conflict (id) do update set
     email = excluded.email,
     updated_at = excluded.updated_at,

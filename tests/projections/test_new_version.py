@@ -51,7 +51,7 @@ GREETED = Projection(
         "create": "create table if not exists users "
         "(id uuid primary key, greeting text not null, created_at timestamptz not null)",
         "load": "select id, greeting, created_at from users where id = any($1::uuid[])",
-        "store": "insert into users select * from unnest($1::uuid[], $2::text[], $3::timestamptz[]) "
+        "store": "insert into users select * from json_populate_recordset(null::users, $1::json) "
         "on conflict (id) do update set greeting = excluded.greeting",
         "remove": "delete from users where id = any($1::uuid[])",
     },

@@ -140,7 +140,7 @@ async def test_an_event_that_cannot_be_folded_stops_its_partition_alone(
         address.seq,
         "QuotaGranted",
     )
-    assert (failure.projection, failure.error) == ("quota", "DataError 22000")
+    assert (failure.projection, failure.error) == ("quota", "NumericValueOutOfRangeError 22003")
     assert there["quota", address.partition] == address.seq - 1
     assert there["users", address.partition] == address.seq - 1
 

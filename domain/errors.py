@@ -7,7 +7,7 @@ Rejection
 ├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing
 ├── NotOwner
 ├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong, TooShortMedia, JoinedMedia,
-│                      SoundUnsupported
+│                      SoundUnsupported, EncryptedMedia
 ├── QuotaExceeded
 ├── TranscriptionExists, TranscriptionNotCompleted, TranscriptionNotCancellable
 └── StaleAttempt, AttemptOfAnother
@@ -188,6 +188,15 @@ class SoundUnsupported(UnreadableMedia):
         )
         self.sample_rate = sample_rate
         self.channels = channels
+
+
+class EncryptedMedia(UnreadableMedia):
+    code = "media_encrypted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The sound is encrypted, as shops and streaming services sell it: send a copy that is not"
+        )
 
 
 class JoinedMedia(UnreadableMedia):

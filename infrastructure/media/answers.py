@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.errors import (
+    EncryptedMedia,
     JoinedMedia,
     MediaTooLong,
     NoAudio,
@@ -85,6 +86,8 @@ def rejection_of(refusal: Refused) -> UnreadableMedia:
             return MediaTooLong(seconds_max)
         case Refused(code=SoundUnsupported.code, seconds=(sample_rate, channels)):
             return SoundUnsupported(sample_rate, channels)
+        case Refused(code=EncryptedMedia.code):
+            return EncryptedMedia()
         case Refused(code=JoinedMedia.code):
             return JoinedMedia()
         case Refused(code=TooShortMedia.code):

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet as NewPacket
 
-from domain.errors import MediaTooLong, NotMedia, TooShortMedia, TruncatedMedia
+from domain.errors import EncryptedMedia, MediaTooLong, NotMedia, TooShortMedia, TruncatedMedia
 from infrastructure.media.claims import (
     claimed_longest_seconds,
     claimed_stream_seconds,
@@ -111,6 +111,8 @@ class Measuring:
         self._reach(packet.stream_index, begin, seconds)
         if packet.stream_index != self.track:
             return
+        if packet.has_sidedata("encryption_info"):
+            raise EncryptedMedia  # Decoded, it is noise now and then.
         self.packets += 1
         self.packet_bytes_min = min(self.packet_bytes_min, packet.size)
         if self.is_flac:
@@ -173,8 +175,8 @@ def measure(
 ) -> float:
     """The recording's length in seconds, by one walk over its packets.
 
-    Raises MediaTooLong as soon as there is more than `seconds_max`, TruncatedMedia, TooShortMedia, or NotMedia
-    when nothing decodes.
+    Raises MediaTooLong as soon as there is more than `seconds_max`, TruncatedMedia, TooShortMedia, EncryptedMedia, or
+    NotMedia when nothing decodes.
     """
     _require_short_claim(container, stream, path, seconds_max)
     walk = Walk(container, stream, path)

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 
-from domain.errors import NoAudio, NotMedia, SoundUnsupported
+from domain.errors import EncryptedMedia, NoAudio, NotMedia, SoundUnsupported
 from infrastructure.media.formats import DECODERS, open_media
 from infrastructure.media.mixing import samples_of
 from infrastructure.media.reading import read_packets
@@ -21,6 +21,8 @@ SAMPLE_RATE_MIN: Final = 1_000
 """Nothing records at less; a few bytes at one sample a second would be hours."""
 SAMPLE_RATE_MAX: Final = 1_500_000
 """DSD counts its bits by eights."""
+ENCRYPTED_TAGS: Final = frozenset({"aavd", "drms", "enca"})
+"""As audiobooks, old purchases and streams are marked in MP4 files that say no more about it."""
 SILENT_PEAK: Final = 4 / 32_768
 """Digital silence, after a lossy codec."""
 LISTENED_PACKETS_MAX: Final = 15_000
@@ -28,7 +30,7 @@ LISTENED_PACKETS_MAX: Final = 15_000
 
 
 def choose_track(path: Path) -> int:
-    """The index of the stream to transcribe. Raises NotMedia, NoAudio or SoundUnsupported."""
+    """The index of the stream to transcribe. Raises NotMedia, NoAudio, SoundUnsupported or EncryptedMedia."""
     with open_media(path) as container:
         tracks = _readable_tracks(container)
         if len(tracks) > 1:
@@ -49,7 +51,10 @@ def _readable_tracks(container: InputContainer) -> list[AudioStream]:
     """In the order of choice."""
     if not container.streams.audio:
         raise NoAudio
-    known = [stream for stream in container.streams.audio if _has_decoder(stream)]
+    plain = [stream for stream in container.streams.audio if not _is_encrypted(stream)]
+    if not plain:
+        raise EncryptedMedia
+    known = [stream for stream in plain if _has_decoder(stream)]
     if not known:
         raise NotMedia
     tracks = [stream for stream in known if _is_plausible(stream.codec_context)]
@@ -57,6 +62,11 @@ def _readable_tracks(container: InputContainer) -> list[AudioStream]:
         context = known[0].codec_context
         raise SoundUnsupported(context.sample_rate, context.channels)
     return sorted(tracks, key=lambda stream: (not stream.disposition & Disposition.default, stream.index))
+
+
+def _is_encrypted(stream: AudioStream) -> bool:
+    context = cast("AudioCodecContext | None", stream.codec_context)
+    return context is not None and context.codec_tag in ENCRYPTED_TAGS
 
 
 def _has_decoder(stream: AudioStream) -> bool:

@@ -2,13 +2,14 @@
 
 import resource
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import psutil
 import pytest
 
-from domain.errors import NoAudio, NotMedia, SoundUnsupported, TooShortMedia
+from domain.errors import EncryptedMedia, NoAudio, NotMedia, SoundUnsupported, TooShortMedia
 from infrastructure.media.decode import open_pcm
 from infrastructure.media.probe import probe
 from tests.infrastructure.media.odd_bytes import chunk, wav, wav_form
@@ -96,8 +97,17 @@ def _subtitles(path: Path) -> None:
     path.write_text("1\n00:00:00,000 --> 00:00:04,000\nHello there\n\n" * 50)
 
 
-def _encrypted(path: Path) -> None:
-    """As a shop sells it (ISO/IEC 23001-7)."""
+@pytest.mark.parametrize("make", [_zip, _init_segment, _subtitles], ids=lambda make: make.__name__)
+async def test_what_only_looks_like_a_recording_is_refused(make: object, tmp_path: Path) -> None:
+    """Row 30; playlists, pictures and text are in the tests of the probe."""
+    assert callable(make)
+    make(tmp_path / "media.mp3")
+    with pytest.raises((NotMedia, TooShortMedia)):
+        await probe(tmp_path / "media.mp3", LIMITS)
+
+
+def _common_encryption(path: Path) -> None:
+    """ISO/IEC 23001-7. Its key stream differs at each call, and what it makes of AAC decodes now and then."""
     keys = {
         "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb",
         "encryption_kid": "a7e61c373e219033c21091fa607bf3b8",
@@ -106,15 +116,24 @@ def _encrypted(path: Path) -> None:
     write_recording(path, form, seconds=2.0)
 
 
+def _marked_as(tag: bytes) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        content = write_recording(path, M4A, seconds=2.0).read_bytes()
+        path.write_bytes(content.replace(b"mp4a", tag, 1))
+
+    return make
+
+
 @pytest.mark.parametrize(
-    "make", [_zip, _init_segment, _subtitles, _encrypted], ids=lambda make: make.__name__
+    "make",
+    [*[_common_encryption] * 10, *map(_marked_as, (b"aavd", b"enca", b"drms"))],
 )
-async def test_what_only_looks_like_a_recording_is_refused(make: object, tmp_path: Path) -> None:
-    """Row 30; playlists, pictures and text are in the tests of the probe."""
-    assert callable(make)
-    make(tmp_path / "media.mp3")
-    with pytest.raises((NotMedia, TooShortMedia)):
-        await probe(tmp_path / "media.mp3", LIMITS)
+async def test_an_encrypted_recording_is_refused_as_one(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    make(tmp_path / "media")
+    with pytest.raises(EncryptedMedia, match="a copy that is not"):
+        await probe(tmp_path / "media", LIMITS)
 
 
 async def test_pictures_alone_are_no_recording(tmp_path: Path) -> None:

@@ -70,7 +70,20 @@ class Place:
         if first <= self.offset:
             raise KafkaWentBack(f"events came to lie at {first}, after others at {self.offset}")
 
-    def advance(self, records: Sequence[LogRecord], sent: Sequence[RecordMetadata]) -> None:
+    def advance(
+        self,
+        records: Sequence[LogRecord],
+        sent: Sequence[RecordMetadata],
+        now: float,
+        *,
+        checkpoint_seconds: float,
+    ) -> None:
+        """These were committed at `now`, and with them the checkpoint if it was due; the next one may be so much later."""
+        is_checkpoint_due = self.is_checkpoint_due(records, now)
+        if is_checkpoint_due:
+            self.checkpoint = self.seq_after(records)
+        if is_checkpoint_due or self.checkpoint == self.seq:
+            self.checkpoint_at = now + checkpoint_seconds
         if records:
             self.seq, self.event_id = records[-1].seq, records[-1].event_id
             self.offset = max(each.offset for each in sent)

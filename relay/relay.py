@@ -2,17 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Never
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
-from aiokafka.structs import RecordMetadata
 
 from domain.log import LogRecord
 from domain.ports import EventLog
 from infrastructure.kafka.brokers import Brokers
-from infrastructure.kafka.producer import Connect, Message, TransactionalProducer
+from infrastructure.kafka.producer import Connect, TransactionalProducer
 from infrastructure.kafka.tail import Tails
 from infrastructure.waiting import Wait
 from relay.kafka_state import (
@@ -25,15 +24,14 @@ from relay.kafka_state import (
 from relay.lanes import Lane, earlier_transactional_id_of, transactional_id_of
 from relay.limits import Limits
 from relay.looks import Looks
-from relay.messages import checkpoint_of, messages_of, within_bytes
+from relay.messages import checkpoint_of, within_bytes
 from relay.place import LogGap, Place
 from relay.reading_ahead import ReadingAhead
+from relay.transactions import Following, Transactions
 from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
 
-
-Following = Sequence[tuple[Place, Sequence[LogRecord]]]
 Refuse = Callable[[int, Refused], None]
 """Is told which partition of the lane is not relayed any more, and why."""
 
@@ -64,13 +62,13 @@ class LaneRelay:
         self._refuse = refuse
         self._limits = limits or Limits()
         self._connect = connect
+        self._transactions = Transactions(self._places, topics, log.partition_count, self._limits)
         self._failures = 0
+        self._transactions_seen = 0
         self._needs = Wait(f"what the relay of {self} needs")
         self._check_at = 0.0
         self._is_alone = False
         """Whether relays of before 2026-12 have been fenced."""
-        self.events_relayed = 0
-        self.transactions = 0
         self.restarts = 0
 
     def __str__(self) -> str:
@@ -84,6 +82,14 @@ class LaneRelay:
     def positions(self) -> Mapping[int, int]:
         """By partition, the seq of the last event that is known to be in Kafka, where one is."""
         return {place.partition: place.seq for place in self._places if place.seq}
+
+    @property
+    def transactions(self) -> int:
+        return self._transactions.count
+
+    @property
+    def events_relayed(self) -> int:
+        return self._transactions.events
 
     async def run(self) -> Never:
         """Until cancelled. Raises ProducerFenced when another relay took over, and Refused when that was the last partition.
@@ -154,7 +160,8 @@ class LaneRelay:
         logger.warning("Kafka lost the end of a transaction in %s: ending it", problem)
         # Whoever reads what is not committed has seen the first event, or has to see it next.
         first = await self._log.read(place.partition, 0, 1)
-        messages = list(self._messages_of([(place, first)], asyncio.get_running_loop().time()))
+        now = asyncio.get_running_loop().time()
+        messages = list(self._transactions.messages_of([(place, first)], now))
         messages.append(checkpoint_of(place.partition, 0, self._topics))
         await producer.end_hanging(messages)
         async with self._producer(earlier_transactional_id_of(place.partition, self._topics)) as earlier:
@@ -217,52 +224,8 @@ class LaneRelay:
         )
         if is_behind:
             ahead.begin({place.partition: max(0, place.seq_after(records) - 1) for place, records in work})
-        now = asyncio.get_running_loop().time()
-        for group in _groups([each for each in work if each[1] or each[0].is_checkpoint_due(each[1], now)]):
-            await self._transact(group, producer, now)
+        await self._transactions.send(work, producer)
         return is_behind
-
-    async def _transact(self, group: Following, producer: TransactionalProducer, now: float) -> None:
-        try:
-            sent = await producer.transact(
-                self._messages_of(group, now), lambda sent: self._require_forward(group, sent)
-            )
-        except ProducerFenced:
-            raise
-        except Exception:
-            self._blame(group, now)
-            raise
-        for place, records in group:
-            if is_checkpoint_due := place.is_checkpoint_due(records, now):
-                place.checkpoint = place.seq_after(records)
-            if is_checkpoint_due or place.checkpoint == place.seq:
-                place.checkpoint_at = now + self._limits.checkpoint_seconds
-            place.advance(records, self._events_in(place, sent))
-            self.events_relayed += len(records)
-        self._failures = 0
-        self.transactions += 1
-
-    def _blame(self, group: Following, now: float) -> None:
-        """Which of several it was shows when each is sent alone."""
-        for place, _ in group:
-            is_known_culprit = len(group) == 1 and len(self._places) > 1
-            place.not_before = now + self._limits.pause_seconds(place.failures) if is_known_culprit else 0.0
-            place.failures += 1
-
-    def _messages_of(self, group: Following, now: float) -> Iterator[Message]:
-        for place, records in group:
-            yield from messages_of(records, self._topics, place.partition, self._log.partition_count)
-            if place.is_checkpoint_due(records, now):
-                yield checkpoint_of(place.partition, place.seq_after(records), self._topics)
-
-    def _require_forward(self, group: Following, sent: Sequence[RecordMetadata]) -> None:
-        for place, _ in group:
-            place.require_forward(self._events_in(place, sent))
-
-    def _events_in(self, place: Place, sent: Sequence[RecordMetadata]) -> Sequence[RecordMetadata]:
-        return [
-            each for each in sent if each.topic == self._topics.events and each.partition == place.partition
-        ]
 
     async def _wait(self, tails: Tails) -> None:
         now = asyncio.get_running_loop().time()
@@ -274,6 +237,8 @@ class LaneRelay:
             await require_ends_after(tails, self._topics, offsets)
 
     async def _back_off(self, problem: Exception) -> None:
+        if self.transactions > self._transactions_seen:
+            self._failures, self._transactions_seen = 0, self.transactions
         pause_seconds = self._limits.pause_seconds(self._failures)
         self.restarts += 1
         self._failures += 1
@@ -289,12 +254,3 @@ class LaneRelay:
             self.transactions,
             self.restarts,
         )
-
-
-def _groups(work: Following) -> Iterator[Following]:
-    """One transaction for all; what has failed lately gets one of its own, after the others."""
-    if together := [each for each in work if not each[0].failures]:
-        yield together
-    for each in work:
-        if each[0].failures:
-            yield [each]

@@ -71,7 +71,7 @@ async def _fill(stack: Stack, topics: Topics) -> dict[int, int]:
                 heads[record.partition] = record.seq
             for partition, records in by_partition.items():
                 messages = messages_of(records, topics, partition, PARTITIONS)
-                await producer.transact(messages, lambda _: None)
+                await producer.transact([messages], lambda _: None)
     return heads
 
 

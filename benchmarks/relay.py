@@ -13,7 +13,8 @@ from benchmarks.history import chunks, history, write_log
 from benchmarks.measure import Measurement, Target, report
 from benchmarks.stack import PARTITIONS, Stack, running_stack
 from domain.log import LogRecord
-from infrastructure.kafka.producer import BATCH_BYTES, Message
+from infrastructure.kafka.batches import Message
+from infrastructure.kafka.producer import BATCH_BYTES
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import create_pool
 from relay.lanes import lanes_of

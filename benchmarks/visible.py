@@ -18,7 +18,8 @@ from benchmarks.stack import PARTITIONS, Stack, running_stack
 from domain.log import Address, Provenance, StreamAppend
 from domain.quota import QuotaGranted
 from embedded.product import Process
-from infrastructure.kafka.producer import Message, TransactionalProducer
+from infrastructure.kafka.batches import Message
+from infrastructure.kafka.producer import TransactionalProducer
 from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.store import PostgresEventStore
@@ -164,7 +165,7 @@ async def _by_hand(stack: Stack) -> AsyncIterator[Once]:
         async def once() -> float:
             began = time.perf_counter()
             await _commit(pool, next(numbers))
-            await producer.transact([Message(topics.events, 0, b"key", VALUE, HEADERS)], lambda _: None)
+            await producer.transact([[Message(topics.events, 0, b"key", VALUE, HEADERS)]], lambda _: None)
             async with asyncio.timeout(DEADLINE_SECONDS):
                 while not await consumer.getmany(timeout_ms=1000):
                     pass

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.log import LogRecord
-from infrastructure.kafka.producer import Message
+from infrastructure.kafka.batches import Message
 from schemas.checkpoints import RelayCheckpoint, encode_checkpoint
 from schemas.partitions import partition_of
 from schemas.topics import Headers, Topics, headers_of, job_headers_of

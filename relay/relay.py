@@ -161,7 +161,7 @@ class LaneRelay:
         # Whoever reads what is not committed has seen the first event, or has to see it next.
         first = await self._log.read(place.partition, 0, 1)
         now = asyncio.get_running_loop().time()
-        messages = list(self._transactions.messages_of([(place, first)], now))
+        messages = list(self._transactions.messages_of(place, first, now))
         messages.append(checkpoint_of(place.partition, 0, self._topics))
         await producer.end_hanging(messages)
         async with self._producer(earlier_transactional_id_of(place.partition, self._topics)) as earlier:

@@ -8,7 +8,8 @@ from aiokafka.errors import ProducerFenced
 from aiokafka.structs import RecordMetadata
 
 from domain.log import LogRecord
-from infrastructure.kafka.producer import Message, TransactionalProducer
+from infrastructure.kafka.batches import Message
+from infrastructure.kafka.producer import TransactionalProducer
 from relay.limits import Limits
 from relay.messages import checkpoint_of, messages_of
 from relay.place import Place
@@ -38,16 +39,16 @@ class Transactions:
         for group in _groups(due):
             await self._transact(group, producer, now)
 
-    def messages_of(self, group: Following, now: float) -> Iterator[Message]:
-        for place, records in group:
-            yield from messages_of(records, self._topics, place.partition, self._partition_count)
-            if place.is_checkpoint_due(records, now):
-                yield checkpoint_of(place.partition, place.seq_after(records), self._topics)
+    def messages_of(self, place: Place, records: Sequence[LogRecord], now: float) -> Iterator[Message]:
+        yield from messages_of(records, self._topics, place.partition, self._partition_count)
+        if place.is_checkpoint_due(records, now):
+            yield checkpoint_of(place.partition, place.seq_after(records), self._topics)
 
     async def _transact(self, group: Following, producer: TransactionalProducer, now: float) -> None:
         try:
             sent = await producer.transact(
-                self.messages_of(group, now), lambda sent: self._require_forward(group, sent)
+                (self.messages_of(place, records, now) for place, records in group),
+                lambda sent: self._require_forward(group, sent),
             )
         except ProducerFenced:
             raise

@@ -2,10 +2,11 @@
 
 import logging
 
+from infrastructure.kafka.batches import Message
 from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.failures import KafkaUnreachable
-from infrastructure.kafka.producer import IdempotentProducer, Message
+from infrastructure.kafka.producer import IdempotentProducer
 from infrastructure.kafka.reader import PartitionReader
 from schemas.topics import Topics
 

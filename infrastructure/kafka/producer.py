@@ -5,18 +5,18 @@ import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
+from infrastructure.kafka.batches import Batch, Batches, Message
 from infrastructure.kafka.brokers import Brokers, connection_options
 from infrastructure.kafka.clients import end_task, start_client
 from infrastructure.kafka.failures import KAFKA_FAILURES, KafkaUnreachable
 from infrastructure.waiting import Wait
-from schemas.topics import Headers
 
 # After a commit the broker still writes its markers, and refuses the next transaction for about 2 ms.
 # aiokafka then waits 20 ms, ten times as long, which made transactions back to back take 28 ms instead of 5.
@@ -30,22 +30,14 @@ REQUEST_MS: Final = 10_000
 DISCARD_SECONDS: Final = 1.0
 BATCH_BYTES: Final = 512 * 1024
 """Half of what a broker takes at once by default; aiokafka's own 16 KiB mean a round trip for fifty events."""
+EARLY_BYTES: Final = 64 * 1024
+"""From here on a batch is worth a request of its own."""
 
 SEND_SECONDS: Final = 30.0
 TRY_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 0.2
 
 Connect = Callable[..., AIOKafkaProducer]
-
-
-class Message(NamedTuple):
-    """A tuple, because the relay makes one for every event there ever was. The key decides where no partition is named."""
-
-    topic: str
-    partition: int | None
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 class TransactionalProducer:
@@ -90,10 +82,11 @@ class TransactionalProducer:
         await _discard(self._producer)
 
     async def transact(
-        self, messages: Iterable[Message], accept: Callable[[Sequence[RecordMetadata]], None]
+        self, groups: Iterable[Iterable[Message]], accept: Callable[[Sequence[RecordMetadata]], None]
     ) -> Sequence[RecordMetadata]:
         """Sends all messages in one transaction, and returns where each batch of them lies.
 
+        What a group has filled is on its way while the next one is made.
         `accept` is asked before the commit, and raises when the messages must not become visible there.
         Raises ProducerFenced when another producer took the id over, another KafkaError, or TimeoutError.
         """
@@ -101,7 +94,7 @@ class TransactionalProducer:
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 await self._producer.begin_transaction()
-                sent = await self._send(messages)
+                sent = await self._send(groups)
                 accept(sent)
                 await self._producer.commit_transaction()
                 return sent
@@ -120,31 +113,29 @@ class TransactionalProducer:
         assert self._producer is not None
         async with asyncio.timeout(self._deadline_seconds):
             await self._producer.begin_transaction()
-            await self._send(messages)
+            await self._send([messages])
             await self._producer.abort_transaction()
 
-    async def _send(self, messages: Iterable[Message]) -> Sequence[RecordMetadata]:
+    async def _send(self, groups: Iterable[Iterable[Message]]) -> Sequence[RecordMetadata]:
         """Batches are filled here, not by `send`: one future for hundreds of messages instead of one each."""
         assert self._producer is not None
+        batches = Batches(self._producer.create_batch)
         futures: list[Awaitable[RecordMetadata]] = []
-        for topic, partition, batch in self._fill(messages):
-            future = await self._producer.send_batch(batch, topic, partition=partition)
-            future.add_done_callback(_mark_retrieved)
-            futures.append(future)
+        for group in groups:
+            batches.fill(group)
+            futures += [await self._begin(batch) for batch in batches.take(EARLY_BYTES)]
+            await asyncio.sleep(0)
+        futures += [await self._begin(batch) for batch in batches.take()]
         return await asyncio.gather(*futures)
 
-    def _fill(self, messages: Iterable[Message]) -> list[tuple[str, int | None, Any]]:
-        """Batches in order; a message goes to the last one of its partition, or to a new one when that is full."""
+    async def _begin(self, batch: Batch) -> Awaitable[RecordMetadata]:
         assert self._producer is not None
-        filling: dict[tuple[str, int | None], Any] = {}
-        batches: list[tuple[str, int | None, Any]] = []
-        for topic, partition, key, value, headers in messages:
-            batch = filling.get((topic, partition))
-            if batch is None or batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
-                batch = filling[topic, partition] = self._producer.create_batch()
-                batches.append((topic, partition, batch))
-                batch.append(timestamp=None, key=key, value=value, headers=headers)
-        return batches
+        topic, partition, content = batch
+        future: asyncio.Future[RecordMetadata] = await self._producer.send_batch(
+            content, topic, partition=partition
+        )
+        future.add_done_callback(_mark_retrieved)
+        return future
 
     async def _abort(self) -> None:
         """Cancelled on the way: consumers need not wait until the transaction expires."""

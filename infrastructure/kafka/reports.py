@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
+from infrastructure.kafka.batches import Message
 from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.consumer import ConsumedMessage
 from infrastructure.kafka.dead_letters import DeadLetters
-from infrastructure.kafka.producer import IdempotentProducer, Message
+from infrastructure.kafka.producer import IdempotentProducer
 from infrastructure.kafka.reader import PartitionReader
 from infrastructure.kafka.topics import partitions_of
 from schemas.messages import Report, decode_report, encode_report

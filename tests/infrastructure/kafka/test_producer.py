@@ -2,15 +2,23 @@
 
 import asyncio
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 from aiokafka.producer import sender
 from aiokafka.structs import RecordMetadata
 
-from infrastructure.kafka.producer import BATCH_BYTES, IdempotentProducer, Message, TransactionalProducer
+from infrastructure.kafka.batches import Message
+from infrastructure.kafka.producer import (
+    BATCH_BYTES,
+    EARLY_BYTES,
+    IdempotentProducer,
+    TransactionalProducer,
+)
 from schemas.topics import Topics
 from tests.infrastructure.kafka.brokers import frozen, own_broker
 from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, committed, fresh_topics, until
@@ -37,7 +45,7 @@ async def visible(kafka: str, topics: Topics) -> list[bytes]:
 async def test_messages_arrive_with_key_and_headers_in_order(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     async with TransactionalProducer(kafka, topics.prefix) as producer:
-        [sent] = await producer.transact(messages(topics, b"one", b"two"), accept)
+        [sent] = await producer.transact([messages(topics, b"one", b"two")], accept)
     found = await committed(kafka, topics.events)
     assert [(each.key, each.value, each.headers) for each in found] == [
         (b"who", b"one", (("name", b"one"),)),
@@ -50,17 +58,38 @@ async def test_many_batches_make_one_transaction(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     values = [b"%d " % number + b"x" * (BATCH_BYTES // 3) for number in range(10)]
     async with TransactionalProducer(kafka, topics.prefix) as producer:
-        sent = await producer.transact(messages(topics, *values), accept)
+        sent = await producer.transact([messages(topics, *values)], accept)
     assert len(sent) > 2
     assert [each.offset for each in sent] == sorted(each.offset for each in sent)
     assert await visible(kafka, topics) == values
+
+
+async def test_what_fills_a_batch_is_on_its_way_while_the_next_group_is_made(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    story: list[str] = []
+
+    class Telling(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no types
+        async def send_batch(self, *batch: Any, **options: Any) -> Any:
+            story.append("sent")
+            return await super().send_batch(*batch, **options)
+
+    def groups() -> Iterator[list[Message]]:
+        for size_bytes in (EARLY_BYTES, 1, EARLY_BYTES, 1):
+            story.append(f"made {size_bytes}")
+            yield messages(topics, b"x" * size_bytes)
+
+    async with TransactionalProducer(kafka, topics.prefix, connect=Telling) as producer:
+        await producer.transact(groups(), accept)
+    large = f"made {EARLY_BYTES}"
+    assert story == [large, "sent", "made 1", large, "sent", "made 1", "sent"]
+    assert [len(value) for value in await visible(kafka, topics)] == [EARLY_BYTES, 1, EARLY_BYTES, 1]
 
 
 async def test_a_message_larger_than_a_batch_is_sent_alone(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     values = [b"small", b"x" * (BATCH_BYTES + 1), b"small"]
     async with TransactionalProducer(kafka, topics.prefix) as producer:
-        await producer.transact(messages(topics, *values), accept)
+        await producer.transact([messages(topics, *values)], accept)
     assert await visible(kafka, topics) == values
 
 
@@ -68,18 +97,18 @@ async def test_what_is_not_accepted_never_becomes_visible(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     with pytest.raises(ArithmeticError):
         async with TransactionalProducer(kafka, topics.prefix) as producer:
-            await producer.transact(messages(topics, b"never"), refuse)
+            await producer.transact([messages(topics, b"never")], refuse)
     async with TransactionalProducer(kafka, topics.prefix) as producer:
-        await producer.transact(messages(topics, b"next"), accept)
+        await producer.transact([messages(topics, b"next")], accept)
     assert await visible(kafka, topics) == [b"next"]
 
 
 async def test_what_is_sent_to_end_a_hanging_transaction_never_becomes_visible(kafka: str) -> None:
     topics = await fresh_topics(kafka)
     async with TransactionalProducer(kafka, topics.prefix) as producer:
-        await producer.transact(messages(topics, b"before"), accept)
+        await producer.transact([messages(topics, b"before")], accept)
         await producer.end_hanging(messages(topics, b"never"))
-        await producer.transact(messages(topics, b"after"), accept)
+        await producer.transact([messages(topics, b"after")], accept)
     assert await visible(kafka, topics) == [b"before", b"after"]
 
 
@@ -89,8 +118,8 @@ async def fence(kafka: str, topics: Topics) -> None:
         TransactionalProducer(kafka, topics.prefix) as newer,
     ):
         with pytest.raises(ProducerFenced):
-            await older.transact(messages(topics, b"zombie"), accept)
-        await newer.transact(messages(topics, b"alive"), accept)
+            await older.transact([messages(topics, b"zombie")], accept)
+        await newer.transact([messages(topics, b"alive")], accept)
 
 
 async def test_a_newer_producer_fences_an_older_one(kafka: str) -> None:
@@ -112,15 +141,15 @@ async def test_a_broker_that_answers_nobody_is_given_up_on_and_works_again_later
     async with own_broker(tmp_path, TOPICS) as broker:
         single = IdempotentProducer(broker.bootstrap, try_seconds=0.5)
         async with TransactionalProducer(broker.bootstrap, "id", deadline_seconds=0.5) as producer:
-            await producer.transact(messages(TOPICS, b"first"), accept)
+            await producer.transact([messages(TOPICS, b"first")], accept)
             with frozen(broker):
                 sending = asyncio.create_task(single.send(*messages(TOPICS, b"single")))
                 with pytest.raises(TimeoutError):
-                    await producer.transact(messages(TOPICS, b"lost"), accept)
+                    await producer.transact([messages(TOPICS, b"lost")], accept)
         async with asyncio.timeout(DEADLINE_SECONDS):
             await sending
             async with TransactionalProducer(broker.bootstrap, "id") as producer:
-                await producer.transact(messages(TOPICS, b"second"), accept)
+                await producer.transact([messages(TOPICS, b"second")], accept)
         await single.close()
 
         async def is_visible() -> bool:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from infrastructure.kafka.batches import Message
 from infrastructure.kafka.failures import KafkaUnreachable
-from infrastructure.kafka.producer import IdempotentProducer, Message
+from infrastructure.kafka.producer import IdempotentProducer
 from infrastructure.kafka.reports import ReportConsumer, ReportProducer
 from infrastructure.kafka.topics import create_topics
 from schemas.messages import ProgressReported, Report, WorkerReady, encode_report

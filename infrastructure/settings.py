@@ -40,6 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kafka_cert: str = ""
     kafka_key: str = ""
     """What we show to brokers that want a certificate of us, as PEM files."""
+    kafka_compression: Literal["none", "lz4", "zstd"] = "none"
+    """Of what the relay sends. Readers find out by themselves; those of others need the same codec."""
     require_encryption: bool = False
     """Refuses at start whatever this process would say in the clear."""
     object_store: str = "file:///var/lib/stenolog/objects"

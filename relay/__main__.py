@@ -50,7 +50,9 @@ async def _relay_log(settings: Settings) -> Never:
         relays: dict[Lane, LaneRelay] = {}
 
         async def relay(lane: Lane, refuse: Refuse) -> Never:
-            mine = relays[lane] = LaneRelay(lane, log, brokers, topics, refuse=refuse)
+            mine = relays[lane] = LaneRelay(
+                lane, log, brokers, topics, refuse=refuse, compression=settings.kafka_compression
+            )
             try:
                 await mine.run()
             finally:

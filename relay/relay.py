@@ -11,7 +11,7 @@ from aiokafka.errors import ProducerFenced
 from domain.log import LogRecord
 from domain.ports import EventLog
 from infrastructure.kafka.brokers import Brokers
-from infrastructure.kafka.producer import Connect, TransactionalProducer
+from infrastructure.kafka.producer import Compression, Connect, TransactionalProducer
 from infrastructure.kafka.tail import Tails
 from infrastructure.waiting import Wait
 from relay.kafka_state import (
@@ -52,6 +52,7 @@ class LaneRelay:
         *,
         refuse: Refuse = _refuse_silently,
         limits: Limits | None = None,
+        compression: Compression = "none",
         connect: Connect = AIOKafkaProducer,
     ) -> None:
         self._lane = lane
@@ -61,6 +62,7 @@ class LaneRelay:
         self._topics = topics
         self._refuse = refuse
         self._limits = limits or Limits()
+        self._compression = compression
         self._connect = connect
         self._transactions = Transactions(self._places, topics, log.partition_count, self._limits)
         self._failures = 0
@@ -128,7 +130,9 @@ class LaneRelay:
                     self._needs.is_over()
 
     def _producer(self, transactional_id: str) -> TransactionalProducer:
-        return TransactionalProducer(self._brokers, transactional_id, connect=self._connect)
+        return TransactionalProducer(
+            self._brokers, transactional_id, compression=self._compression, connect=self._connect
+        )
 
     async def _fence_earlier(self) -> None:
         """A relay of before 2026-12 may have been frozen, and thaw: it goes by an id for each partition."""

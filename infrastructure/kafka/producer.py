@@ -5,7 +5,7 @@ import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer
@@ -38,6 +38,7 @@ TRY_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 0.2
 
 Connect = Callable[..., AIOKafkaProducer]
+Compression = Literal["none", "lz4", "zstd"]
 
 
 class TransactionalProducer:
@@ -53,10 +54,12 @@ class TransactionalProducer:
         brokers: Brokers,
         transactional_id: str,
         *,
+        compression: Compression = "none",
         connect: Connect = AIOKafkaProducer,
         deadline_seconds: float = TRANSACTION_SECONDS,
     ) -> None:
         self._brokers = brokers
+        self._compression = compression
         self._transactional_id = transactional_id
         self._connect = connect
         self._deadline_seconds = deadline_seconds
@@ -68,6 +71,7 @@ class TransactionalProducer:
             **connection_options(self._brokers),
             transactional_id=self._transactional_id,
             transaction_timeout_ms=TRANSACTION_EXPIRES_MS,
+            compression_type=None if self._compression == "none" else self._compression,
             max_batch_size=BATCH_BYTES,
             request_timeout_ms=REQUEST_MS,
         )

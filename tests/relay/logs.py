@@ -9,6 +9,7 @@ from domain.events import Event
 from domain.log import Address, LogRecord, Provenance, StreamAppend
 from domain.ports import EventLog, EventStore
 from infrastructure.kafka.brokers import Brokers
+from infrastructure.kafka.producer import Compression
 from infrastructure.memory import InMemoryEventStore
 from relay.lanes import Lane
 from relay.limits import Limits
@@ -61,10 +62,11 @@ async def relaying(
     limits: Limits = QUICK,
     *,
     lanes: Sequence[Lane] | None = None,
+    compression: Compression = "none",
 ) -> AsyncIterator[Sequence[LaneRelay]]:
     """A relay for each lane, or for each partition; the block sees the death of one as an error."""
     lanes = lanes or [(partition,) for partition in range(log.partition_count)]
-    relays = [LaneRelay(lane, log, kafka, topics, limits=limits) for lane in lanes]
+    relays = [LaneRelay(lane, log, kafka, topics, limits=limits, compression=compression) for lane in lanes]
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(relay.run()) for relay in relays]
         yield relays

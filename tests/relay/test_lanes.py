@@ -13,9 +13,15 @@ from relay.limits import Limits
 from relay.relay import LaneRelay
 from schemas.topics import Topics
 from tests.builders import attempt_failed
-from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, committed, fresh_topics, producing, until
+from tests.infrastructure.kafka.messages import (
+    DEADLINE_SECONDS,
+    committed,
+    fresh_topics,
+    limit_message_bytes,
+    producing,
+    until,
+)
 from tests.relay.logs import QUICK, append, grants, owner_in, relayed, relaying, until_relayed
-from tests.relay.test_relay import limit_message_bytes
 
 LANE: Lane = (0, 1, 2)
 SELDOM_CHECKPOINTED = replace(QUICK, checkpoint_seconds=DEADLINE_SECONDS, settle_seconds=DEADLINE_SECONDS)

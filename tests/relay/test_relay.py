@@ -6,11 +6,11 @@ from itertools import count
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import ProducerFenced
 from msgspec.structs import replace
 
 from domain.log import LogRecord
+from infrastructure.kafka.producer import Compression
 from infrastructure.kafka.topics import create_topics
 from infrastructure.memory import InMemoryEventStore
 from relay.relay import LaneRelay
@@ -19,10 +19,10 @@ from schemas.topics import Topics, headers_of
 from tests.builders import OTHER_WORKER, WORKER, attempt_failed, cancelled, requested, started
 from tests.infrastructure.kafka.messages import (
     DEADLINE_SECONDS,
-    administering,
     committed,
     delete_topics,
     fresh_topics,
+    limit_message_bytes,
     producing,
     until,
 )
@@ -56,6 +56,19 @@ async def test_what_is_appended_later_follows(kafka: str) -> None:
         await until_relayed(relays, 3)
         await append(log, *grants(2, first=4), version=3)
         await until_relayed(relays, 5)
+    assert await relayed(kafka, topics) == list(log)
+
+
+@pytest.mark.parametrize("compressions", [("zstd", "lz4", "none"), ("none", "zstd", "zstd")])
+async def test_a_relay_goes_on_whatever_the_one_before_packed_its_events_with(
+    kafka: str, compressions: Sequence[Compression]
+) -> None:
+    topics = await fresh_topics(kafka)
+    log = InMemoryEventStore(1)
+    for version, compression in zip((0, 50, 100), compressions, strict=True):
+        await append(log, *grants(50, first=version + 1), version=version)
+        async with relaying(kafka, topics, log, compression=compression) as relays:
+            await until_relayed(relays, 50)
     assert await relayed(kafka, topics) == list(log)
 
 
@@ -182,20 +195,6 @@ async def test_nothing_is_sent_across_a_gap_in_the_log(kafka: str) -> None:
         log.missing = 0
         await until_relayed([relay], 5)
     assert await relayed(kafka, topics) == list(log)
-
-
-async def limit_message_bytes(kafka: str, topic: str, size_bytes: int) -> None:
-    """Returns when the broker goes by the limit: it answers before it does."""
-    async with administering(kafka) as admin:
-        limit = {"max.message.bytes": str(size_bytes)}
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limit)])
-
-        async def is_in_force() -> bool:
-            [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-            [(*_, entries)] = answer.resources
-            return limit.items() <= {name: value for name, value, *_ in entries}.items()
-
-        await until(is_in_force)
 
 
 async def test_a_producer_that_does_not_await_its_sends_commits_a_part_of_a_transaction(kafka: str) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
 from domain.events import Event
@@ -166,3 +167,17 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not await condition():
             await asyncio.sleep(POLL_SECONDS)
+
+
+async def limit_message_bytes(kafka: str, topic: str, size_bytes: int) -> None:
+    """Returns when the broker goes by the limit: it answers before it does."""
+    async with administering(kafka) as admin:
+        limit = {"max.message.bytes": str(size_bytes)}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limit)])
+
+        async def is_in_force() -> bool:
+            [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            [(*_, entries)] = answer.resources
+            return limit.items() <= {name: value for name, value, *_ in entries}.items()
+
+        await until(is_in_force)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
 from aiokafka.producer import sender
 from aiokafka.structs import RecordMetadata
 
@@ -16,12 +16,19 @@ from infrastructure.kafka.batches import Message
 from infrastructure.kafka.producer import (
     BATCH_BYTES,
     EARLY_BYTES,
+    Compression,
     IdempotentProducer,
     TransactionalProducer,
 )
 from schemas.topics import Topics
 from tests.infrastructure.kafka.brokers import frozen, own_broker
-from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, committed, fresh_topics, until
+from tests.infrastructure.kafka.messages import (
+    DEADLINE_SECONDS,
+    committed,
+    fresh_topics,
+    limit_message_bytes,
+    until,
+)
 
 TOPICS = Topics("frozen")
 
@@ -91,6 +98,21 @@ async def test_a_message_larger_than_a_batch_is_sent_alone(kafka: str) -> None:
     async with TransactionalProducer(kafka, topics.prefix) as producer:
         await producer.transact([messages(topics, *values)], accept)
     assert await visible(kafka, topics) == values
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+async def test_a_packed_batch_fits_where_its_content_would_not(
+    kafka: str, compression: Compression
+) -> None:
+    topics = await fresh_topics(kafka)
+    await limit_message_bytes(kafka, topics.events, 10_000)
+    value = b"said again and again " * 2_000
+    async with TransactionalProducer(kafka, topics.prefix) as producer:
+        with pytest.raises(MessageSizeTooLargeError):
+            await producer.transact([messages(topics, value)], accept)
+    async with TransactionalProducer(kafka, topics.prefix, compression=compression) as producer:
+        await producer.transact([messages(topics, value)], accept)
+    assert await visible(kafka, topics) == [value]
 
 
 async def test_what_is_not_accepted_never_becomes_visible(kafka: str) -> None:

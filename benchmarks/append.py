@@ -17,6 +17,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 
 from benchmarks import hot_streams, one_user
 from benchmarks.measure import Measurement, Target, report
+from benchmarks.uma import rate_of_uma
 from benchmarks.writers import PARTITIONS, append_one, rate
 from embedded.postgres import Postgres, programs_folder
 from infrastructure.postgres.store import PostgresEventStore
@@ -28,9 +29,11 @@ PAYLOAD: Final = "x" * 200
 
 PACKAGE: Final = "package"
 ONE_BY_ONE: Final = "one by one"
+UMA: Final = "UmaDB"
 LIMIT: Final = "pgbench"
 CAPTION: Final = (
     "package: the recorder of eventsourcing in its safe mode; one by one: one INSERT per commit under one lock; "
+    "UmaDB: its server with its defaults, each caller a thread and a connection, an event on condition that its stream is new; "
     "pgbench: commits in no order, the limit"
 )
 
@@ -56,6 +59,7 @@ async def _measure(server: Postgres, callers: int) -> Measurement:
             _package, await server.create_database(f"package_{callers}"), callers
         ),
         ONE_BY_ONE: await _one_by_one(await server.create_database(f"one_{callers}"), callers),
+        UMA: await rate_of_uma(callers, SECONDS, len(PAYLOAD)),
         LIMIT: await _pgbench(await server.create_database(f"pgbench_{callers}"), callers),
     }
     at_64 = (

@@ -80,7 +80,7 @@ async def serving(
     name: str, python: Path, database_url: str, secret: str, folder: Path
 ) -> AsyncIterator[Peer]:
     """One peer, until the context is left; what it says is in `folder`."""
-    port = _free_port()
+    port = free_port()
     uploads = folder / f"{name}-uploads"
     uploads.mkdir()
     environment = os.environ | {
@@ -101,7 +101,7 @@ async def serving(
         await _until_answering(port, process, folder / f"{name}.log")
         yield Peer(port, psutil.Process(process.pid))
     finally:
-        await _end(process)
+        await end(process)
 
 
 def _command(name: str, python: Path, port: int) -> Sequence[str]:
@@ -131,7 +131,7 @@ async def _until_answering(port: int, process: asyncio.subprocess.Process, log: 
     raise RuntimeError(f"a peer did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
     process.terminate()
@@ -143,7 +143,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -13,7 +13,12 @@ from projections.tables import ensure_tables
 log: Final = logging.getLogger(__name__)
 
 QUEUE: Final = Projection(
-    name=queue.NAME, row=DispatchJob, keys=queue.KEYS, project=queue.project, queries=queue.SQL
+    name=queue.NAME,
+    row=DispatchJob,
+    keys=queue.KEYS,
+    project=queue.project,
+    queries=queue.SQL,
+    keeps_rows=False,
 )
 
 

@@ -5,11 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from uuid import UUID, uuid4
 
+import asyncpg
 from msgspec import Struct
 
 from domain.log import Address
 from domain.ports import FeedPosition
+from infrastructure.postgres.errors import DatabaseNotMigrated
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
 
@@ -20,17 +23,23 @@ SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
 class Checkpoint(Struct, frozen=True):
-    """The last `seq` each projection has folded of one partition; a rebuild may put one ahead of the others."""
+    """The last `seq` each projection has folded of one partition; a rebuild may put one ahead of the others.
+
+    `stamp` is that of the last write, None where that was not one write of all of them.
+    """
 
     seqs: Mapping[str, int]
     next_offset: int | None = None
+    stamp: UUID | None = None
 
     @property
     def position(self) -> FeedPosition:
         return FeedPosition(seq=min(self.seqs.values()), next_offset=self.next_offset)
 
     def advanced(self, seq: int, next_offset: int | None) -> "Checkpoint":
-        return Checkpoint({name: max(seq, before) for name, before in self.seqs.items()}, next_offset)
+        """With a stamp of its own: no two writes have the same."""
+        seqs = {name: max(seq, before) for name, before in self.seqs.items()}
+        return Checkpoint(seqs, next_offset, uuid4())
 
 
 Checkpoints = Mapping[int, Checkpoint]
@@ -81,21 +90,34 @@ async def read_checkpoints(
 
 
 async def stored_places(connection: Connection, known: Versions, partitions: Collection[int]) -> Places:
-    """Where these projections are; nothing for partitions in which none of them ever began."""
-    rows = await connection.fetch(SQL["read"], list(known), list(known.values()), list(partitions))
+    """Where these projections are; nothing for partitions in which none of them ever began.
+
+    Raises DatabaseNotMigrated where the version before made the table.
+    """
+    arguments = list(known), list(known.values()), list(partitions)
+    try:
+        rows = await connection.fetch(SQL["read"], *arguments)
+    except asyncpg.UndefinedColumnError as problem:
+        raise DatabaseNotMigrated from problem
     seqs: dict[int, dict[str, int]] = defaultdict(dict)
     behind: dict[int, dict[str, int]] = defaultdict(dict)
     offsets: dict[int, int | None] = {}
+    stamps: dict[int, set[UUID | None]] = defaultdict(set)
     for row in sorted(rows, key=lambda row: row["seq"], reverse=True):
-        projection, partition, seq, next_offset, catching_up = row
+        projection, partition, seq, next_offset, catching_up, stamp = row
         if catching_up:
             behind[partition][projection] = seq
         else:
             seqs[partition][projection] = seq
             offsets[partition] = next_offset  # That of the projection furthest behind stays.
-    return Places(
-        {partition: Checkpoint(seqs[partition], offsets[partition]) for partition in seqs}, behind
-    )
+            stamps[partition].add(stamp)
+    live = {each: Checkpoint(seqs[each], offsets[each], _one_of(stamps[each])) for each in seqs}
+    return Places(live, behind)
+
+
+def _one_of(stamps: Collection[UUID | None]) -> UUID | None:
+    """The stamp of all, if they have but one."""
+    return next(iter(stamps)) if len(stamps) == 1 else None
 
 
 async def caught_up(
@@ -123,15 +145,18 @@ async def advance(
     Its commit tells those who wait on the channel.
     """
     moves = [
-        (projection, partition, before[partition].seqs[projection], seq, place.next_offset)
+        (projection, partition, before[partition].seqs[projection], seq, place.next_offset, place.stamp)
         for partition, place in sorted(after.items())
         for projection, seq in place.seqs.items()
         if seq != before[partition].seqs[projection]
     ]
     told = [str(Address(partition, place.position.seq)) for partition, place in after.items() if channel]
     versions = [known[projection] for projection, *_ in moves]
-    arguments = (*zip(*moves, strict=True), channel, told, versions)
-    if moves and await connection.fetchval(SQL["advance"], *arguments) != len(moves):
+    if not moves:
+        return
+    *columns, stamps = zip(*moves, strict=True)
+    arguments = (*columns, channel, told, versions, stamps)
+    if await connection.fetchval(SQL["advance"], *arguments) != len(moves):
         raise CheckpointMoved
 
 

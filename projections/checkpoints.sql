@@ -10,6 +10,8 @@ create table if not exists projection_checkpoints (
 alter table projection_checkpoints add column if not exists catching_up boolean not null default false;
 -- Of the table that is folded into: only projectors that know this version move the checkpoint.
 alter table projection_checkpoints add column if not exists version integer not null default 1;
+-- Renewed by whoever writes the row: with seq it proves that nobody else did, which seq alone does not after a failover.
+alter table projection_checkpoints add column if not exists stamp uuid;
 create table if not exists projection_failures (
     projection text        not null,
     partition  integer     not null,
@@ -31,7 +33,7 @@ from unnest($1::text[], $2::integer[]) known (projection, version) cross join un
 on conflict do nothing;
 
 -- name: read
-select projection, partition, seq, next_offset, catching_up from projection_checkpoints
+select projection, partition, seq, next_offset, catching_up, stamp from projection_checkpoints
 join unnest($1::text[], $2::integer[]) known (projection, version) using (projection, version)
 where partition = any($3::integer[]);
 
@@ -41,7 +43,7 @@ join unnest($1::text[], $2::integer[]) known (projection, version) using (projec
 where there.version < known.version order by projection;
 
 -- name: caught_up
-update projection_checkpoints set catching_up = false, next_offset = $4
+update projection_checkpoints set catching_up = false, next_offset = $4, stamp = gen_random_uuid()
 where projection = $1 and version = $5 and partition = $2 and seq = $3
 returning true;
 
@@ -56,9 +58,9 @@ where projection = any($1::text[]) and not catching_up group by partition;
 -- The commit need not wait for the disk: a crash of the server takes back rows and checkpoint together, and whoever
 -- holds the partition looks now and then whether the checkpoint is where it left it, and folds again.
 with moved as (
-    update projection_checkpoints c set seq = m.seq, next_offset = m.next_offset
-    from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $8::integer[])
-        m (projection, partition, previous_seq, seq, next_offset, version)
+    update projection_checkpoints c set seq = m.seq, next_offset = m.next_offset, stamp = m.stamp
+    from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $8::integer[], $9::uuid[])
+        m (projection, partition, previous_seq, seq, next_offset, version, stamp)
     where c.projection = m.projection and c.version = m.version and c.partition = m.partition
         and c.seq = m.previous_seq
     returning 1

@@ -1,7 +1,7 @@
 """Uploaded files as their owner sees them, each with the state of its transcription."""
 
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -50,7 +50,7 @@ def project(row: FileRow | None, event: Event) -> FileRow | None:
                 id=event.file_id,
                 user_id=event.user_id,
                 original_filename=storable(event.filename),
-                stored_filename=PurePosixPath(event.media_key).name,
+                stored_filename=event.media_key.rpartition("/")[2],
                 storage_url=event.media_key,
                 file_size=event.size_bytes,
                 duration_seconds=event.duration_seconds,

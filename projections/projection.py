@@ -22,7 +22,7 @@ class Projection(Generic[Row]):
 
     `keys` names the events that matter and the row each one touches; the first field of `row` is that key.
     `queries` has the table's SQL: create, load with the fields of `row` in their order, store, which takes rows as one
-    JSON array of objects, and remove.
+    JSON array of objects, and remove. Each of the last three has one argument.
     """
 
     name: str
@@ -33,6 +33,8 @@ class Projection(Generic[Row]):
     version: int = 1
     """Of its columns and of what is folded into them. The migration to a higher one builds a new table beside the old
     and switches to it; from then on a projector of the older version leaves it alone."""
+    keeps_rows: bool = True
+    """Whether a projector may keep rows in memory: not where `store` and `remove` do more than write the row."""
 
 
 def versions_of(projections: Iterable[Projection[Any]]) -> dict[str, int]:

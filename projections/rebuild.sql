@@ -16,8 +16,10 @@ lock table {live}.projection_checkpoints in exclusive mode;
 -- Folding turned the durable commit off; this one is to be durable.
 -- The offset stays: it is a hint, and that of the live projector is close.
 set local synchronous_commit = on;
+-- The new stamp says that rows which somebody keeps of the old table are not those of this one.
 -- The version goes with the table: a projector that does not know it finds its checkpoint moved, and lets go.
-update {live}.projection_checkpoints live set seq = built.seq, version = built.version, catching_up = false
+update {live}.projection_checkpoints live set seq = built.seq, version = built.version, catching_up = false,
+    stamp = gen_random_uuid()
 from {built}.projection_checkpoints built
 where live.projection = built.projection and live.partition = built.partition;
 insert into {live}.projection_checkpoints (projection, version, partition, seq)

@@ -12,12 +12,14 @@ from msgspec import Struct
 from domain.ports import EventFeed, EventLog, FeedRecord, Leases
 from infrastructure.mendable import Mendable
 from infrastructure.postgres.errors import OUTAGES
+from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.retry import is_being_cancelled
 from projections import checkpoints
 from projections.ahead import ReadAhead
 from projections.batches import EVERY_PROJECTION, Batch, PartitionBatch, ProjectionFailed, apply_batch
 from projections.catch_up import CatchUp
 from projections.checkpoints import Checkpoint, CheckpointMoved
+from projections.in_hand import InHand
 from projections.projection import Projection, versions_of
 
 log: Final = logging.getLogger(__name__)
@@ -79,6 +81,7 @@ class Runner:
         self._channel = channel
         self._pace = pace or Pace()
         self._on_applied = on_applied
+        self._in_hand = InHand(projections, channel)
         self._catch_up = CatchUp(pool, event_log, projections, self._live_seq)
         self._catch_up_above = self._pace.catch_up_above if event_log else checkpoints.NEVER
         self._reached: dict[int, Checkpoint] = {}
@@ -166,12 +169,14 @@ class Runner:
 
     def _forget(self, partition: int) -> None:
         del self._reached[partition]
+        self._in_hand.forget()
         self._catch_up.forget(partition)
         self._failed.discard(partition)
         self._retry_at.pop(partition, None)
 
     async def _take_up(self, partitions: Collection[int]) -> None:
         if partitions:
+            self._in_hand.forget()
             async with self._pool.acquire() as connection:
                 places = await checkpoints.read_checkpoints(
                     connection, self._known, partitions, self._catch_up_above
@@ -233,13 +238,23 @@ class Runner:
 
     async def _commit(self, batch: Batch) -> None:
         mended = self._failed.intersection(batch)
-        async with self._pool.acquire() as connection, connection.transaction():
-            after = await apply_batch(connection, self._projections, self._reached, batch, self._channel)
-            if mended:
-                await checkpoints.clear_failures(connection, self._failure_names(), mended)
+        async with self._pool.acquire() as connection:
+            after = None if mended else await self._in_hand.apply(connection, self._reached, batch)
+            if after is None:
+                after = await self._commit_step_by_step(connection, batch, mended)
         self._reached |= after
         self._failed -= mended
         self._on_applied()
+
+    async def _commit_step_by_step(
+        self, connection: Connection, batch: Batch, mended: Collection[int]
+    ) -> dict[int, Checkpoint]:
+        self._in_hand.forget()
+        async with connection.transaction():
+            after = await apply_batch(connection, self._projections, self._reached, batch, self._channel)
+            if mended:
+                await checkpoints.clear_failures(connection, self._failure_names(), mended)
+        return after
 
     async def _catch_up_with_others(self, partitions: Collection[int]) -> None:
         log.info("partitions %s were moved by somebody else, or back by a crash", sorted(partitions))

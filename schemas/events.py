@@ -41,7 +41,9 @@ REGISTRY: Final[Mapping[EventType, type[Event]]] = {
 }
 
 _CURRENT: Final[Mapping[type[Event], EventType]] = {cls: name for name, cls in REGISTRY.items()}
-_DECODERS: Final = {name: msgspec.json.Decoder(cls) for name, cls in REGISTRY.items()}
+_DECODERS: Final = {
+    (name.name, name.schema_version): msgspec.json.Decoder(cls) for name, cls in REGISTRY.items()
+}
 _ENCODER: Final = msgspec.json.Encoder()
 
 assert set(_CURRENT) == set(get_args(Event)), "every event has exactly one current type"
@@ -58,7 +60,7 @@ def encode(event: Event) -> bytes:
 
 def decode(name: str, schema_version: int, data: bytes) -> Event:
     """Raises UnknownEventType, or msgspec.ValidationError when the data does not fit the type."""
-    decoder = _DECODERS.get(EventType(name, schema_version))
+    decoder = _DECODERS.get((name, schema_version))
     if decoder is None:
         raise UnknownEventType(name, schema_version)
     return decoder.decode(data)

@@ -147,18 +147,19 @@ class KafkaEventFeed:
         taken: list[FeedRecord] = []
         for message in messages:
             headers = dict(message.headers)
-            if _is_seen(headers, reading):
-                reading.substituted = False
-                continue
             try:
                 record = _event(message, headers)
             except UnreadableMessage as problem:
-                if await self._bury(message, reading, problem):
-                    continue
-                break
+                if _is_seen(headers, reading):
+                    reading.substituted = False
+                elif not await self._bury(message, reading, problem):
+                    break
+                continue
             if record.seq == reading.seq + 1:
                 reading.advance()
                 taken.append(FeedRecord(record=record, offset=message.offset))
+            elif record.seq <= reading.seq:
+                reading.substituted = False
             elif not self._stands_still(reading, record, message.offset):
                 break
         return taken

@@ -28,7 +28,7 @@ class DatabaseUnavailable(DatabaseProblem, EventStoreUnavailable):
 
 class DatabaseNotMigrated(DatabaseProblem):
     def __init__(self) -> None:
-        super().__init__("the database has no event log yet: run `stenolog migrate`")
+        super().__init__("the database does not have this version's tables yet: run `stenolog migrate`")
 
 
 class MigrationChanged(DatabaseProblem):

@@ -7,13 +7,13 @@ from typing import Any
 from msgspec.structs import astuple
 
 from domain.events import Event
-from domain.log import LogRecord
+from domain.log import RecordedEvent
 from projections.models import READ_MODELS
 from projections.projection import Projection
 from schemas.events import decode
 
 
-def told(log: Iterable[LogRecord]) -> dict[str, list[tuple[object, ...]]]:
+def told(log: Iterable[RecordedEvent]) -> dict[str, list[tuple[object, ...]]]:
     events = [decode(record.type, record.schema_version, record.data) for record in log]
     return {name: _rows(projection, events) for name, projection in READ_MODELS.items()}
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from prometheus_client.core import Metric as Family
 
-from api.common_counts import CommonCounts, Counted
+from api.shared_counts import Counted, SharedCounts
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
 from infrastructure.telemetry import metrics
@@ -38,21 +38,21 @@ _WITH_REASON: Final[Mapping[str, ReadCounter[Reason]]] = {
 class LogCounts:
     """Counts what the log got since the last look, each event once; the first look only finds the place."""
 
-    def __init__(self, common: CommonCounts | None = None) -> None:
-        self._common = common
+    def __init__(self, shared: SharedCounts | None = None) -> None:
+        self._shared = shared
         self._seqs: dict[int, int] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
 
     async def look(self, connection: Connection) -> None:
         """Where others count as well, one at a time does, and goes on from what is common to all."""
-        if self._common is None:
+        if self._shared is None:
             await self._count(connection)
             return
-        with self._common.turn() as is_ours:
-            self._take(self._common.load())
+        with self._shared.turn() as is_ours:
+            self._take(self._shared.load())
             if is_ours:
                 await self._count(connection)
-                self._common.save(self._counted())
+                self._shared.save(self._counted())
 
     def _take(self, counted: Counted) -> None:
         self._seqs = dict(counted.seqs)

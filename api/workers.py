@@ -52,7 +52,7 @@ class Workers:
         """Until told to stop. Raises InvalidSetting, CannotListen or DidNotStart, before all have started."""
         require_secret(self._settings)
         settings = self._settings
-        with kept_port(settings.host, settings.port) as port, _common_folder(self._count) as folder:
+        with kept_port(settings.host, settings.port) as port, _shared_folder(self._count) as folder:
             self._settings = replace(settings, port=port)
             try:
                 await self._start_all(folder)
@@ -136,7 +136,7 @@ class Workers:
 
 
 @contextmanager
-def _common_folder(count: int) -> Iterator[Path]:
+def _shared_folder(count: int) -> Iterator[Path]:
     """What the workers share; a killed supervisor's is removed by the next API process that starts."""
     root = scratch_root("api")
     remove_leftovers(root)

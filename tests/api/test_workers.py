@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -44,17 +44,27 @@ async def status_of(server: Served, path: str, token: str = "") -> int:
 
 
 def workers_of(server: Served) -> list[psutil.Process]:
-    children = psutil.Process(server.process.pid).children()
-    return [each for each in children if "api.worker" in each.cmdline()]
+    """Those that live."""
+    found = []
+    for each in psutil.Process(server.process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # It ended just now, or nobody has waited for it yet.
+            if "api.worker" in each.cmdline():
+                found.append(each)
+    return found
 
 
 def listeners_of(server: Served) -> list[psutil.Process]:
     found = []
     for each in workers_of(server):
-        listening = (one for one in each.net_connections("tcp") if one.status == psutil.CONN_LISTEN)
-        if any(one.laddr.port == server.settings.port for one in listening):
-            found.append(each)
+        with suppress(psutil.NoSuchProcess):
+            if listens(each, server.settings.port):
+                found.append(each)
     return found
+
+
+def listens(process: psutil.Process, port: int) -> bool:
+    sockets = process.net_connections("tcp")
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
 
 
 async def two_listen(server: Served) -> bool:
@@ -189,7 +199,9 @@ async def test_nothing_is_left_of_a_killed_supervisor(settings: Settings, tmp_pa
 
 
 def _lives(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 async def test_a_port_that_is_taken_is_told_in_one_line(settings: Settings, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class Counted(Struct, frozen=True):
     counts: list[tuple[str, str, int]] = []
 
 
-class CommonCounts:
+class SharedCounts:
     def __init__(self, folder: Path) -> None:
         self._path = folder / _FILE
         self._lock = folder / _LOCK

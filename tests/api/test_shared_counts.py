@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from api.common_counts import CommonCounts, Counted
+from api.shared_counts import Counted, SharedCounts
 
 
 def test_one_counts_at_a_time_and_nobody_waits(tmp_path: Path) -> None:
-    one, other = CommonCounts(tmp_path), CommonCounts(tmp_path)
+    one, other = SharedCounts(tmp_path), SharedCounts(tmp_path)
     with one.turn() as ours:
         assert ours
         with other.turn() as theirs:
@@ -16,7 +16,7 @@ def test_one_counts_at_a_time_and_nobody_waits(tmp_path: Path) -> None:
 
 
 def test_what_one_saved_another_loads(tmp_path: Path) -> None:
-    one, other = CommonCounts(tmp_path), CommonCounts(tmp_path)
+    one, other = SharedCounts(tmp_path), SharedCounts(tmp_path)
     assert other.load() == Counted()
     counted = Counted({0: 7, 3: 9}, [("TranscriptionFailed", "unreadable", 2)])
     one.save(counted)
@@ -24,8 +24,8 @@ def test_what_one_saved_another_loads(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_saved_leaves_what_was(tmp_path: Path) -> None:
-    common = CommonCounts(tmp_path)
-    common.save(Counted({0: 1}))
+    shared = SharedCounts(tmp_path)
+    shared.save(Counted({0: 1}))
     (tmp_path / "log-counts.new").mkdir()
-    common.save(Counted({0: 2}))
-    assert common.load() == Counted({0: 1})
+    shared.save(Counted({0: 2}))
+    assert shared.load() == Counted({0: 1})

@@ -31,14 +31,16 @@ from api.cross_origin import origins_of
 from api.database import reading
 from api.known_users import KnownUsers, look_in
 from api.parts import Parts, Probe, provide_parts
-from api.passwords import Passwords
-from api.probing import ProbeQueue
+from api.passwords import Passwords, threads_at_most
+from api.probing import PROBES_AT_ONCE, SLOW_AT_ONCE, ProbeQueue
 from api.requests import OwnWords, provide_caller
+from api.share import ALONE, Share
 from api.source import TrustedProxies
 from api.system_metrics import SystemMetrics
 from api.tokens import SECRET_CHARACTERS_MIN, Tokens, require_token
 from api.transcript_texts import TranscriptTexts
 from api.upload_room import SPOOLED_UPLOADS_MAX, UploadRoom
+from api.upload_table import UploadTable
 from infrastructure.clock import SystemClock
 from infrastructure.media.probe import ProbeLimits, probe
 from infrastructure.media.sandbox_gaps import sandbox_gaps
@@ -55,17 +57,22 @@ BASE_PATH: Final = "/v1"
 BODY_BYTES_MAX: Final = 64 << 10
 """Of every request but uploads and edited texts, whose routes have limits of their own."""
 CONNECTIONS_MAX: Final = 16
+"""To the database, of all processes of one API together."""
+CONNECTIONS_MIN: Final = 4
+"""In each of them: fewer would have requests wait for one another."""
 
 OpenParts = Callable[[Settings], AbstractAsyncContextManager[Parts]]
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
-    """The real ones. Raises InvalidSetting, or DatabaseProblem."""
+async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[Parts]:
+    """The real ones, as large as the share of this process. Raises InvalidSetting, or DatabaseProblem."""
     proxies = TrustedProxies(settings.trusted_proxies)
     async with (
         await create_pool(
-            settings.database_url, application_name="stenolog api", size_max=CONNECTIONS_MAX
+            settings.database_url,
+            application_name="stenolog api",
+            size_max=share.part_of(CONNECTIONS_MAX, CONNECTIONS_MIN),
         ) as pool,
         PostgresEventStore(pool, settings.partitions) as store,
         consistency.ReadModelProgress(pool) as progress,
@@ -89,18 +96,16 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             reading=ask,
             abilities=kept_abilities(ask),
             progress=progress,
-            passwords=Passwords(),
+            passwords=Passwords(threads=share.part_of(threads_at_most())),
             tokens=Tokens(settings.jwt_secret, settings.token_lifetime_seconds, clock),
             known_users=KnownUsers(look_in(ask, store)),
             texts=TranscriptTexts(objects),
-            probe=_probe_of(settings),
+            probe=_probe_of(settings, share),
             spool=spool,
-            upload_room=UploadRoom(
-                settings.spool_max_bytes or SPOOLED_UPLOADS_MAX * settings.upload_max_bytes,
-                settings.uploads_per_user,
-            ),
-            health=health.Health(pool, objects, disks, await sandbox_gaps()),
-            metrics=metrics.kept_metrics(SystemMetrics(pool, disks)),
+            upload_room=_upload_room(settings, share),
+            health=health.Health(pool, objects, disks, await sandbox_gaps(), share),
+            metrics=metrics.kept_metrics(SystemMetrics(pool, disks, share.folder)),
+            share=share,
         )
 
 
@@ -203,6 +208,18 @@ def _disks(settings: Settings, spool: Path) -> dict[str, Path]:
     return {"uploads": spool} | ({"objects": objects} if objects else {})
 
 
-def _probe_of(settings: Settings) -> Probe:
+def _upload_room(settings: Settings, share: Share) -> UploadRoom:
+    return UploadRoom(
+        settings.spool_max_bytes or SPOOLED_UPLOADS_MAX * settings.upload_max_bytes,
+        settings.uploads_per_user,
+        table=UploadTable(share),
+    )
+
+
+def _probe_of(settings: Settings, share: Share) -> Probe:
     """The sandboxed probe, and who waits for it."""
-    return ProbeQueue(partial(probe, limits=ProbeLimits(seconds_max=settings.media_seconds_max)))
+    return ProbeQueue(
+        partial(probe, limits=ProbeLimits(seconds_max=settings.media_seconds_max)),
+        at_once=share.part_of(PROBES_AT_ONCE),
+        slow_at_once=share.part_of(SLOW_AT_ONCE),
+    )

@@ -8,9 +8,10 @@ from typing import Final
 from litestar import Response, get
 from litestar.datastructures import State
 
-from api.checks import readiness
+from api.checks import Look, NotReady, readiness
 from api.database import look_at_database
 from api.kept import Kept
+from api.share import ALONE, Share
 from api.system_health import SystemHealth
 from domain.ports import ObjectStore
 from infrastructure.postgres.pool import Pool
@@ -53,7 +54,17 @@ class Health:
         objects: ObjectStore,
         disks: Mapping[str, Path],
         sandbox_gaps: Sequence[str],
+        share: Share = ALONE,
     ) -> None:
-        looks = {"database": partial(look_at_database, pool)}
+        looks: dict[str, Look] = {"database": partial(look_at_database, pool)}
+        if share.folder is not None:
+            looks["siblings"] = partial(_siblings, share)
         self.process = Kept(partial(readiness, looks, {}), KEEP_SECONDS)
         self.system = Kept(SystemHealth(pool, objects, disks, sandbox_gaps).readiness, KEEP_SECONDS)
+
+
+async def _siblings(share: Share) -> str:
+    """Once all have started, one that is started again does not make this one less ready."""
+    if not share.all_have_started():
+        raise NotReady("not all processes of this API have started")
+    return "have started"

@@ -1,4 +1,4 @@
-"""What happened to transcriptions, counted from the log since this process began to look."""
+"""What happened to transcriptions, counted from the log since the processes of this API began to look."""
 
 import re
 from collections import Counter
@@ -8,6 +8,7 @@ from typing import Final
 
 from prometheus_client.core import Metric as Family
 
+from api.shared_counts import Counted, SharedCounts
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
 from infrastructure.telemetry import metrics
@@ -37,11 +38,30 @@ _WITH_REASON: Final[Mapping[str, ReadCounter[Reason]]] = {
 class LogCounts:
     """Counts what the log got since the last look, each event once; the first look only finds the place."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: SharedCounts | None = None) -> None:
+        self._shared = shared
         self._seqs: dict[int, int] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
 
     async def look(self, connection: Connection) -> None:
+        """Where others count as well, one at a time does, and goes on from what is common to all."""
+        if self._shared is None:
+            await self._count(connection)
+            return
+        with self._shared.turn() as is_ours:
+            self._take(self._shared.load())
+            if is_ours:
+                await self._count(connection)
+                self._shared.save(self._counted())
+
+    def _take(self, counted: Counted) -> None:
+        self._seqs = dict(counted.seqs)
+        self._counts = Counter({(name, reason): count for name, reason, count in counted.counts})
+
+    def _counted(self) -> Counted:
+        return Counted(self._seqs, [(*key, count) for key, count in self._counts.items()])
+
+    async def _count(self, connection: Connection) -> None:
         heads = {row["partition"]: row["seq"] for row in await connection.fetch(_SQL["heads"])}
         # A head that lies before what was seen is that of another log: begin anew.
         seen = {each: min(self._seqs.get(each, head), head) for each, head in heads.items()}

@@ -1,4 +1,4 @@
-"""`GET /metrics`: what this process counts, and how the whole system stands, for Prometheus to scrape."""
+"""`GET /metrics`: what the processes of this API count, and how the whole system stands, for Prometheus to scrape."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,22 @@ from prometheus_client.core import Metric as Family
 
 from api.health import KEEP_SECONDS
 from api.kept import Kept
+from api.parts import Parts
 from api.system_metrics import SystemMetrics
 from infrastructure.telemetry.kinds import CONTENT_TYPE, exposition
 from infrastructure.telemetry.metrics import COUNTED
 from infrastructure.telemetry.requests import count_answer
+from infrastructure.telemetry.together import counted_together
 
 
 @get("/metrics", include_in_schema=False)
 async def metrics(state: State) -> Response[bytes]:
     """Numbers only: no ids, no addresses of people, nothing anybody said."""
-    read = await state.parts.metrics.answer()
-    return Response(exposition(COUNTED, read), media_type=CONTENT_TYPE)
+    parts: Parts = state.parts
+    read = await parts.metrics.answer()
+    folder = parts.share.folder
+    counted = COUNTED if folder is None else counted_together(folder)
+    return Response(exposition(counted, read), media_type=CONTENT_TYPE)
 
 
 def kept_metrics(system: SystemMetrics) -> Kept[Sequence[Family]]:

@@ -16,6 +16,7 @@ from api.kept import Kept
 from api.known_users import KnownUsers
 from api.passwords import Passwords
 from api.requests import AnonymousRequest
+from api.share import Share
 from api.source import TrustedProxies
 from api.tokens import Tokens
 from api.transcript_texts import TranscriptTexts
@@ -54,6 +55,7 @@ class Parts:
     upload_room: UploadRoom
     health: Health
     metrics: Kept[Sequence[Family]]
+    share: Share
 
 
 def provide_parts(request: AnonymousRequest) -> Parts:

@@ -14,6 +14,7 @@ from uuid import uuid4
 import bcrypt
 
 from api.errors import Overloaded
+from api.share import cores
 from domain.credentials import password_of
 
 ROUNDS: Final = 12
@@ -33,7 +34,7 @@ class Passwords:
     """bcrypt lets go of the interpreter, so its threads keep cores busy, not the event loop."""
 
     def __init__(self, rounds: int = ROUNDS, threads: int | None = None) -> None:
-        threads = threads or min(THREADS_MAX, max(1, _cores() // 2))
+        threads = threads or threads_at_most()
         self._rounds = rounds
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="bcrypt", initializer=_give_way)
         self._pending = 0
@@ -83,8 +84,9 @@ def _digest(password: str) -> bytes:
     return b64encode(sha256(password.encode()).digest())
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+def threads_at_most() -> int:
+    """On this machine, however many processes there are."""
+    return min(THREADS_MAX, max(1, cores() // 2))
 
 
 def _give_way() -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from api.connection import Connection, CrowdState
 from api.crowd import Limits
+from api.port import CannotListen
 from infrastructure.mendable import Mendable
 from infrastructure.settings import Settings
 
@@ -27,10 +28,6 @@ Application: TypeAlias = Callable[..., Any]
 """As ASGI has it; the frameworks and servers have each their own types for it."""
 
 
-class CannotListen(Mendable):
-    """The address is taken, or none of this machine."""
-
-
 class Server(uvicorn.Server):
     """Serves one application until `should_exit`. Raises CannotListen."""
 
@@ -41,9 +38,12 @@ class Server(uvicorn.Server):
         *,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
+        listening: Callable[[], None] | None = None,
     ) -> None:
+        """`listening` is for one of several that share the port: it is called once this one takes connections."""
         super().__init__(_config(app, settings))
         self._tls = tls
+        self._listening = listening
         self._state = CrowdState(fitting(limits or Limits(), raise_descriptor_limit()))
         self.server_state = self._state
 
@@ -65,6 +65,7 @@ class Server(uvicorn.Server):
                 ssl=self._tls,
                 ssl_handshake_timeout=HANDSHAKE_SECONDS_MAX if self._tls else None,
                 backlog=BACKLOG,
+                reuse_port=self._listening is not None,
             )
         except OSError as problem:
             await self.lifespan.shutdown()
@@ -72,6 +73,8 @@ class Server(uvicorn.Server):
         self.servers = [server]
         self._log_started_message(server.sockets)
         self.started = True
+        if self._listening is not None:
+            self._listening()
 
     def _connect(self) -> Connection:
         return Connection(self.config, self._state, self.lifespan.state)

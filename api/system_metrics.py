@@ -11,6 +11,7 @@ from prometheus_client.core import Metric as Family
 from api.abilities import WORKER_SILENCE_SECONDS_MAX
 from api.checks import CHECK_SECONDS_MAX
 from api.log_counts import LogCounts
+from api.shared_counts import SharedCounts
 from infrastructure.disk import free_bytes
 from infrastructure.postgres.leases import DISPATCH, PROJECT, RELAY
 from infrastructure.postgres.pool import Connection, Pool
@@ -26,12 +27,12 @@ _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
 class SystemMetrics:
-    """`disks` are folders of this process that fill up, by what lies in them."""
+    """`disks` are folders of this process that fill up, by what lies in them; `shared` is one that its siblings know too."""
 
-    def __init__(self, pool: Pool, disks: Mapping[str, Path]) -> None:
+    def __init__(self, pool: Pool, disks: Mapping[str, Path], shared: Path | None = None) -> None:
         self._pool = pool
         self._disks = disks
-        self._log_counts = LogCounts()
+        self._log_counts = LogCounts(SharedCounts(shared) if shared else None)
 
     async def read(self) -> Sequence[Family]:
         """Without the database, that it does not answer; whatever is wrong, a scrape is to say so and not to fail."""

@@ -1,6 +1,5 @@
 """How much room uploads have in the spool: so many at once a user, so many bytes in all, and a share for newcomers."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from api.errors import ComeBackLater, Overloaded
+from api.upload_table import UploadTable
 from infrastructure.disk import FREE_BYTES_MIN, require_space
 
 SPOOLED_UPLOADS_MAX: Final = 8
@@ -26,20 +26,23 @@ class TooManyUploads(ComeBackLater):
 
 
 class UploadRoom:
-    """The spool of one process.
+    """The spools of all API processes of a machine together.
 
     A user may take no more than is left for others (the dynamic thresholds of Choudhury and Hahne, 1998): one who
     takes all they can get leaves half, two leave a third, and nobody is ever shut out by a few.
     """
 
     def __init__(
-        self, bytes_max: int, uploads_per_user: int, disk_bytes_kept: int = FREE_BYTES_MIN
+        self,
+        bytes_max: int,
+        uploads_per_user: int,
+        disk_bytes_kept: int = FREE_BYTES_MIN,
+        table: UploadTable | None = None,
     ) -> None:
         self._bytes_max = bytes_max
         self._uploads_per_user = uploads_per_user
         self._disk_bytes_kept = disk_bytes_kept
-        self._uploads: Counter[UUID] = Counter()
-        self._taken: Counter[UUID] = Counter()
+        self._table = table or UploadTable()
 
     @property
     def upload_bytes_max(self) -> int:
@@ -49,37 +52,36 @@ class UploadRoom:
     @contextmanager
     def admitted(self, user_id: UUID) -> Iterator["UploadShare"]:
         """One upload, for as long as it lies in the spool. Raises TooManyUploads."""
-        if self._uploads[user_id] >= self._uploads_per_user:
-            raise TooManyUploads(self._uploads_per_user)
-        share = UploadShare(self, user_id)
-        self._uploads[user_id] += 1
-        try:
-            yield share
-        finally:
-            self._give_back(user_id, share.bytes)
-
-    def take(self, user_id: UUID, count: int) -> None:
-        """Raises Overloaded when `count` more bytes are more than the user's share."""
-        left = self._bytes_max - self._taken.total() - count
-        if self._taken[user_id] + count > left:
+        place = self._table.enter(user_id)
+        if place is None:
             raise Overloaded("uploads", RETRY_AFTER_SECONDS)
-        self._taken[user_id] += count
+        try:
+            if len(self._table.bytes_of(user_id)) > self._uploads_per_user:
+                raise TooManyUploads(self._uploads_per_user)
+            yield UploadShare(self, user_id, place)
+        finally:
+            self._table.leave(place)
+
+    def grow(self, user_id: UUID, place: int, before: int, total: int) -> None:
+        """Raises Overloaded when the user then had more than is left for others."""
+        self._table.put(place, total)
+        left = self._bytes_max - self._table.bytes_in_all()
+        if sum(self._table.bytes_of(user_id)) > left:
+            self._table.put(place, before)
+            raise Overloaded("uploads", RETRY_AFTER_SECONDS)
 
     def require_disk(self, folder: Path, count: int) -> None:
         """Looks at the disk itself, which others fill too. Raises OSError, as a write to a full disk does."""
         require_space(folder, count + self._disk_bytes_kept)
 
-    def _give_back(self, user_id: UUID, count: int) -> None:
-        self._uploads -= Counter({user_id: 1})  # keeps nobody at zero
-        self._taken -= Counter({user_id: count})
-
 
 class UploadShare:
     """The room that one upload has been given."""
 
-    def __init__(self, room: UploadRoom, user_id: UUID) -> None:
+    def __init__(self, room: UploadRoom, user_id: UUID, place: int) -> None:
         self._room = room
         self._user_id = user_id
+        self._place = place
         self.bytes = 0
 
     @property
@@ -90,7 +92,7 @@ class UploadShare:
     def grow_to(self, total: int) -> None:
         """Raises Overloaded."""
         if total > self.bytes:
-            self._room.take(self._user_id, total - self.bytes)
+            self._room.grow(self._user_id, self._place, self.bytes, total)
             self.bytes = total
 
     def require_disk(self, folder: Path, count: int) -> None:

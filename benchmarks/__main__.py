@@ -8,6 +8,7 @@ from typing import Any, Final
 import uvloop
 
 from benchmarks import (
+    api_workers,
     append,
     batch,
     between,
@@ -29,6 +30,7 @@ from infrastructure.process import collect_rarely
 
 BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "append": append.main,
+    "api_workers": api_workers.main,
     "relay": relay.main,
     "projection": projection.main,
     "visible": visible.main,

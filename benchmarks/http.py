@@ -83,10 +83,10 @@ Table = Mapping[tuple[str, str], Mapping[str, Seen]]
 async def main() -> None:
     python = await provide_environment()
     with open_folder() as folder:
-        async with _installation(folder / "ours") as running, AsyncExitStack() as exits:
+        async with installation(folder / "ours") as running, AsyncExitStack() as exits:
             people = await arrive(running, write_tone(folder / "note.wav", seconds=4.0))
             contestants = await _contestants(running, people, python, folder, exits)
-            routes = _routes(
+            routes = routes_of(
                 write_tone(folder / "upload.wav", seconds=UPLOAD_BYTES / 2 / RATE).read_bytes()
             )
             table = {
@@ -98,7 +98,7 @@ async def main() -> None:
 
 
 @asynccontextmanager
-async def _installation(folder: Path) -> AsyncIterator[Installation]:
+async def installation(folder: Path) -> AsyncIterator[Installation]:
     running = await start(folder, engine="scripted", free_minutes=MINUTES, uploads_per_user=16)
     try:
         yield running
@@ -122,7 +122,7 @@ async def _contestants(
     return found
 
 
-def _routes(recording: bytes) -> list[Route]:
+def routes_of(recording: bytes) -> list[Route]:
     everybody = (GUIDE, FASTAPI, HANDLER, BARE)
     reads = {STOPPED: (Target(peer=BARE, ratio=0.5), Target(peer=GUIDE, ratio=4))}
     asked = {STOPPED: (Target(peer=GUIDE, ratio=3),), RUNNING: (Target(peer=GUIDE, ratio=1),)}
@@ -194,16 +194,16 @@ async def _looks(
     seen = {name: Seen([], []) for name in names}
     for number in range(LOOKS + 1):
         for name in names:
-            with _frozen(running, stopped=situation == STOPPED or name != OURS):
+            with frozen_workers(running, stopped=situation == STOPPED or name != OURS):
                 seconds = SECONDS / LOOKS if number else WARM_SECONDS
-                look, cost_us = await _look(contestants[name], name, people, route, seconds)
+                look, cost_us = await look_at(contestants[name], name, people, route, seconds)
             if number:  # The first of each warms up.
                 seen[name].looks.append(look)
                 seen[name].cost_us.append(cost_us)
     return seen
 
 
-async def _look(
+async def look_at(
     peer: Peer, name: str, people: Sequence[Somebody], route: Route, seconds: float
 ) -> tuple[Load, float]:
     before = of_tree(peer.process)
@@ -212,7 +212,7 @@ async def _look(
 
 
 @contextmanager
-def _frozen(running: Installation, *, stopped: bool) -> Iterator[None]:
+def frozen_workers(running: Installation, *, stopped: bool) -> Iterator[None]:
     """The workers and who gives them work do nothing meanwhile."""
     frozen: list[psutil.Process] = []
     try:

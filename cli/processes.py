@@ -2,12 +2,16 @@
 
 import os
 import sys
+from typing import Final
 
 import click
 
 from infrastructure.processes import PROCESSES, product_environment
 
 _SETTINGS = "Settings come from STENOLOG_* variables. SIGTERM ends it cleanly, within 10 s."
+
+
+WORKERS_VARIABLE: Final = "STENOLOG_API_WORKERS"
 
 
 def _become(*module: str) -> None:
@@ -19,7 +23,18 @@ def _process_command(name: str, what: str) -> click.Command:
     return click.Command(name, callback=lambda: _become(PROCESSES[name]), help=f"{what}\n\n{_SETTINGS}")
 
 
-api = _process_command("api", "Serve the HTTP API. Any number of these may run.")
+@click.command(help=f"Serve the HTTP API. Any number of these may run.\n\n{_SETTINGS}")
+@click.option(
+    "--workers",
+    metavar="N|auto",
+    help="How many processes serve behind the one port; auto is one for each core. Or STENOLOG_API_WORKERS.",
+)
+def api(workers: str | None) -> None:
+    if workers is not None:
+        os.environ[WORKERS_VARIABLE] = workers
+    _become(PROCESSES["api"])
+
+
 relay = _process_command(
     "relay", "Send the event log to Kafka, exactly once. Any number may run and share the partitions."
 )

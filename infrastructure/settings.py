@@ -93,10 +93,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     upload_max_bytes: PositiveInt = 2 * 1024**3
     uploads_per_user: PositiveInt = 20
     spool_max_bytes: Annotated[int, Meta(ge=0)] = 0
-    """What uploads on their way may take of the disk in one API process; 0: eight times the largest upload."""
+    """What uploads on their way may take of the disk in all processes of one API; 0: eight times the largest upload."""
     media_seconds_max: PositiveFloat = 10 * 3600.0
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    api_workers: Literal["auto"] | Annotated[int, Meta(ge=1, le=64)] = 1
+    """How many processes of the API serve behind its port: automatically one for each core."""
     worker_slots: Annotated[int, Meta(ge=1, le=64)] = 1
     lease_seconds: PositiveFloat = 3.0
     """How long a process may be silent before others take its partitions."""

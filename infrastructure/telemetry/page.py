@@ -16,8 +16,8 @@ _HEAD: Final = """\
 somebody or anything a client can make up. This page is made by `python -m infrastructure.telemetry`.
 
 ## Counted by each API process
-They begin at 0 with the process, so look at rates, and add the processes up. The `process_…` metrics beside them are those of the
-Prometheus client.
+They begin at 0 with the process, so look at rates, and add the processes up. Those behind one port (`stenolog api --workers N`) are added up already, whichever is asked. The
+`process_…` metrics beside them are those of the Prometheus client, and with several processes have a label `process`.
 
 """
 _READ: Final = """

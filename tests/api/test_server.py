@@ -8,7 +8,8 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from api.server import CannotListen, Server
+from api.port import CannotListen
+from api.server import Server
 from infrastructure.settings import Settings
 from tests.api.hello import HELLO, application, post
 from tests.api.wire import Wire, answer_to, listening, port_of

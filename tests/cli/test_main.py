@@ -155,3 +155,11 @@ def test_our_packages_win_over_others_with_the_same_generic_names(tmp_path: Path
     finished = stenolog("api", STENOLOG_PARTITIONS="many", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
     assert "a stranger" not in finished.stdout
     assert finished.returncode == 2
+
+
+@pytest.mark.parametrize("number", ["0", "65", "many"])
+def test_a_number_of_api_processes_that_nobody_can_mean_is_named(number: str) -> None:
+    finished = stenolog("api", "--workers", number)
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("STENOLOG_API_WORKERS: ")
+    assert len(finished.stderr.splitlines()) == 1

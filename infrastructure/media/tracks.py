@@ -66,7 +66,10 @@ def _readable_tracks(container: InputContainer) -> list[AudioStream]:
 
 def _is_encrypted(stream: AudioStream) -> bool:
     context = cast("AudioCodecContext | None", stream.codec_context)
-    return context is not None and context.codec_tag in ENCRYPTED_TAGS
+    try:
+        return context is not None and context.codec_tag in ENCRYPTED_TAGS
+    except UnicodeDecodeError:  # PyAV takes every tag for ASCII; those of WAV are numbers.
+        return False
 
 
 def _has_decoder(stream: AudioStream) -> bool:

@@ -1,8 +1,6 @@
 """How a benchmark tells what it found: ours, peer and limit of one run, their ratios, and the same as JSON."""
 
-import json
 import os
-import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +11,8 @@ from msgspec import Struct
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.machine import machine
 
 COLUMNS_MIN: Final = 124
 """What the widest table takes; a terminal that is narrower breaks the lines itself."""
@@ -63,6 +63,16 @@ class Measurement(Struct, frozen=True, kw_only=True):
         return words
 
 
+class Report(Struct, frozen=True, kw_only=True):
+    """What a benchmark found, as `benchmarks/results/NAME.json` has it."""
+
+    benchmark: str
+    caption: str
+    measured_at: datetime
+    machine: str
+    measurements: Sequence[Measurement]
+
+
 def report(name: str, caption: str, measurements: Sequence[Measurement]) -> None:
     """Prints the table and writes `benchmarks/results/NAME.json`."""
     console = Console()
@@ -74,25 +84,30 @@ def report(name: str, caption: str, measurements: Sequence[Measurement]) -> None
     for column in ["ours", *peers, *(f"x {peer}" for peer in peers)]:
         table.add_column(column, justify="right")
     for each in measurements:
-        figures = [_shown(figure) for figure in (each.ours, *each.peers.values())]
+        figures = [shown(figure) for figure in (each.ours, *each.peers.values())]
         table.add_row(each.situation, *figures, *(f"{each.ratio(peer):.2f}" for peer in peers))
     console.print(table)
     console.print(caption)
     for miss in [miss for each in measurements for miss in each.misses]:
         console.print(f"short of its target: {miss}")
-    _write(name, measurements)
+    _write(
+        Report(
+            benchmark=name,
+            caption=caption,
+            measured_at=datetime.now(UTC),
+            machine=machine(),
+            measurements=measurements,
+        )
+    )
 
 
-def _shown(figure: float) -> str:
+def shown(figure: float) -> str:
+    if figure < 10:
+        return f"{figure:,.2f}"
     return f"{figure:,.1f}" if figure < 100 else f"{figure:,.0f}"
 
 
-def _write(name: str, measurements: Sequence[Measurement]) -> None:
+def _write(found: Report) -> None:
     RESULTS.mkdir(exist_ok=True)
-    content = {
-        "benchmark": name,
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
-        "measurements": msgspec.to_builtins(list(measurements)),
-    }
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    content = msgspec.json.format(msgspec.json.encode(found), indent=2)
+    (RESULTS / f"{found.benchmark}.json").write_bytes(content + b"\n")

@@ -47,8 +47,8 @@ BOUNDARY: Final = "stenolog-benchmark"
 
 CAPTION: Final = (
     f"16 people, each on a connection that asks again at once; client, servers and PostgreSQL share the cores; the middle of {LOOKS} looks, in turns. "
-    'Ours: one API process as `stenolog up` runs it. "all running": it transcribes meanwhile what was requested; with the peers nothing '
-    "runs behind. " + "; ".join(f"{name}: {text}" for name, text in SETTINGS.items())
+    'Ours: one API process as `stenolog up` runs it. "all running": it transcribes meanwhile what was requested; the peers have '
+    "no queue, no broker and no worker. While they are asked ours is not, but finishes what was requested of it. " + "; ".join(f"{name}: {text}" for name, text in SETTINGS.items())
 )  # fmt: skip
 
 Requests = Callable[[str, Somebody], Iterator[bytes]]

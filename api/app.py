@@ -15,6 +15,7 @@ from litestar.di import Provide
 from api import (
     accounts,
     consistency,
+    contracts,
     errors,
     files,
     health,
@@ -137,6 +138,9 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
             _health_routes("/", include_in_schema=False),
             metrics.metrics,
             openapi.get_asset,
+            contracts.list_schemas,
+            contracts.get_schema,
+            contracts.get_asyncapi,
         ],
         state=State({"origins": origins_of(settings.cors_origins)}),
         request_class=OwnWords,

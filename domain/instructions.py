@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal, TypeAlias
 
-import msgspec
 from msgspec import Struct
 
 from domain.errors import (
@@ -14,10 +13,10 @@ from domain.errors import (
     TranslationUnsupported,
 )
 from domain.languages import Abilities, language_tag_of, spoken_language_of
-from domain.personal import PERSONAL, PersonalText
+from domain.personal import MARK, PersonalText
 
 Task: TypeAlias = Literal["transcribe", "translate"]
-Vocabulary: TypeAlias = Annotated[tuple[str, ...], msgspec.Meta(extra={PERSONAL: True})]
+Vocabulary: TypeAlias = Annotated[tuple[str, ...], MARK]
 
 PROMPT_CHARACTERS_MAX: Final = 1_000
 TERMS_MAX: Final = 200

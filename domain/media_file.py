@@ -1,6 +1,5 @@
 """Media files: a recording that was uploaded, probed and stored."""
 
-from datetime import datetime
 from typing import TypeAlias, assert_never
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from msgspec.structs import replace
 
 from domain.decider import Decider
 from domain.errors import FileNotFound, NotOwner
+from domain.moment import Moment
 from domain.personal import PersonalText
 
 
@@ -22,7 +22,7 @@ class FileUploaded(Struct, frozen=True, kw_only=True):
     media_sha256: str
     size_bytes: int
     duration_seconds: float
-    uploaded_at: datetime
+    uploaded_at: Moment
 
 
 FileEvent: TypeAlias = FileUploaded
@@ -36,7 +36,7 @@ class RecordUpload(Struct, frozen=True, kw_only=True):
     media_sha256: str
     size_bytes: int
     duration_seconds: float
-    uploaded_at: datetime
+    uploaded_at: Moment
 
 
 FileCommand: TypeAlias = RecordUpload

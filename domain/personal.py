@@ -6,7 +6,8 @@ import msgspec
 
 PERSONAL: Final = "personal"
 
-PersonalText = Annotated[str, msgspec.Meta(extra={PERSONAL: True})]
+MARK: Final = msgspec.Meta(extra={PERSONAL: True}, extra_json_schema={"x-personal": True})
+PersonalText = Annotated[str, MARK]
 """Text about a person: shown to its owner, never logged."""
 
 

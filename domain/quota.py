@@ -1,6 +1,5 @@
 """A user's quota of minutes: granted = available + reserved + debited, and available is never negative."""
 
-from datetime import datetime
 from math import ceil
 from typing import Final, TypeAlias, assert_never
 from uuid import UUID
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 
 from domain.decider import Decider
 from domain.errors import QuotaExceeded
+from domain.moment import Moment
 
 SECONDS_PER_MINUTE: Final = 60
 
@@ -18,28 +18,28 @@ class QuotaGranted(Struct, frozen=True, kw_only=True):
     user_id: UUID
     grant_id: UUID
     minutes: int
-    granted_at: datetime
+    granted_at: Moment
 
 
 class QuotaReserved(Struct, frozen=True, kw_only=True):
     user_id: UUID
     transcription_id: UUID
     minutes: int
-    reserved_at: datetime
+    reserved_at: Moment
 
 
 class QuotaDebited(Struct, frozen=True, kw_only=True):
     user_id: UUID
     transcription_id: UUID
     minutes: int
-    debited_at: datetime
+    debited_at: Moment
 
 
 class QuotaReleased(Struct, frozen=True, kw_only=True):
     user_id: UUID
     transcription_id: UUID
     minutes: int
-    released_at: datetime
+    released_at: Moment
 
 
 QuotaEvent: TypeAlias = QuotaGranted | QuotaReserved | QuotaDebited | QuotaReleased
@@ -49,14 +49,14 @@ class GrantQuota(Struct, frozen=True, kw_only=True):
     user_id: UUID
     grant_id: UUID
     minutes: int
-    granted_at: datetime
+    granted_at: Moment
 
 
 class ReserveQuota(Struct, frozen=True, kw_only=True):
     user_id: UUID
     transcription_id: UUID
     minutes: int
-    reserved_at: datetime
+    reserved_at: Moment
 
 
 class DebitQuota(Struct, frozen=True, kw_only=True):
@@ -65,13 +65,13 @@ class DebitQuota(Struct, frozen=True, kw_only=True):
     user_id: UUID
     transcription_id: UUID
     minutes: int | None = None
-    debited_at: datetime
+    debited_at: Moment
 
 
 class ReleaseQuota(Struct, frozen=True, kw_only=True):
     user_id: UUID
     transcription_id: UUID
-    released_at: datetime
+    released_at: Moment
 
 
 QuotaCommand: TypeAlias = GrantQuota | ReserveQuota | DebitQuota | ReleaseQuota

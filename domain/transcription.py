@@ -1,6 +1,5 @@
 """Transcriptions: requested, attempted at most three times, then completed, failed or cancelled; edited after."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias, assert_never
 from uuid import UUID, uuid5
@@ -20,6 +19,7 @@ from domain.errors import (
     TranscriptionNotCompleted,
     TranscriptionNotFound,
 )
+from domain.moment import Moment
 from domain.transcript_keys import require_own_key
 from domain.transcription_events import (
     Job,
@@ -40,14 +40,14 @@ class RequestTranscription(Struct, frozen=True, kw_only=True):
     user_id: UUID
     job: Job
     minutes: int
-    requested_at: datetime
+    requested_at: Moment
 
 
 class StartTranscription(Struct, frozen=True, kw_only=True):
     transcription_id: UUID
     attempt: int
     worker_id: UUID
-    started_at: datetime
+    started_at: Moment
 
 
 class CompleteTranscription(Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class CompleteTranscription(Struct, frozen=True, kw_only=True):
     attempt: int
     worker_id: UUID
     result: Result
-    completed_at: datetime
+    completed_at: Moment
 
 
 class FailAttempt(Struct, frozen=True, kw_only=True):
@@ -66,13 +66,13 @@ class FailAttempt(Struct, frozen=True, kw_only=True):
     worker_id: UUID | None = None
     reason: str
     permanent: bool
-    failed_at: datetime
+    failed_at: Moment
 
 
 class CancelTranscription(Struct, frozen=True, kw_only=True):
     transcription_id: UUID
     user_id: UUID
-    cancelled_at: datetime
+    cancelled_at: Moment
 
 
 class EditTranscript(Struct, frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ class EditTranscript(Struct, frozen=True, kw_only=True):
     transcript_key: str
     transcript_sha256: str
     word_count: int
-    edited_at: datetime
+    edited_at: Moment
 
 
 TranscriptionCommand: TypeAlias = (

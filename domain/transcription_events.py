@@ -1,12 +1,12 @@
 """What happens to a transcription, as stored events."""
 
-from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
 
 from domain.instructions import Instructions, Task, Vocabulary
+from domain.moment import Moment
 from domain.personal import PersonalText
 from domain.transcript import MediaWarning
 
@@ -54,7 +54,7 @@ class TranscriptionRequested(Struct, frozen=True, kw_only=True):
     user_id: UUID
     job: Job
     minutes: int
-    requested_at: datetime
+    requested_at: Moment
 
 
 class TranscriptionStarted(Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class TranscriptionStarted(Struct, frozen=True, kw_only=True):
     attempt: int
     worker_id: UUID
     job: Job
-    started_at: datetime
+    started_at: Moment
 
 
 class TranscriptionAttemptFailed(Struct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ class TranscriptionAttemptFailed(Struct, frozen=True, kw_only=True):
     attempt: int
     worker_id: UUID | None = None
     reason: str
-    failed_at: datetime
+    failed_at: Moment
 
 
 class TranscriptionCompleted(Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class TranscriptionCompleted(Struct, frozen=True, kw_only=True):
     user_id: UUID
     attempt: int
     result: Result
-    completed_at: datetime
+    completed_at: Moment
 
 
 class TranscriptionFailed(Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ class TranscriptionFailed(Struct, frozen=True, kw_only=True):
     user_id: UUID
     attempt: int
     reason: str
-    failed_at: datetime
+    failed_at: Moment
 
 
 class TranscriptionCancelled(Struct, frozen=True, kw_only=True):
@@ -102,7 +102,7 @@ class TranscriptionCancelled(Struct, frozen=True, kw_only=True):
     user_id: UUID
     attempt: int
     worker_id: UUID | None
-    cancelled_at: datetime
+    cancelled_at: Moment
 
 
 class TranscriptEdited(Struct, frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ class TranscriptEdited(Struct, frozen=True, kw_only=True):
     transcript_key: str
     transcript_sha256: str
     word_count: int
-    edited_at: datetime
+    edited_at: Moment
 
 
 TranscriptionEvent: TypeAlias = (

@@ -1,6 +1,5 @@
 """Users: somebody registered with an e-mail address."""
 
-from datetime import datetime
 from typing import TypeAlias, assert_never
 from uuid import UUID
 
@@ -8,13 +7,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.decider import Decider
+from domain.moment import Moment
 from domain.personal import PersonalText
 
 
 class UserRegistered(Struct, frozen=True, kw_only=True):
     user_id: UUID
     email: PersonalText
-    registered_at: datetime
+    registered_at: Moment
 
 
 UserEvent: TypeAlias = UserRegistered
@@ -23,7 +23,7 @@ UserEvent: TypeAlias = UserRegistered
 class RegisterUser(Struct, frozen=True, kw_only=True):
     user_id: UUID
     email: PersonalText
-    registered_at: datetime
+    registered_at: Moment
 
 
 UserCommand: TypeAlias = RegisterUser

@@ -96,10 +96,14 @@ def job_headers_of(headers: Headers, partition: int) -> Headers:
     return [*headers, (_PARTITION, b"%d" % partition)]
 
 
+def type_header(name: str, schema_version: int) -> str:
+    """Who knows only version 1 is not given another shape under the same name."""
+    return name if schema_version == 1 else f"{name}.v{schema_version}"
+
+
 @lru_cache(maxsize=256)
 def _type_header(name: str, schema_version: int) -> tuple[str, bytes]:
-    """Who knows only version 1 is not given another shape under the same name."""
-    return "ce_type", (name if schema_version == 1 else f"{name}.v{schema_version}").encode()
+    return "ce_type", type_header(name, schema_version).encode()
 
 
 def _actor_header(record: LogRecord) -> tuple[str, bytes]:

@@ -11,7 +11,9 @@ from msgspec import Struct
 from domain.log import LogRecord
 from domain.ports import ObjectMissing, ObjectStore
 from domain.quota import QUOTA, Quota
+from infrastructure.settings import Settings
 from schemas.events import decode
+from tests.asyncapi import breaches_in
 from tests.chaos.ledger import EVENTS_OF, Command, Ledger
 from tests.end_to_end.database import Database
 from tests.end_to_end.story import (
@@ -110,6 +112,11 @@ def _differences(topic: Log, log: Log) -> Iterator[str]:
         for first, second in different:
             yield f"partition {partition}: {first} in the topic, {second} in the log"
             break
+
+
+async def check_contract(settings: Settings) -> Check:
+    count, breaches = await breaches_in(settings)
+    return check("every message of every topic is as the AsyncAPI document promises", count, breaches)
 
 
 async def check_story(database: Database, log: Log) -> list[Check]:

@@ -195,6 +195,7 @@ async def _verdict(running: Installation, ledger: Ledger, say: Say) -> tuple[lis
             *check_bursts(ledger.bursts, log),
             *await oracle.check_story(database, log),
             oracle.check_topic(topic, log, forgetful=running.forgetful),
+            await oracle.check_contract(running.settings),
             *oracle.check_settlement(log),
             await oracle.check_objects(log, objects),
             await oracle.check_left_over(database),

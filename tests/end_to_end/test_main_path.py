@@ -9,6 +9,7 @@ import jiwer
 import pytest_asyncio
 import srt
 
+from tests.asyncapi import breaches_in
 from tests.end_to_end.installation import Installation
 from tests.end_to_end.person import Person
 from tests.end_to_end.quiet import until_quiet
@@ -57,6 +58,8 @@ async def test_a_recording_becomes_text_and_costs_its_minutes(
     await until_quiet(running)
     async with running.database() as database:
         await assert_one_story(database, running.settings, forgetful=running.forgetful)
+    messages, breaches = await breaches_in(running.settings)
+    assert (messages > 10, breaches) == (True, [])
 
 
 async def test_an_edited_text_is_exported_with_the_times_of_its_words(

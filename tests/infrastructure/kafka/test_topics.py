@@ -6,6 +6,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from infrastructure.kafka.topics import WrongPartitionCount, create_topics
+from tests.asyncapi import DOCUMENT, topic_of
 from tests.infrastructure.kafka.messages import administering, fresh_topics
 
 
@@ -31,6 +32,15 @@ async def test_events_are_kept_for_ever_and_checkpoints_compacted(kafka: str) ->
         checkpoints = await settings_of(admin, topics.checkpoints)
     assert (events["cleanup.policy"], events["retention.ms"]) == ("delete", "-1")
     assert checkpoints["cleanup.policy"] == "compact"
+
+
+async def test_every_topic_is_configured_as_the_asyncapi_document_says(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    async with administering(kafka) as admin:
+        for channel, promised in DOCUMENT["channels"].items():
+            found = await settings_of(admin, topic_of(channel, topics.prefix))
+            for name, value in promised["bindings"]["kafka"]["topicConfiguration"].items():
+                assert found[name] == (",".join(value) if isinstance(value, list) else str(value)), channel
 
 
 async def test_topics_that_exist_are_left_alone(kafka: str) -> None:

@@ -1,0 +1,117 @@
+"""Records what a running system stores, to be replayed by all later ones: `python -m tests.golden.recording NUMBER`.
+
+Done once for each released format, with the code that wrote it; what is recorded never changes again.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tests.end_to_end.database import Database
+from tests.end_to_end.installation import Installation, start, stop
+from tests.end_to_end.person import Person, expect
+from tests.end_to_end.quiet import until_quiet
+from tests.golden.histories import FOLDER, READ_MODELS, History, Rows, log_columns
+from tests.media import write_tone
+
+SETTINGS: Final = {
+    "engine": "scripted",
+    "scripted_speed": 30,
+    "window_seconds": 5,
+    "attempt_lease_seconds": 3,
+    "ready_interval_seconds": 0.5,
+}
+PEOPLE: Final = 3
+ATTEMPTS: Final = 3
+
+
+async def record(number: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="stenolog-golden-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # PostgreSQL's account walks through.
+        running = await start(folder / "data", **SETTINGS)
+        try:
+            for _ in range(PEOPLE):
+                await _live(running, folder)
+            await until_quiet(running)
+            async with running.database() as database:
+                history = await _history(database)
+        finally:
+            await stop(running)
+    FOLDER.mkdir(exist_ok=True)
+    content = msgspec.json.format(msgspec.json.encode(history), indent=1)
+    (FOLDER / f"{number}.json").write_bytes(content + b"\n")
+
+
+async def _live(running: Installation, folder: Path) -> None:
+    """Everything that can happen to somebody's recordings, through the public API and by faults."""
+    async with Person.arrives(running.url) as person:
+        short, long = (write_tone(folder / f"{s}.wav", seconds=s) for s in (12.0, 300.0))
+        completed = await _request(
+            person, short, language="en", prompt="A talk by Bjørn", vocabulary=["Ærø"]
+        )
+        await person.waits_for(completed, "completed")
+        await person.edits(completed, "Whatever else was said.")
+        cancelled = await _request(person, long)
+        await person.waits_for(cancelled, "processing")
+        expect(await person.client.post(f"/transcriptions/{cancelled}/cancel"), 200)
+        failed = await _request(person, long, task="translate")
+        for attempt in range(1, ATTEMPTS + 1):
+            await _kill_in_attempt(running, person, failed, attempt)
+        await person.waits_for(failed, "failed")
+
+
+async def _request(person: Person, recording: Path, **options: Any) -> str:
+    file_id = (await person.uploads(recording))["file_id"]
+    answer = await person.client.post("/transcriptions", json={"file_id": file_id, **options})
+    return str(expect(answer, 202)["transcription_id"])
+
+
+async def _kill_in_attempt(
+    running: Installation, person: Person, transcription_id: str, attempt: int
+) -> None:
+    async with running.database() as database:
+        await _until_started(database, transcription_id, attempt)
+    await person.waits_for(transcription_id, "processing")
+    await running.kill("work")
+
+
+async def _until_started(database: Database, transcription_id: str, attempt: int) -> None:
+    async with asyncio.timeout(60):
+        while attempt > await database.fetchval(
+            "select count(*) from events where stream_id = $1 and type = 'TranscriptionStarted'",
+            f"transcription-{transcription_id}",
+        ):
+            await asyncio.sleep(0.05)  # the condition is in the database
+
+
+async def _history(database: Database) -> History:
+    log = await database.fetch(f"select {', '.join(log_columns())} from events order by partition, seq")
+    return History(
+        migration=await database.fetchval("select max(name) from migrations where component = 'log'"),
+        partition_count=await database.fetchval("select partition_count from log_settings"),
+        log=[{name: _told(value) for name, value in row.items()} for row in log],
+        read_models={name: await _rows(database, name) for name in READ_MODELS},
+    )
+
+
+async def _rows(database: Database, name: str) -> Rows:
+    rows = await database.fetch(f"select to_jsonb(t)::text as row from read.{name} t order by 1")
+    return [msgspec.json.decode(row["row"]) for row in rows]
+
+
+def _told(value: object) -> Any:
+    """The data of an event as the text that it is, so that a person can read what was stored."""
+    return value.decode() if isinstance(value, bytes) else msgspec.to_builtins(value)
+
+
+if __name__ == "__main__":
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    asyncio.run(record(int(sys.argv[1])))

@@ -4,7 +4,7 @@ import asyncio
 import resource
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeAlias
 
 import uvicorn
@@ -19,6 +19,9 @@ from infrastructure.settings import Settings
 STOP_SECONDS_MAX: Final = 6
 """What requests in progress have left once told to stop; closing what they worked with takes a moment more."""
 BACKLOG: Final = 4_096
+TICK_SECONDS: Final = 0.1
+"""At each tenth of them the time in answers moves on."""
+IDLE_TICK_SECONDS: Final = 1.0
 HANDSHAKE_SECONDS_MAX: Final = 10.0
 DESCRIPTORS_MAX: Final = 65_536
 DESCRIPTORS_KEPT: Final = 512
@@ -29,7 +32,7 @@ Application: TypeAlias = Callable[..., Any]
 
 
 class Server(uvicorn.Server):
-    """Serves one application until `should_exit`. Raises CannotListen."""
+    """Serves one application until told to `end`. Raises CannotListen."""
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Server(uvicorn.Server):
         super().__init__(_config(app, settings))
         self._tls = tls
         self._listening = listening
+        self._told = asyncio.Event()
         self._state = CrowdState(fitting(limits or Limits(), raise_descriptor_limit()))
         self.server_state = self._state
 
@@ -78,6 +82,19 @@ class Server(uvicorn.Server):
 
     def _connect(self) -> Connection:
         return Connection(self.config, self._state, self.lifespan.state)
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._told.set()
+
+    async def main_loop(self) -> None:
+        """As uvicorn's, which looks ten times a second; where nobody is connected once is enough."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks, seconds = (ticks + 1, TICK_SECONDS) if len(self._state.crowd) else (0, IDLE_TICK_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._told.wait()
 
     async def on_tick(self, counter: int) -> bool:
         self._state.crowd.sweep()

@@ -47,7 +47,7 @@ async def _run(server: Server, certificate: ServedCertificate | None) -> None:
         if keeping and keeping.done():
             keeping.result()
     finally:
-        server.should_exit = True
+        server.end()
         if keeping:
             keeping.cancel()
         await serving

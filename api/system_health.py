@@ -87,7 +87,7 @@ class SystemHealth:
             "kafka": self._kafka,
             RELAY: self._relay,
             PROJECT: partial(self._members, PROJECT),
-            DISPATCH: self._dispatch,
+            "dispatch": self._dispatch,
             "workers": self._workers,
             "disks": self._free_space,
             "sandbox": self._sandbox,

@@ -23,6 +23,8 @@ from projections.lag import Lag, read_lags
 from projections.models import READ_MODELS
 
 _LOGGER: Final = logging.getLogger(__name__)
+ROLES: Final = {"relay": RELAY, "project": PROJECT, "dispatch": DISPATCH}
+"""By the name of its process, as what its leases go."""
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 
 
@@ -84,7 +86,7 @@ async def _at_work(connection: Connection) -> list[Family]:
     return [
         _one(metrics.WORKERS, workers),
         _one(metrics.WORKER_SLOTS, slots),
-        metrics.PROCESSES.of((Role(role), at_work.get(role, 0)) for role in (RELAY, PROJECT, DISPATCH)),
+        metrics.PROCESSES.of((Role(name), at_work.get(role, 0)) for name, role in ROLES.items()),
     ]
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 
 from dispatcher.dispatcher import Dispatcher, DispatchLimits
-from dispatcher.leadership import lead
+from dispatcher.leadership import FirstSlot, lead
 from dispatcher.migration import QUEUE, migrate_dispatch_tables
 from dispatcher.tables import PostgresDispatchTables
 from infrastructure.clock import SystemClock
@@ -20,7 +20,7 @@ from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.kafka.reports import ReportConsumer
 from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
 from infrastructure.postgres.kafka_substitute import PostgresSubstitute
-from infrastructure.postgres.leases import DISPATCH, DISPATCH_QUEUE, PostgresLeases
+from infrastructure.postgres.leases import DISPATCH, PostgresLeases
 from infrastructure.postgres.migrate import noting_new_tables, tell_done
 from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.retry import retried
@@ -36,7 +36,7 @@ READY_INTERVALS_MAX: Final = 3
 
 
 async def dispatch(settings: Settings) -> None:
-    """Every process folds its share of the queue; one of them leads, and the others stand by."""
+    """Every process folds its share of the queue; the one with the first partition leads, and the others stand by."""
     async with (
         await create_pool(settings.database_url, application_name="stenolog dispatch") as pool,
         PostgresEventStore(pool, settings.partitions) as store,
@@ -44,10 +44,11 @@ async def dispatch(settings: Settings) -> None:
         await _require_tables(pool)
         brokers = await welcoming_brokers(settings)
         dispatcher = _dispatcher(settings, brokers, pool, store)
-        leases = PostgresLeases(pool, DISPATCH, 1, uuid4(), settings.lease_seconds)
+        leases = PostgresLeases(pool, DISPATCH, settings.partitions, uuid4(), settings.lease_seconds)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_fold_queue(settings, brokers, pool, dispatcher), name="folding the queue")
-            tasks.create_task(lead(leases, dispatcher.run, leases.renew_seconds), name="leading")
+            folding = _fold_queue(settings, brokers, pool, leases, dispatcher)
+            tasks.create_task(folding, name="folding the queue")
+            tasks.create_task(lead(FirstSlot(leases), dispatcher.run), name="leading")
 
 
 async def _require_tables(pool: Pool) -> None:
@@ -76,10 +77,11 @@ def _dispatcher(settings: Settings, brokers: Brokers, pool: Pool, store: Postgre
     )
 
 
-async def _fold_queue(settings: Settings, brokers: Brokers, pool: Pool, dispatcher: Dispatcher) -> None:
+async def _fold_queue(
+    settings: Settings, brokers: Brokers, pool: Pool, leases: PostgresLeases, dispatcher: Dispatcher
+) -> None:
     substitute = PostgresSubstitute(pool, settings.partitions)
     feed = KafkaEventFeed(brokers, Topics(settings.topic_prefix), substitute)
-    leases = PostgresLeases(pool, DISPATCH_QUEUE, settings.partitions, uuid4(), settings.lease_seconds)
     runner = Runner(
         pool,
         feed,

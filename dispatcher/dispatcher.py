@@ -27,6 +27,7 @@ from domain.log import Provenance
 from domain.ports import Clock, EventStore
 from domain.transcription import FailAttempt
 from infrastructure.waiting import Wait
+from schemas.messages import WorkerGone
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,8 @@ class Dispatcher:
         self._monotonic = monotonic
         self._taker = ReportTaker(tables, store, clock, self._limits.lease_seconds, self._outages)
         self._woken = asyncio.Event()
+        self._expire_at = 0.0
+        """Leases run out seldom, and for the dispatcher to be woken is no reason to look for that."""
         self._void_until: dict[UUID, float] = {}
 
     def wake(self) -> None:
@@ -115,19 +118,28 @@ class Dispatcher:
         if batch:
             await self._taker.take(batch)
             hearing.hear()
+            if any(isinstance(report, WorkerGone) for *_, report in batch):
+                self._expire_at = 0.0
             self.wake()
 
     async def _look(self, hearing: Hearing) -> Never:
         needs = Wait("what assigning jobs needs")
         while True:
             try:
-                await self.expire(silence_counts=hearing.is_steady)
-                await self.assign(hearing.steady_seconds - self._limits.settle_seconds)
+                await self._look_once(hearing)
                 needs.is_over()
             except self._outages as problem:
                 needs.goes_on(type(problem).__name__)
                 await asyncio.sleep(self._limits.pause_seconds)
             await self._rest()
+
+    async def _look_once(self, hearing: Hearing) -> None:
+        there = await self._tables.outstanding()
+        if there.held and self._monotonic() >= self._expire_at:
+            self._expire_at = self._monotonic() + self._limits.look_seconds
+            await self.expire(silence_counts=hearing.is_steady)
+        if there.queued or there.ahead:
+            await self.assign(hearing.steady_seconds - self._limits.settle_seconds)
 
     async def _rest(self) -> None:
         try:

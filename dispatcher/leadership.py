@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, Never
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Final, Never, Protocol
 
 from domain.ports import Leases
 
@@ -15,8 +15,25 @@ Work = Callable[[], Coroutine[Any, Any, Never]]
 """Runs until cancelled."""
 
 
-async def lead(leases: Leases, work: Work, renew_seconds: float) -> Never:
-    """Works while this process holds the only slot; until cancelled, and then gives the slot up.
+class Renewed(Protocol):
+    async def next_renewal(self) -> Collection[int]: ...
+
+
+class FirstSlot:
+    """Leases in which whoever holds the first slot of others leads: those are renewed by whom they are of."""
+
+    def __init__(self, leases: Renewed) -> None:
+        self._leases = leases
+
+    async def renew(self) -> Collection[int]:
+        return {0}.intersection(await self._leases.next_renewal())
+
+    async def release(self) -> None:
+        """With the others."""
+
+
+async def lead(leases: Leases, work: Work, renew_seconds: float = 0.0) -> Never:
+    """Works while this process holds the slot there is; until cancelled, and then gives the slot up.
 
     Two processes may work at once for a moment, when one was frozen and thawed: the work has to bear that.
     """

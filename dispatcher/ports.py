@@ -29,8 +29,18 @@ class Lease(Struct, frozen=True, kw_only=True):
     requested_at: datetime
 
 
+class Outstanding(Struct, frozen=True):
+    """Whether there are attempts that somebody has in hand, jobs that wait, and attempts that wait at their workers."""
+
+    held: bool
+    queued: bool
+    ahead: bool
+
+
 class DispatchTables(Protocol):
     """Times are the database's, so that dispatchers with different clocks agree."""
+
+    async def outstanding(self) -> Outstanding: ...
 
     async def free_workers(self, silence_seconds_max: float) -> Sequence[FreeWorker]:
         """Workers with room for more than they hold leases of, heard of not longer ago than that.

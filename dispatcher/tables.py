@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from dispatcher.pick import FreeWorker, WaitingJob, WaitingUser
-from dispatcher.ports import AttemptKey, Lease
+from dispatcher.ports import AttemptKey, Lease, Outstanding
 from infrastructure.postgres.queries import load_queries
 from schemas.messages import ProgressReported, WorkerReady
 
@@ -39,6 +39,11 @@ class PostgresDispatchTables:
             await connection.execute("set local search_path to public")
             await connection.execute("select pg_advisory_xact_lock(hashtext('stenolog dispatch tables'))")
             await connection.execute(SQL["create"])
+
+    async def outstanding(self) -> Outstanding:
+        row = await self.pool.fetchrow(SQL["outstanding"])
+        assert row is not None
+        return Outstanding(*row)
 
     async def free_workers(self, silence_seconds_max: float) -> Sequence[FreeWorker]:
         return [
@@ -79,15 +84,9 @@ class PostgresDispatchTables:
         await self.pool.execute(SQL["end"], ended.transcription_id, ended.attempt, worker_id)
 
     async def announce(self, workers: Sequence[WorkerReady], lease_seconds: float) -> None:
-        leased = _columns([row for worker in workers for row in _leased(worker)], 4)
-        running = leased[:3]
         seen = _columns([_seen(worker) for worker in workers], 9)
-        async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(SQL["see_workers"], *seen)
-            await connection.execute(SQL["forget_silent_workers"])
-            await connection.execute(SQL["renew_running"], *leased, lease_seconds)
-            await connection.execute(SQL["adopt_running"], *running, lease_seconds)
-            await connection.execute(SQL["drop_ended"], *running, [each.worker_id for each in workers])
+        leased = _columns([row for worker in workers for row in _leased(worker)], 4)
+        await self.pool.execute(SQL["announce"], *seen, *leased, lease_seconds)
 
     async def dismiss(self, workers: Collection[UUID]) -> None:
         await self.pool.execute(SQL["dismiss"], list(workers))

@@ -107,6 +107,11 @@ order by c.user_id, j.arrival;
 -- name: virtual_seconds
 select virtual_seconds from dispatch_virtual_clock;
 
+-- name: outstanding
+select exists (select from dispatch_leases) or exists (select from dispatch_queue where status = 'running') as held,
+    exists (select from dispatch_queue where status = 'queued') as queued,
+    exists (select from dispatch_leases where waits) as ahead;
+
 -- name: overdue
 -- Of a worker that is gone for certain: -infinity.
 select transcription_id, attempt from dispatch_leases
@@ -150,49 +155,53 @@ where u.user_id = $4;
 -- name: end
 delete from dispatch_leases where transcription_id = $1 and attempt = $2 and worker_id = coalesce($3, worker_id);
 
--- name: see_workers
-insert into dispatch_workers
-    (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt, seen_at)
-select w.worker_id, w.engine, w.slots, w.ahead, w.in_hand, w.languages, w.translates, w.detects, w.takes_prompt, now()
-from unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[], $7::boolean[],
-    $8::boolean[], $9::boolean[])
-    w (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt)
-on conflict (worker_id) do update set
-    engine = excluded.engine, slots = excluded.slots, ahead = excluded.ahead, in_hand = excluded.in_hand,
-    languages = excluded.languages,
-    translates = excluded.translates, detects = excluded.detects, takes_prompt = excluded.takes_prompt,
-    seen_at = excluded.seen_at;
-
--- name: forget_silent_workers
-delete from dispatch_workers where seen_at < now() - interval '1 hour';
-
--- name: renew_running
-update dispatch_leases l set expires_at = now() + make_interval(secs => $5), waits = r.waits
-from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::boolean[]) r (transcription_id, attempt, worker_id, waits)
-where l.transcription_id = r.transcription_id and l.attempt = r.attempt and l.worker_id = r.worker_id;
-
--- name: adopt_running
--- Attempts whose dispatcher died before it wrote the lease: their worker makes up for it.
-insert into dispatch_leases (transcription_id, attempt, worker_id, user_id, requested_at, expires_at)
-select q.transcription_id, q.attempt, q.worker_id, q.user_id, q.requested_at, now() + make_interval(secs => $4)
-from unnest($1::uuid[], $2::integer[], $3::uuid[]) r (transcription_id, attempt, worker_id)
-join dispatch_queue q using (transcription_id, attempt, worker_id)
-where q.status = 'running'
-on conflict (transcription_id) do nothing;
-
--- name: drop_ended
--- What a worker has put down and the queue no longer holds was cancelled: its slot is free. What the queue still
--- holds stays leased: either it was never received, and its lease runs out, or its outcome is on the way.
-delete from dispatch_leases l
-where l.worker_id = any($4::uuid[])
-    and not exists (
-        select from unnest($1::uuid[], $2::integer[], $3::uuid[]) r (transcription_id, attempt, worker_id)
-        where r.transcription_id = l.transcription_id and r.attempt = l.attempt and r.worker_id = l.worker_id
-    )
-    and not exists (
-        select from dispatch_queue q
-        where q.transcription_id = l.transcription_id and q.requested_at = l.requested_at
-    );
+-- name: announce
+-- The commit need not wait for the disk: what a crash of the server takes back workers say again soon.
+with seen as (
+    insert into dispatch_workers
+        (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt, seen_at)
+    select w.worker_id, w.engine, w.slots, w.ahead, w.in_hand, w.languages, w.translates, w.detects, w.takes_prompt,
+        now()
+    from unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[], $7::boolean[],
+        $8::boolean[], $9::boolean[])
+        w (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt)
+    on conflict (worker_id) do update set
+        engine = excluded.engine, slots = excluded.slots, ahead = excluded.ahead, in_hand = excluded.in_hand,
+        languages = excluded.languages,
+        translates = excluded.translates, detects = excluded.detects, takes_prompt = excluded.takes_prompt,
+        seen_at = excluded.seen_at
+), silent as (
+    delete from dispatch_workers where seen_at < now() - interval '1 hour' and worker_id <> all($1::uuid[])
+), running as (
+    select * from unnest($10::uuid[], $11::integer[], $12::uuid[], $13::boolean[])
+        r (transcription_id, attempt, worker_id, waits)
+), renewed as (
+    update dispatch_leases l set expires_at = now() + make_interval(secs => $14), waits = r.waits
+    from running r
+    where l.transcription_id = r.transcription_id and l.attempt = r.attempt and l.worker_id = r.worker_id
+), adopted as (
+    -- Attempts whose dispatcher died before it wrote the lease: their worker makes up for it.
+    insert into dispatch_leases (transcription_id, attempt, worker_id, user_id, requested_at, expires_at)
+    select q.transcription_id, q.attempt, q.worker_id, q.user_id, q.requested_at, now() + make_interval(secs => $14)
+    from running r
+    join dispatch_queue q using (transcription_id, attempt, worker_id)
+    where q.status = 'running'
+    on conflict (transcription_id) do nothing
+), ended as (
+    -- What a worker has put down and the queue no longer holds was cancelled: its slot is free. What the queue still
+    -- holds stays leased: either it was never received, and its lease runs out, or its outcome is on the way.
+    delete from dispatch_leases l
+    where l.worker_id = any($1::uuid[])
+        and not exists (
+            select from running r
+            where r.transcription_id = l.transcription_id and r.attempt = l.attempt and r.worker_id = l.worker_id
+        )
+        and not exists (
+            select from dispatch_queue q
+            where q.transcription_id = l.transcription_id and q.requested_at = l.requested_at
+        )
+)
+select set_config('synchronous_commit', 'off', true);
 
 -- name: dismiss
 delete from dispatch_workers where worker_id = any($1::uuid[]);
@@ -209,25 +218,31 @@ with news as (
     from news n
     where l.transcription_id = n.transcription_id and l.attempt = n.attempt and l.worker_id = n.worker_id
     returning l.transcription_id, l.attempt, l.worker_id, l.requested_at
+), moved as (
+    insert into transcription_progress as known
+        (transcription_id, attempt, requested_at, done_seconds, total_seconds, percentage, updated_at)
+    select n.transcription_id, n.attempt, r.requested_at, n.done_seconds, n.total_seconds, n.percentage, now()
+    from news n join renewed r using (transcription_id, attempt, worker_id)
+    -- Forward only, as long as it is the same request: a new attempt begins behind where the last one was killed.
+    on conflict (transcription_id) do update set
+        attempt = excluded.attempt,
+        requested_at = excluded.requested_at,
+        done_seconds = excluded.done_seconds,
+        total_seconds = excluded.total_seconds,
+        percentage = excluded.percentage,
+        updated_at = excluded.updated_at
+    where known.requested_at is distinct from excluded.requested_at or excluded.done_seconds > known.done_seconds
 )
-insert into transcription_progress as known
-    (transcription_id, attempt, requested_at, done_seconds, total_seconds, percentage, updated_at)
-select n.transcription_id, n.attempt, r.requested_at, n.done_seconds, n.total_seconds, n.percentage, now()
-from news n join renewed r using (transcription_id, attempt, worker_id)
--- Forward only, as long as it is the same request: a new attempt begins behind where the last one was killed.
-on conflict (transcription_id) do update set
-    attempt = excluded.attempt,
-    requested_at = excluded.requested_at,
-    done_seconds = excluded.done_seconds,
-    total_seconds = excluded.total_seconds,
-    percentage = excluded.percentage,
-    updated_at = excluded.updated_at
-where known.requested_at is distinct from excluded.requested_at or excluded.done_seconds > known.done_seconds;
+select set_config('synchronous_commit', 'off', true);
 
 -- name: report_offsets
 select partition, next_offset from report_offsets;
 
 -- name: keep_offsets
-insert into report_offsets (partition, next_offset)
-select * from unnest($1::integer[], $2::bigint[])
-on conflict (partition) do update set next_offset = excluded.next_offset;
+-- Where a crash of the server takes them back, reports are taken once more, which changes nothing.
+with kept as (
+    insert into report_offsets (partition, next_offset)
+    select * from unnest($1::integer[], $2::bigint[])
+    on conflict (partition) do update set next_offset = excluded.next_offset
+)
+select set_config('synchronous_commit', 'off', true);

@@ -120,6 +120,7 @@ class Attempts:
     def __init__(self) -> None:
         self._in_hand: dict[UUID, Attempt] = {}
         self._newest: OrderedDict[UUID, int] = OrderedDict()
+        self._some = asyncio.Event()
 
     def __iter__(self) -> Iterator[Attempt]:
         return iter(tuple(self._in_hand.values()))
@@ -132,7 +133,12 @@ class Attempts:
         if (older := self._in_hand.get(started.transcription_id)) is not None:
             older.drop()
         attempt = self._in_hand[started.transcription_id] = Attempt(started)
+        self._some.set()
         return attempt
+
+    async def until_some(self) -> None:
+        """Returns when there is one in hand."""
+        await self._some.wait()
 
     def find(self, transcription_id: UUID) -> Attempt | None:
         return self._in_hand.get(transcription_id)
@@ -140,6 +146,8 @@ class Attempts:
     def forget(self, attempt: Attempt) -> None:
         if self._in_hand.get(attempt.started.transcription_id) is attempt:
             del self._in_hand[attempt.started.transcription_id]
+        if not self._in_hand:
+            self._some.clear()
 
     def _remember(self, started: TranscriptionStarted) -> None:
         self._newest[started.transcription_id] = started.attempt

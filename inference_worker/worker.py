@@ -153,6 +153,7 @@ class Worker:
 
     async def _tell_progress(self) -> None:
         while True:
+            await self._attempts.until_some()
             await asyncio.sleep(PROGRESS_SECONDS)
             for attempt in self._attempts:
                 if attempt.has_news(time.monotonic()):

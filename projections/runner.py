@@ -35,6 +35,8 @@ class Pace(Struct, frozen=True, kw_only=True):
 
     records_max: int = 2_000
     renew_seconds: float = 1.0
+    look_seconds: float = 5.0
+    """How long a crash of the database that took back our last commits may go unnoticed while nothing else comes."""
     retry_seconds_min: float = 1.0
     retry_seconds_max: float = 60.0
     catch_up_above: int = 10_000
@@ -87,7 +89,7 @@ class Runner:
         self._reached: dict[int, Checkpoint] = {}
         self._failed: set[int] = set()  # Partitions with a row in projection_failures.
         self._retry_at: dict[int, float] = {}  # Partitions that stand still, by monotonic clock.
-        self._renew_at = 0.0
+        self._renew_at = self._look_at = 0.0
         self._settled = False  # Whether the feed follows what is in _reached.
         self._outages = 0
 
@@ -133,11 +135,12 @@ class Runner:
         self._renew_at = time.monotonic() + self._pace.renew_seconds
         if owned != set(self._reached) or not self._settled:
             await self._own(owned)
-        else:
+        elif time.monotonic() >= self._look_at:
             await self._notice_moves()
 
     async def _notice_moves(self) -> None:
         """A crash of the database may take back our last commits, which did not wait for the disk, unheard by us."""
+        self._look_at = time.monotonic() + self._pace.look_seconds
         async with self._pool.acquire() as connection:
             stored = await checkpoints.stored_places(connection, self._known, self._reached)
         moved = {

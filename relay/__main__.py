@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+import time
+from collections.abc import Callable
 from typing import Final, Never
 from uuid import uuid4
 
@@ -25,6 +27,9 @@ from schemas.topics import Topics
 
 RETRY_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 5.0
+"""How soon it is looked for missing topics when a relay has failed."""
+IDLE_LOOK_SECONDS: Final = 30.0
+"""And when none has: it costs as much as all else that an idle relay asks of Kafka."""
 
 
 async def relay_log(settings: Settings) -> Never:
@@ -65,15 +70,25 @@ async def _relay_log(settings: Settings) -> Never:
         lanes = lanes_of(settings.partitions)
         owner = RelayOwner(leases, lanes, relay, PostgresRefusals(pool), renew_seconds=leases.renew_seconds)
         relaying = asyncio.create_task(owner.run())
-        keeping = asyncio.create_task(_keep_topics(brokers, settings, topics))
+
+        def failures() -> int:
+            return sum(relay.restarts for relay in relays.values())
+
+        keeping = asyncio.create_task(_keep_topics(brokers, settings, topics, failures))
         telling = asyncio.create_task(keep_telling(pool, positions))
         await until_one_ends(relaying, keeping, telling)
 
 
-async def _keep_topics(brokers: Brokers, settings: Settings, topics: Topics) -> Never:
+async def _keep_topics(
+    brokers: Brokers, settings: Settings, topics: Topics, failures: Callable[[], int]
+) -> Never:
     """A broker may lose its disk under a relay that runs, and the topics with it."""
+    seen, look_at = 0, 0.0
     while True:
         await asyncio.sleep(LOOK_SECONDS)
+        if failures() == seen and time.monotonic() < look_at:
+            continue
+        seen, look_at = failures(), time.monotonic() + IDLE_LOOK_SECONDS
         await _provide_topics(brokers, settings, topics)
 
 

@@ -8,7 +8,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Of one partition in one transaction."""
     bytes_max: int = 4 << 20
     """Of the events' data in one transaction; one event of each partition is always let through."""
-    poll_seconds: float = 1.0
+    poll_seconds: float = 2.0
     """How long an append may go unnoticed when its notification is lost."""
     check_seconds: float = 5.0
     """How often an idle relay looks whether Kafka still has what it had; at the log it looks at each turn."""

@@ -20,6 +20,7 @@ from infrastructure.kafka.consumer import (
     start_consumer,
 )
 from infrastructure.kafka.continuity import Continuity, PartitionChanged
+from infrastructure.kafka.ends import Ends, EndsNowAndThen
 from infrastructure.kafka.failures import (
     KAFKA_FAILURES,
     KafkaUnreachable,
@@ -35,8 +36,8 @@ REACH_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 5.0
 """How often it is asked of a partition that gives nothing whether there is nothing."""
-FETCHES_PER_CHECK: Final = 5
-"""So many requests that find nothing, at most: fewer are cheaper, and more make a seek sooner take effect."""
+FETCHES_PER_CHECK: Final = 2
+"""So many requests that find nothing, at least: what a check asks for again has come before the next one."""
 STUCK_MAX: Final = 3
 """After so many consumers got nothing at the same place it is damaged; one or two may have had bad luck."""
 POLL_SECONDS: Final = 0.02
@@ -58,7 +59,6 @@ class PartitionReader:
 
     def __init__(self, brokers: Brokers, topic: str, *, check_seconds: float = CHECK_SECONDS) -> None:
         self._brokers = brokers
-        self._check_seconds = check_seconds
         self._fetch_wait_ms = max(FETCH_WAIT_MS, int(check_seconds * 1000 / FETCHES_PER_CHECK))
         self._topic = topic
         self._places: dict[int, Continuity] = {}
@@ -66,8 +66,10 @@ class PartitionReader:
         self._kafka = Wait(f"{topic} at {brokers}")
         self._silent: dict[int, Wait] = {}
         """The partitions that have messages and do not give them."""
-        self._ends: Mapping[TopicPartition, int] = {}
-        self._check_at = 0.0
+        self._ends: Ends = {}
+        self._checks = EndsNowAndThen(check_seconds)
+        self._is_outdated = False
+        """Whether the consumer has asked for what is not wanted any more, and would wait for that."""
         self._heard: set[int] = set()
         """The partitions from which something came since the last check."""
         self._stuck: dict[int, list[int]] = {}
@@ -83,14 +85,15 @@ class PartitionReader:
             if before[partition].next_offset == offsets[partition]:
                 self._places[partition] = before[partition]
         self._forget_damage()
-        if self._consumer is not None:
+        if before:
+            self._is_outdated = self._consumer is not None
+        elif self._consumer is not None:
             self._place(self._consumer)
 
     def seek(self, partition: int, offset: int) -> None:
         self._forget_damage()  # Where it is met again it is found again.
         self._places[partition].go_to(offset)
-        if self._consumer is not None:
-            self._consumer.seek(TopicPartition(self._topic, partition), offset)
+        self._is_outdated = self._consumer is not None
 
     def next_offset(self, partition: int) -> int:
         return self._places[partition].next_offset
@@ -102,6 +105,7 @@ class PartitionReader:
         partition is sought elsewhere or no longer assigned.
         """
         if not self._places:
+            await self.close()
             await asyncio.sleep(timeout_seconds)
             return {}
         try:
@@ -148,6 +152,8 @@ class PartitionReader:
 
     async def close(self) -> None:
         self._forget_damage()
+        self._checks.stop()
+        self._is_outdated = False
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await close_consumer(consumer)
@@ -228,6 +234,8 @@ class PartitionReader:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _connected(self) -> AIOKafkaConsumer:
+        if self._is_outdated:
+            await self.close()
         if self._consumer is None:
             consumer = new_consumer(self._brokers, fetch_wait_ms=self._fetch_wait_ms)
             await start_consumer(consumer, self._brokers)
@@ -249,26 +257,22 @@ class PartitionReader:
             consumer.seek(TopicPartition(self._topic, partition), place.go_back())
         self._ends = {}
         self._heard.clear()
-        self._check_at = asyncio.get_running_loop().time() + self._check_seconds
+        self._checks.begin()
 
     async def _require_alive(self, consumer: AIOKafkaConsumer) -> None:
         """Once its fetching died aiokafka hands out nothing, and no error: so silence is looked into."""
         if consumer.partitions_for_topic(self._topic) is None:
             raise UnknownTopicOrPartitionError(self._topic)
-        now = asyncio.get_running_loop().time()
-        if now < self._check_at:
+        ends = self._checks.news(consumer)
+        if ends is None:
             return
-        self._check_at = now + self._check_seconds
         async with asyncio.timeout(CONNECT_SECONDS):
-            ends = await consumer.end_offsets(consumer.assignment())
             for partition in self._places.keys() - self._heard:
                 await self._look_into(consumer, TopicPartition(self._topic, partition), ends)
         self._ends = ends
         self._heard.clear()
 
-    async def _look_into(
-        self, consumer: AIOKafkaConsumer, where: TopicPartition, ends: Mapping[TopicPartition, int]
-    ) -> None:
+    async def _look_into(self, consumer: AIOKafkaConsumer, where: TopicPartition, ends: Ends) -> None:
         place = self._places[where.partition]
         if await consumer.position(where) < self._ends.get(where, 0):
             raise StuckConsumer(where.partition, place.next_offset)

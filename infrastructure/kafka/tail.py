@@ -49,6 +49,7 @@ class Tails:
         await start_consumer(self._uncommitted, self._brokers)
         self._idle: list[AIOKafkaConsumer] = []
         self._may_look = asyncio.Semaphore(LOOKS_MAX)
+        self._lookers = 0
         return self
 
     async def __aexit__(
@@ -58,21 +59,30 @@ class Tails:
 
     @asynccontextmanager
     async def _committed(self) -> AsyncIterator[AIOKafkaConsumer]:
-        """A consumer for one look. To start one takes longer than a look, so it is kept for the next, unless that failed."""
-        async with self._may_look:
-            if self._idle:
-                consumer = self._idle.pop()
-            else:
-                consumer = new_consumer(
-                    self._brokers, fetch_wait_ms=FETCH_WAIT_MS, isolation="read_committed"
-                )
-                await start_consumer(consumer, self._brokers)
-            try:
-                yield consumer
-            except BaseException:
-                await close_consumer(consumer)
-                raise
-            self._idle.append(consumer)
+        """A consumer for one look. To start one takes longer than a look, so the next may have it, unless that failed.
+
+        When nobody looks any more all are closed: as long as one is open it asks the broker for what comes.
+        """
+        self._lookers += 1
+        try:
+            async with self._may_look:
+                consumer = self._idle.pop() if self._idle else await self._new_committed()
+                try:
+                    yield consumer
+                except BaseException:
+                    await close_consumer(consumer)
+                    raise
+                self._idle.append(consumer)
+        finally:
+            self._lookers -= 1
+            if not self._lookers:
+                idle, self._idle = self._idle, []
+                await asyncio.gather(*map(close_consumer, idle))
+
+    async def _new_committed(self) -> AIOKafkaConsumer:
+        consumer = new_consumer(self._brokers, fetch_wait_ms=FETCH_WAIT_MS, isolation="read_committed")
+        await start_consumer(consumer, self._brokers)
+        return consumer
 
     async def begins(self, *partitions: TopicPartition) -> Mapping[TopicPartition, int]:
         """The offset of the first message that is kept."""

@@ -1,5 +1,7 @@
 """Slots of a role shared out among processes, each for as long as it keeps saying that it is there."""
 
+import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection
@@ -16,8 +18,7 @@ RENEWALS_PER_LEASE: Final = 3
 
 RELAY: Final = "relay"
 PROJECT: Final = "project"
-DISPATCH: Final = "dispatch"
-DISPATCH_QUEUE: Final = "dispatch queue"
+DISPATCH: Final = "dispatch queue"
 """The roles there are; whoever asks who is at work asks by the same names."""
 
 _SQL: Final = load_queries(Path(__file__).parent / "leases.sql")
@@ -51,6 +52,7 @@ class PostgresLeases:
         self._monotonic = monotonic
         self._slots: frozenset[int] = frozenset()
         self._ends_at = 0.0
+        self._renewed = asyncio.Event()
 
     @property
     def renew_seconds(self) -> float:
@@ -71,6 +73,15 @@ class PostgresLeases:
             _logger.warning("the leases of %s could not be renewed: %s", self._role, problem)
             return self.held
         self._slots, self._ends_at = frozenset(slots), asked_at + self._lease_seconds
+        self._renewed.set()
+        self._renewed = asyncio.Event()
+        return self.held
+
+    async def next_renewal(self) -> Collection[int]:
+        """What is held once somebody has called `renew`, or when the lease has run out since nobody has."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(self.renew_seconds, self._ends_at - self._monotonic())):
+                await self._renewed.wait()
         return self.held
 
     async def _renew(self) -> list[int]:

@@ -1,5 +1,5 @@
 -- name: renew
-select renew_leases_v2($1, $2, $3, $4, $5);
+select renew_leases_v3($1, $2, $3, $4, $5);
 
 -- name: release
 with left_slots as (

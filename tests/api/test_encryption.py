@@ -204,7 +204,7 @@ async def serving(certificate: ServedCertificate) -> AsyncIterator[Server]:
         yield server
     finally:
         keeping.cancel()
-        server.should_exit = True
+        server.end()
         await running
 
 

@@ -23,7 +23,7 @@ from infrastructure.kafka.failures import PartitionDamaged
 from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
-from infrastructure.postgres.leases import PostgresLeases
+from infrastructure.postgres.leases import DISPATCH, PostgresLeases
 from infrastructure.settings import Settings
 from projections.models import READ_MODELS
 from schemas.bodies import Check, Readiness
@@ -228,7 +228,7 @@ async def test_processes_elsewhere_are_told_of_but_not_needed(running: Installat
     readiness = await readiness_of(running)
     assert readiness.ready
     assert readiness.parts["dispatch"] == Check(ready=False, required=False, detail="no process at work")
-    leases = PostgresLeases(running.parts.read_models, "dispatch", 1, uuid4(), 60)
+    leases = PostgresLeases(running.parts.read_models, DISPATCH, 1, uuid4(), 60)
     await leases.renew()
     readiness = await readiness_of(running)
     assert readiness.parts["dispatch"] == Check(ready=True, required=False, detail="1 at work")

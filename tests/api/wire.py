@@ -26,7 +26,7 @@ async def listening(app: Callable[..., Any], limits: Limits | None = None) -> As
     try:
         yield server
     finally:
-        server.should_exit = True
+        server.end()
         await serving
         while _WIRES:
             _WIRES.pop().hangs_up()

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from uuid import UUID
 
 from dispatcher.pick import FreeWorker, WaitingJob, WaitingUser, advanced, charged
-from dispatcher.ports import AttemptKey, Lease, ReceivedReport
+from dispatcher.ports import AttemptKey, Lease, Outstanding, ReceivedReport
 from dispatcher.queue import KEYS, QUEUED, RUNNING, DispatchJob, project
 from dispatcher.tables import percentage_of
 from infrastructure.memory import InMemoryEventStore
@@ -98,6 +98,17 @@ class MemoryDispatchTables:
             before = self._places.get(user_id, Place(0.0, 0))
             self._places[user_id] = Place(max(before.finish_seconds, self._entry_seconds), waiting[user_id])
         self._waiting = set(waiting)
+
+    async def outstanding(self) -> Outstanding:
+        states = {row.status for row, _, _ in self.queue().values()}
+        said = (waiting for each in self.announced.values() for waiting in each.waiting)
+        return Outstanding(
+            held=bool(self.leases) or RUNNING in states,
+            queued=QUEUED in states,
+            ahead=any(
+                each == (key, lease.attempt) for each in said for key, (lease, _) in self.leases.items()
+            ),
+        )
 
     async def free_workers(self, silence_seconds_max: float) -> Sequence[FreeWorker]:
         since = self._clock.seconds - silence_seconds_max

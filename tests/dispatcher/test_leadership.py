@@ -6,7 +6,7 @@ from typing import Never
 
 import pytest
 
-from dispatcher.leadership import lead
+from dispatcher.leadership import FirstSlot, lead
 
 
 class HeldLease:
@@ -75,3 +75,27 @@ async def test_work_that_dies_is_noticed() -> None:
     with pytest.raises(ZeroDivisionError):
         await lead(lease, broken, 0.001)
     assert lease.released
+
+
+class SharedLeases:
+    """Renewed by somebody else, one turn after the other."""
+
+    def __init__(self, *turns: Collection[int]) -> None:
+        self._turns = iter(turns)
+        self._last: Collection[int] = ()
+
+    async def next_renewal(self) -> Collection[int]:
+        await asyncio.sleep(0)
+        self._last = next(self._turns, self._last)
+        return self._last
+
+
+async def test_who_holds_the_first_of_several_slots_leads() -> None:
+    work = Work()
+    shared = SharedLeases({4, 5}, {0, 4}, {0}, {1, 2}, {0, 1})
+    leading = asyncio.create_task(lead(FirstSlot(shared), work))
+    await until(work, 2, 1)
+    leading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leading
+    assert (work.starts, work.ends) == (2, 2)

@@ -14,6 +14,7 @@ from commands.request_transcription import request_transcription
 from domain.quota import QUOTA
 from domain.transcription import TRANSCRIPTION, Status, Transcription, transcription_id_of
 from infrastructure.clock import SystemClock
+from infrastructure.postgres.leases import DISPATCH
 from projections import transcriptions
 from tests.builders import ANNA, BERT, granted, identity, uploaded
 from tests.commands.conftest import PROVENANCE
@@ -66,9 +67,9 @@ async def minutes(system: System) -> tuple[int, int, int]:
     return quota.minutes_available, quota.minutes_reserved, quota.minutes_debited
 
 
-async def leader_pids(system: System) -> int:
+async def leaders(system: System) -> int:
     count: int = await system.pool.fetchval(
-        "select count(*) from leases where role = 'dispatch' and expires_at > now()"
+        "select count(*) from leases where role = $1 and slot = 0 and expires_at > now()", DISPATCH
     )
     return count
 
@@ -161,11 +162,11 @@ async def test_a_dispatcher_that_is_told_to_end_does_so_and_gives_the_lead_up(sy
     [process] = await system.start("dispatch")
 
     async def leads() -> bool:
-        return await leader_pids(system) == 1
+        return await leaders(system) == 1
 
     await until(leads)
     assert process.pid is not None
     os.kill(process.pid, signal.SIGTERM)
     async with asyncio.timeout(END_SECONDS):
         assert await process.wait() == 0
-    assert await leader_pids(system) == 0
+    assert await leaders(system) == 0

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from dispatcher.pick import WaitingJob
-from dispatcher.ports import AttemptKey, Lease
+from dispatcher.ports import AttemptKey, Lease, Outstanding
 from dispatcher.tables import percentage_of
 from schemas.messages import ProgressReported, WorkerReady
 from tests.builders import (
@@ -65,6 +65,21 @@ def progress(done_seconds: float, *, attempt: int = 1, worker_id: UUID = WORKER)
         done_seconds=done_seconds,
         total_seconds=100.0,
     )
+
+
+async def test_what_there_is_to_look_after_is_told_apart(rig: Rig) -> None:
+    assert await rig.tables.outstanding() == Outstanding(held=False, queued=False, ahead=False)
+    await rig.queue(requested())
+    assert await rig.tables.outstanding() == Outstanding(held=False, queued=True, ahead=False)
+    await rig.queue(started())
+    assert await rig.tables.outstanding() == Outstanding(held=True, queued=False, ahead=False)
+    await rig.tables.grant(lease(), LEASE_SECONDS)
+    attempt = (TRANSCRIPTION_ID, 1)
+    await rig.tables.announce([ready(attempt, waiting=(attempt,))], LEASE_SECONDS)
+    assert await rig.tables.outstanding() == Outstanding(held=True, queued=False, ahead=True)
+    await rig.queue(cancelled())
+    await rig.tables.announce([ready()], LEASE_SECONDS)
+    assert await rig.tables.outstanding() == Outstanding(held=False, queued=False, ahead=False)
 
 
 async def test_a_worker_has_room_for_what_it_holds_no_lease_of(rig: Rig) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections.abc import Callable
 
 import pytest
 from aiokafka.structs import TopicPartition
@@ -151,6 +152,42 @@ async def test_what_has_come_is_not_lost_where_another_partition_is_found_stuck(
         while read != {0, 1}:
             read |= (await reader.read(1.0, 100)).keys()
     assert reader._consumer is not stuck
+    await reader.close()
+
+
+@pytest.mark.parametrize(
+    "go_back",
+    [lambda reader: reader.seek(0, 0), lambda reader: reader.assign({0: 0, 1: 0})],
+    ids=["seek", "assign"],
+)
+async def test_who_goes_elsewhere_does_not_wait_for_a_request_that_found_nothing(
+    kafka: str, go_back: Callable[[PartitionReader], None]
+) -> None:
+    topics = await fresh_topics(kafka, 2)
+    await publish(kafka, topics, records(1, 2, partition=0))
+    reader = PartitionReader(kafka, topics.events, check_seconds=8 * DEADLINE_SECONDS)
+    reader.assign({0: 0})
+    assert await read(reader, 2) == [0, 1]
+    assert await reader.read(0.2, 100) == {}  # The broker holds the next request for four deadlines.
+    go_back(reader)
+    assert await read(reader, 2) == [0, 1]
+    await reader.close()
+
+
+async def test_nobody_waits_to_hear_where_partitions_end(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.kafka.reader.FETCHES_PER_CHECK", 1 / DEADLINE_SECONDS)
+    topics = await fresh_topics(kafka)
+    reader = PartitionReader(kafka, topics.events, check_seconds=0.5)
+    reader.assign({0: 0})
+    longest, now = 0.0, asyncio.get_running_loop().time
+    ends = now() + 2.0
+    assert await reader.read(0.1, 100) == {}  # Connects.
+    while (began := now()) < ends:
+        assert await reader.read(0.1, 100) == {}
+        longest = max(longest, now() - began)
+    assert longest < DEADLINE_SECONDS / 4
     await reader.close()
 
 

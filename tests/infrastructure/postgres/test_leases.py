@@ -180,3 +180,34 @@ async def test_a_member_of_the_version_before_claims_nothing_that_a_group_holds(
     assert await pool.fetchval(claim, SLOTS, earlier, LONG_LEASE_SECONDS) == []
     assert set(await group.renew()) == {0, 1, 2, 3}
     assert await pool.fetchval(claim, SLOTS, earlier, LONG_LEASE_SECONDS) == [4, 5, 6, 7]
+
+
+async def test_a_member_of_migration_016_shares_with_one_that_renews_in_short(pool: Pool) -> None:
+    ours, earlier = grouped(pool), uuid4()
+    claim = "select renew_leases_v2('relay', $1, $2, $3, 4)"
+    await ours.renew()
+    assert set(await ours.renew()) == set(range(SLOTS))
+    assert await pool.fetchval(claim, SLOTS, earlier, LONG_LEASE_SECONDS) == []
+    assert set(await ours.renew()) == {0, 1, 2, 3}
+    assert await pool.fetchval(claim, SLOTS, earlier, LONG_LEASE_SECONDS) == [4, 5, 6, 7]
+    assert set(await ours.renew()) == {0, 1, 2, 3}
+
+
+async def test_what_is_renewed_in_short_outlives_the_lease_that_was_claimed(pool: Pool) -> None:
+    ours, rival = (member(pool, lease_seconds=SHORT_LEASE_SECONDS) for _ in range(2))
+    await ours.renew()
+    ends = "select min(expires_at) from (select expires_at from leases union all select expires_at from lease_members) l"
+    claimed = await pool.fetchval(ends)
+    assert set(await ours.renew()) == set(range(SLOTS))
+    assert await pool.fetchval(ends) > claimed
+    assert set(await rival.renew()) == set()
+
+
+async def test_who_waits_for_a_renewal_hears_what_is_held_and_that_it_has_run_out(pool: Pool) -> None:
+    ours = member(pool, lease_seconds=SHORT_LEASE_SECONDS)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        waiting = asyncio.create_task(ours.next_renewal())
+        await asyncio.sleep(0)
+        await ours.renew()
+        assert set(await waiting) == set(range(SLOTS))
+        assert set(await ours.next_renewal()) == set()  # Nobody renews any more.

@@ -1,8 +1,8 @@
 """What lies around every route: HEAD wherever GET is, a whole Allow, and the last border for errors."""
 
 import time
-from collections.abc import Awaitable, Iterable, Mapping, MutableMapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Iterable, MutableMapping
+from typing import Any, Final
 
 from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders
@@ -12,10 +12,8 @@ from api.cross_origin import permissions
 from api.errors import report_unexpected
 from api.metrics import count
 from api.patience import impatient
-from api.requests import added_headers, request_id_of
+from api.requests import Header, added_headers, encoded, request_id_of
 
-Header: TypeAlias = tuple[bytes, bytes]
-"""The framework writes names in lower case."""
 _REQUEST_ID: Final = b"x-request-id"
 
 
@@ -86,11 +84,7 @@ def _complete(given: Iterable[Header], scope: Any) -> list[Header]:
         complete_allow(MutableScopeHeaders({"headers": headers}), scope)
     headers.append((_REQUEST_ID, str(request_id_of(scope)).encode()))
     allowed = permissions(scope, scope["litestar_app"].state.origins)
-    for more in (_encoded(allowed), _encoded(added_headers(scope)), _HEADERS):
+    for more in (encoded(allowed), encoded(added_headers(scope)), _HEADERS):
         names = {name for name, _ in headers}
         headers += [header for header in more if header[0] not in names]
     return headers
-
-
-def _encoded(headers: Mapping[str, str]) -> list[Header]:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
 from litestar import Request
-from litestar.datastructures import Headers, State
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.exceptions import ClientException
 from litestar.types import Scope
@@ -15,6 +15,9 @@ from domain.log import Provenance
 
 AnonymousRequest: TypeAlias = Request[None, None, State]
 AuthenticatedRequest: TypeAlias = Request[UUID, None, State]
+
+Header: TypeAlias = tuple[bytes, bytes]
+"""The framework writes names in lower case, and so do we."""
 
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """https://www.w3.org/TR/trace-context/#traceparent-header"""
@@ -36,11 +39,20 @@ class Caller:
         return provenance_of(self._request, self.user_id)
 
 
+def sent(scope: Any, name: bytes) -> str | None:
+    """The first header of that name, which servers give in lower case. The framework would parse all of them."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
 def request_id_of(scope: Scope) -> UUID:
     """The client's X-Request-Id if it is a UUID, or else a new one; the same for the whole request."""
     state = scope.setdefault("state", {})
     if _ID not in state:
-        state[_ID] = _sent_id(Headers.from_scope(scope).get("X-Request-Id")) or uuid4()
+        state[_ID] = _sent_id(sent(scope, b"x-request-id")) or uuid4()
     request_id: UUID = state[_ID]
     return request_id
 
@@ -54,7 +66,7 @@ def _sent_id(text: str | None) -> UUID | None:
 
 def provenance_of(request: Request[Any, Any, State], user_id: UUID) -> Provenance:
     request_id = request_id_of(request.scope)
-    traceparent = request.headers.get("traceparent", "")
+    traceparent = sent(request.scope, b"traceparent") or ""
     return Provenance(
         actor=f"user:{user_id}",
         correlation_id=request_id,
@@ -71,6 +83,10 @@ def provide_caller(request: AuthenticatedRequest, parts: NamedDependency[Any]) -
 def added_headers(scope: Scope) -> Mapping[str, str]:
     added: Mapping[str, str] = scope["state"].get(_ADDED, {})
     return added
+
+
+def encoded(headers: Mapping[str, str]) -> list[Header]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def add_header(scope: Scope, name: str, value: str) -> None:

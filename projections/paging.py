@@ -1,14 +1,19 @@
 """Where a page of a list ends: newest first, stable while newer entries arrive."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
 
 from domain.errors import InvalidField
+from infrastructure.postgres.pool import Connection
 
 _UUID_BYTES = 16
+
+Entry = TypeVar("Entry")
 
 
 class Cursor(Struct, frozen=True):
@@ -20,6 +25,32 @@ class Cursor(Struct, frozen=True):
     def encode(self) -> str:
         """Opaque text for a link."""
         return urlsafe_b64encode(self.id.bytes + self.created_at.isoformat().encode()).decode().rstrip("=")
+
+
+class Page(Struct, frozen=True):
+    """At most `size` entries of a user's list, newest first, older than `before`."""
+
+    user_id: UUID
+    size: int
+    before: Cursor | None = None
+
+
+async def listed(
+    connection: Connection, query: str, pages: Sequence[Page], entry: Callable[..., Entry]
+) -> list[list[Entry]]:
+    """The entries of each page, by one statement, whose rows begin with the number of their page."""
+    places = [(page.before.created_at, page.before.id) if page.before else (None, None) for page in pages]
+    records = await connection.fetch(
+        query,
+        [page.user_id for page in pages],
+        [page.size for page in pages],
+        [created_at for created_at, _ in places],
+        [id_ for _, id_ in places],
+    )
+    found: list[list[Any]] = [[] for _ in pages]
+    for number, *columns in records:
+        found[number - 1].append(entry(*columns))
+    return found
 
 
 def decode_cursor(text: str) -> Cursor:

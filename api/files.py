@@ -17,7 +17,7 @@ from api.uploads import Received, receive
 from commands.record_upload import record_upload
 from domain.errors import FileNotFound, NotOwner
 from domain.media_file import RecordUpload
-from projections.files import FileView
+from projections.files import FileView, ListedFile
 from projections.paging import Page
 from schemas.bodies import FileBody, Uploaded
 from schemas.objects import media_key
@@ -105,7 +105,7 @@ async def get_file(
     return (await _one(parts, caller.user_id, [file_id])).response
 
 
-def _body(file: FileView) -> FileBody:
+def _body(file: FileView | ListedFile) -> FileBody:
     return FileBody(
         file_id=file.id,
         filename=file.original_filename,

@@ -10,7 +10,7 @@ from api.database import Reading
 from infrastructure.gathering import Gathering
 from infrastructure.postgres.pool import Connection
 from projections import files, quota, transcriptions
-from projections.files import FileView
+from projections.files import FileView, ListedFile
 from projections.paging import Page
 from projections.quota import QuotaRow
 from projections.transcriptions import ListedTranscription, TranscriptionView
@@ -26,7 +26,7 @@ class Reads(Struct, frozen=True, kw_only=True):
     transcription: Gathering[UUID, TranscriptionView | None]
     transcriptions: Gathering[Page, list[ListedTranscription]]
     file: Gathering[UUID, FileView | None]
-    files: Gathering[Page, list[FileView]]
+    files: Gathering[Page, list[ListedFile]]
     quota: Gathering[UUID, QuotaRow | None]
 
 

@@ -39,6 +39,18 @@ class FileView(FileRow, frozen=True):
     transcription_id: UUID | None
     transcription_status: str
 
+
+class ListedFile(Struct, frozen=True, array_like=True):
+    """What a list shows."""
+
+    id: UUID
+    original_filename: PersonalText
+    file_size: int
+    duration_seconds: float
+    created_at: datetime
+    transcription_id: UUID | None
+    transcription_status: str
+
     @property
     def cursor(self) -> Cursor:
         return Cursor(self.created_at, self.id)
@@ -78,5 +90,5 @@ async def find_each(connection: Connection, file_ids: Sequence[UUID]) -> list[Fi
     return [found.get(each) for each in file_ids]
 
 
-async def list_pages(connection: Connection, pages: Sequence[Page]) -> list[list[FileView]]:
-    return await listed(connection, SQL["list_pages"], pages, FileView)
+async def list_pages(connection: Connection, pages: Sequence[Page]) -> list[list[ListedFile]]:
+    return await listed(connection, SQL["list_pages"], pages, ListedFile)

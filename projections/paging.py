@@ -1,11 +1,12 @@
 """Where a page of a list ends: newest first, stable while newer entries arrive."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from domain.errors import InvalidField
@@ -13,7 +14,7 @@ from infrastructure.postgres.pool import Connection
 
 _UUID_BYTES = 16
 
-Entry = TypeVar("Entry")
+Entry = TypeVar("Entry", bound=Struct)
 
 
 class Cursor(Struct, frozen=True):
@@ -36,11 +37,11 @@ class Page(Struct, frozen=True):
 
 
 async def listed(
-    connection: Connection, query: str, pages: Sequence[Page], entry: Callable[..., Entry]
+    connection: Connection, query: str, pages: Sequence[Page], entry: type[Entry]
 ) -> list[list[Entry]]:
-    """The entries of each page, by one statement, whose rows begin with the number of their page."""
+    """The entries of each page, by one statement: its rows begin with the number of their page and go on as `entry` does."""
     places = [(page.before.created_at, page.before.id) if page.before else (None, None) for page in pages]
-    records = await connection.fetch(
+    rows = await connection.fetch(
         query,
         [page.user_id for page in pages],
         [page.size for page in pages],
@@ -48,9 +49,9 @@ async def listed(
         [id_ for _, id_ in places],
     )
     found: list[list[Any]] = [[] for _ in pages]
-    for number, *columns in records:
-        found[number - 1].append(entry(*columns))
-    return found
+    for row in rows:
+        found[row[0] - 1].append(row[1:])
+    return msgspec.convert(found, list[list[entry]])  # type: ignore[valid-type]  # known when it runs
 
 
 def decode_cursor(text: str) -> Cursor:

@@ -74,12 +74,8 @@ class TranscriptionView(TranscriptionRow, frozen=True):
     def media_warnings(self) -> tuple[MediaWarning, ...]:
         return _WARNINGS.decode(self.warnings)
 
-    @property
-    def cursor(self) -> Cursor:
-        return Cursor(self.created_at, self.id)
 
-
-class ListedTranscription(Struct, frozen=True):
+class ListedTranscription(Struct, frozen=True, array_like=True):
     """What a list shows; `warnings` is JSON."""
 
     id: UUID

@@ -4,8 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import pytest
+from msgspec import structs
 from msgspec.structs import replace
 
+from domain.instructions import Instructions
 from domain.transcription import transcription_id_of
 from infrastructure.memory import InMemoryEventStore
 from projections import files, quota, transcriptions, users
@@ -109,7 +112,7 @@ async def test_nobody_sees_the_files_of_others(
     await project_all(pool, store)
     async with pool.acquire() as connection:
         [[mine]] = await files.list_pages(connection, [Page(ANNA, 10)])
-    assert mine.user_id == ANNA
+    assert mine.id == identity("anna's file")
 
 
 async def test_each_of_many_who_ask_at_once_has_an_answer_of_their_own(
@@ -157,17 +160,29 @@ async def test_what_a_list_shows_of_a_transcription_is_what_the_transcription_sa
 
 def _listed(view: ListedTranscription | TranscriptionView) -> tuple[object, ...]:
     task = view.task if isinstance(view, ListedTranscription) else view.asked.task
-    names = (
-        "id",
-        "file_id",
-        "status",
-        "created_at",
-        "completed_at",
-        "language",
-        "media_warnings",
-        "cursor",
-    )
+    names = ("id", "file_id", "status", "created_at", "completed_at", "language", "media_warnings")
     return (task, view.progress_percentage, *(getattr(view, name) for name in names))
+
+
+@pytest.mark.parametrize(
+    "instructions",
+    [
+        Instructions(),
+        Instructions(task="translate"),
+        Instructions(prompt='{"task":"translate"}', vocabulary=('"task":"translate"',)),
+    ],
+)
+async def test_a_list_tells_the_task_and_not_what_a_prompt_quotes(
+    pool: "asyncpg.Pool[Any]", store: InMemoryEventStore, instructions: Instructions
+) -> None:
+    event = _request(0)
+    moment = NOON + timedelta(microseconds=1)
+    job = replace(event.job, **structs.asdict(instructions))
+    await happened(store, ANNA, replace(event, job=job, requested_at=moment))
+    await project_all(pool, store)
+    async with pool.acquire() as connection:
+        [[listed]] = await transcriptions.list_pages(connection, [Page(ANNA, 1)])
+    assert (listed.task, listed.created_at) == (instructions.task, moment)
 
 
 async def test_progress_is_that_of_the_current_request(

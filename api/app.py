@@ -9,7 +9,6 @@ from typing import Final
 from uuid import uuid4
 
 from litestar import Litestar, Router
-from litestar.datastructures import State
 from litestar.di import Provide
 
 from api import (
@@ -141,7 +140,7 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
             metrics.metrics,
             openapi.get_asset,
         ],
-        state=State({"origins": origins_of(settings.cors_origins)}),
+        origins=origins_of(settings.cors_origins),
         request_class=OwnWords,
         lifespan=[lifespan],
         dependencies={"parts": Provide(provide_parts, sync_to_thread=False)},

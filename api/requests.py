@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from litestar import Request
 from litestar.datastructures import State
@@ -12,6 +12,7 @@ from litestar.exceptions import ClientException
 from litestar.types import Scope
 
 from domain.log import Provenance
+from infrastructure.random_bits import RandomBits
 
 AnonymousRequest: TypeAlias = Request[None, None, State]
 AuthenticatedRequest: TypeAlias = Request[UUID, None, State]
@@ -21,6 +22,9 @@ Header: TypeAlias = tuple[bytes, bytes]
 
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """https://www.w3.org/TR/trace-context/#traceparent-header"""
+_RANDOM: Final = RandomBits(16)
+_RANDOM_BITS: Final = ~(0xF << 76 | 0b11 << 62)
+_VERSION_4: Final = 4 << 76 | 0b10 << 62
 _ID: Final = "stenolog_request_id"
 _ADDED: Final = "stenolog_headers"
 
@@ -50,18 +54,29 @@ def sent(scope: Any, name: bytes) -> str | None:
 
 def request_id_of(scope: Scope) -> UUID:
     """The client's X-Request-Id if it is a UUID, or else a new one; the same for the whole request."""
+    return UUID(request_id_text(scope))
+
+
+def request_id_text(scope: Any) -> str:
+    """As it is sent: most requests need it in no other form."""
     state = scope.setdefault("state", {})
     if _ID not in state:
-        state[_ID] = _sent_id(sent(scope, b"x-request-id")) or uuid4()
-    request_id: UUID = state[_ID]
-    return request_id
+        state[_ID] = _sent_id(sent(scope, b"x-request-id")) or _new_id()
+    text: str = state[_ID]
+    return text
 
 
-def _sent_id(text: str | None) -> UUID | None:
+def _sent_id(text: str | None) -> str | None:
     try:
-        return UUID(text) if text else None
+        return str(UUID(text)) if text else None
     except ValueError:
         return None
+
+
+def _new_id() -> str:
+    """A UUID of version 4 (RFC 9562)."""
+    digits = f"{_RANDOM.next() & _RANDOM_BITS | _VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def provenance_of(request: Request[Any, Any, State], user_id: UUID) -> Provenance:

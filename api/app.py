@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
-from litestar import Litestar, Request, Router
-from litestar.datastructures import State
+from litestar import Litestar, Router
 from litestar.di import Provide
 
 from api import (
@@ -26,6 +25,7 @@ from api import (
     transcripts,
 )
 from api.abilities import kept_abilities
+from api.admission import admit_request
 from api.attempts import Attempts
 from api.border import Api
 from api.cross_origin import origins_of
@@ -34,11 +34,12 @@ from api.known_users import KnownUsers, look_in
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords, threads_at_most
 from api.probing import PROBES_AT_ONCE, SLOW_AT_ONCE, ProbeQueue
+from api.reads import reads_of
 from api.requests import OwnWords, provide_caller
 from api.share import ALONE, Share
 from api.source import TrustedProxies
 from api.system_metrics import SystemMetrics
-from api.tokens import SECRET_CHARACTERS_MIN, Tokens, require_token
+from api.tokens import SECRET_CHARACTERS_MIN, Tokens
 from api.transcript_texts import TranscriptTexts
 from api.upload_room import SPOOLED_UPLOADS_MAX, UploadRoom
 from api.upload_table import UploadTable
@@ -95,6 +96,7 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
             proxies=proxies,
             read_models=pool,
             reading=ask,
+            reads=reads_of(ask),
             abilities=kept_abilities(ask),
             progress=progress,
             passwords=Passwords(threads=share.part_of(threads_at_most())),
@@ -142,7 +144,7 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
             contracts.get_schema,
             contracts.get_asyncapi,
         ],
-        state=State({"origins": origins_of(settings.cors_origins)}),
+        origins=origins_of(settings.cors_origins),
         request_class=OwnWords,
         lifespan=[lifespan],
         dependencies={"parts": Provide(provide_parts, sync_to_thread=False)},
@@ -176,7 +178,6 @@ def _health_routes(path: str, *, include_in_schema: bool = True) -> Router:
 
 
 def _protected_routes() -> Router:
-    """Nothing of a request's body is read before its token has been found good."""
     return Router(
         BASE_PATH,
         route_handlers=[
@@ -194,16 +195,10 @@ def _protected_routes() -> Router:
             transcripts.export,
             quota.get_quota,
         ],
-        before_request=_admit,
+        before_request=admit_request,
         dependencies={"caller": Provide(provide_caller, sync_to_thread=False)},
         security=[{openapi.BEARER: []}],
     )
-
-
-async def _admit(request: Request[Any, Any, Any]) -> None:
-    """No guard, for which the framework would copy the route each time. A route with a `before_request` of its own has to call this."""
-    await require_token(request)
-    await consistency.wait_for_token(request)
 
 
 def _disks(settings: Settings, spool: Path) -> dict[str, Path]:

@@ -1,8 +1,8 @@
 """What lies around every route: HEAD wherever GET is, a whole Allow, and the last border for errors."""
 
 import time
-from collections.abc import Awaitable, Iterable, Mapping, MutableMapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Iterable, MutableMapping, Sequence
+from typing import Any, Final
 
 from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders
@@ -12,15 +12,20 @@ from api.cross_origin import permissions
 from api.errors import report_unexpected
 from api.metrics import count
 from api.patience import impatient
-from api.requests import added_headers, request_id_of
+from api.requests import Header, added_headers, encoded, request_id_of, request_id_text
 
-Header: TypeAlias = tuple[bytes, bytes]
-"""The framework writes names in lower case."""
 _REQUEST_ID: Final = b"x-request-id"
 
 
 class Api(Litestar):
-    """An application whose routes need not know of HEAD: to them it is a GET (RFC 9110, 9.3.2)."""
+    """An application whose routes need not know of HEAD: to them it is a GET (RFC 9110, 9.3.2).
+
+    `origins` are those whose web pages may use it.
+    """
+
+    def __init__(self, route_handlers: Sequence[Any], *, origins: frozenset[str], **config: Any) -> None:
+        super().__init__(route_handlers, **config)
+        self._origins = origins
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -30,7 +35,7 @@ class Api(Litestar):
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         scope.setdefault("state", {})
         try:
-            await super().__call__(scope, impatient(receive), _completed(send, scope))
+            await super().__call__(scope, impatient(receive), _completed(send, scope, self._origins))
         except Exception as problem:  # noqa: BLE001  # an answer that breaks off; the server would log its message
             report_unexpected(problem, request_id_of(scope))
 
@@ -44,7 +49,7 @@ def _without_body(send: Send) -> Send:
     return send_head
 
 
-def _completed(send: Send, scope: Any) -> Send:
+def _completed(send: Send, scope: Any, origins: frozenset[str]) -> Send:
     """Counts every answer and completes its headers, also where no route took the request.
 
     In one place around everything: each middleware and each hook of the framework's would cost some calls more.
@@ -53,7 +58,7 @@ def _completed(send: Send, scope: Any) -> Send:
 
     def send_completed(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            message["headers"] = _complete(message["headers"], scope)
+            message["headers"] = _complete(message["headers"], scope, origins)
             count(scope, message["status"], time.perf_counter() - began)
         return send(message)
 
@@ -79,18 +84,24 @@ _HEADERS: Final = [
 ]
 
 
-def _complete(given: Iterable[Header], scope: Any) -> list[Header]:
+def _complete(given: Iterable[Header], scope: Any, origins: frozenset[str]) -> list[Header]:
     """What the answer says itself stays as it is."""
     headers = [header for header in given if header[0] != _REQUEST_ID]
-    if any(name == b"allow" for name, _ in headers):
+    headers.append((_REQUEST_ID, request_id_text(scope).encode()))
+    if any(header[0] == b"allow" for header in headers):
         complete_allow(MutableScopeHeaders({"headers": headers}), scope)
-    headers.append((_REQUEST_ID, str(request_id_of(scope)).encode()))
-    allowed = permissions(scope, scope["litestar_app"].state.origins)
-    for more in (_encoded(allowed), _encoded(added_headers(scope)), _HEADERS):
-        names = {name for name, _ in headers}
-        headers += [header for header in more if header[0] not in names]
+    if origins:
+        _add(headers, encoded(permissions(scope, origins)))
+    if added := added_headers(scope):
+        _add(headers, encoded(added))
+    _add(headers, _HEADERS)
     return headers
 
 
-def _encoded(headers: Mapping[str, str]) -> list[Header]:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+def _add(headers: list[Header], more: list[Header]) -> None:
+    names = {header[0] for header in headers}
+    headers += (
+        more
+        if names.isdisjoint(name for name, _ in more)
+        else [header for header in more if header[0] not in names]
+    )

@@ -8,13 +8,15 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from litestar import Request
+from litestar.types import HTTPScope as Scope
 
-from api.requests import add_header
+from api.requests import add_header, sent
 from domain.errors import InvalidField
 from domain.log import Address
 from infrastructure.postgres.errors import TRANSIENT, DatabaseUnavailable
 from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.pool import Pool
+from infrastructure.settings import Settings
 from projections import checkpoints
 from projections.models import READ_MODELS
 from projections.runner import PROJECTED_CHANNEL
@@ -29,6 +31,7 @@ POLL_SECONDS: Final = 0.1
 """How often to look while somebody waits, in case a notification is lost."""
 LOOK_SECONDS_MAX: Final = 1.0
 """A database that takes longer to say where the read models are does not answer queries either."""
+_TOKEN_NAME: Final = TOKEN_HEADER.lower().encode()
 _TOKEN: Final = re.compile(r"(\d{1,6}):(\d{1,18})")
 
 
@@ -121,32 +124,28 @@ async def settle(
     if address is None:
         return  # Nothing changed, so there is nothing to wait for.
     add_header(request.scope, TOKEN_HEADER, str(address))
-    if "respond-async" not in request.headers.get("Prefer", "").lower():
+    if "respond-async" not in (sent(request.scope, b"prefer") or "").lower():
         try:
-            await _wait(request, progress, address, wait_seconds)
+            await _wait(request.scope, progress, address, wait_seconds)
         except DatabaseUnavailable as problem:  # The command was carried out before that.
             _LOGGER.warning("cannot see whether the read models show a command: %s", problem)
             add_header(request.scope, STATUS_HEADER, BEHIND)
 
 
-async def wait_for_token(request: Request[Any, Any, Any]) -> None:
-    """Runs before every query: one that is given a token waits until the read models have reached it.
+async def wait_for_token(scope: Scope, progress: ReadModelProgress, settings: Settings) -> None:
+    """Before every query: one that is given a token waits until the read models have reached it.
 
     After the deadline it answers what there is, and says so: an old answer serves a client better than none.
     """
-    token = request.headers.get(TOKEN_HEADER)
-    if token is None or request.method not in ("GET", "HEAD"):
-        return
-    parts = request.app.state.parts
-    address = _address_of(token, parts.settings.partitions)
-    await _wait(request, parts.progress, address, parts.settings.consistency_wait_seconds)
+    token = sent(scope, _TOKEN_NAME)
+    if token is not None and scope["method"] == "GET":
+        address = _address_of(token, settings.partitions)
+        await _wait(scope, progress, address, settings.consistency_wait_seconds)
 
 
-async def _wait(
-    request: Request[Any, Any, Any], progress: ReadModelProgress, address: Address, seconds: float
-) -> None:
+async def _wait(scope: Scope, progress: ReadModelProgress, address: Address, seconds: float) -> None:
     if not await progress.wait(address, seconds):
-        add_header(request.scope, STATUS_HEADER, BEHIND)
+        add_header(scope, STATUS_HEADER, BEHIND)
 
 
 def _address_of(token: str, partition_count: int) -> Address:

@@ -9,14 +9,16 @@ from litestar.params import FromPath
 from api.consistency import settle
 from api.errors import problems
 from api.openapi import UploadOperation
-from api.paging import LIMIT_DEFAULT, CursorText, Limit, cursor_of, page
+from api.paging import LIMIT_DEFAULT, CursorText, Limit, answer_of, cursor_of, page_of
 from api.parts import Parts
+from api.plain import Answer, plainly
 from api.requests import AuthenticatedRequest, Caller
 from api.uploads import Received, receive
 from commands.record_upload import record_upload
 from domain.errors import FileNotFound, NotOwner
 from domain.media_file import RecordUpload
-from projections import files
+from projections.files import FileView, ListedFile
+from projections.paging import Page
 from schemas.bodies import FileBody, Uploaded
 from schemas.objects import media_key
 
@@ -63,7 +65,15 @@ def _recorded(received: Received, duration_seconds: float, caller: Caller, parts
     )
 
 
-@get("/files", responses=problems(400, 401), tags=["files"])
+async def _list(parts: Parts, page: Page) -> Answer:
+    return answer_of("/v1/files", await parts.reads.files.answer(page), page.size - 1, _body)
+
+
+async def _first_page(parts: Parts, user_id: UUID, _: list[UUID]) -> Answer:
+    return await _list(parts, page_of(user_id, LIMIT_DEFAULT))
+
+
+@get("/files", middleware=[plainly(_first_page)], responses=problems(400, 401), tags=["files"])
 async def list_files(
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
@@ -71,25 +81,31 @@ async def list_files(
     cursor: CursorText = None,
 ) -> Response[list[FileBody]]:
     """Your recordings, newest first."""
-    async with parts.reading() as connection:
-        found = await files.list_of_user(connection, caller.user_id, limit + 1, cursor_of(cursor))
-    return page("/v1/files", found, limit, _body)
+    return (await _list(parts, page_of(caller.user_id, limit, cursor_of(cursor)))).response
 
 
-@get("/files/{file_id:str}", responses=problems(400, 401, 403, 404), tags=["files"])
+async def _one(parts: Parts, user_id: UUID, ids: list[UUID]) -> Answer:
+    file = await parts.reads.file.answer(ids[0])
+    if file is None:
+        raise FileNotFound(ids[0])
+    if file.user_id != user_id:
+        raise NotOwner
+    return Answer(_body(file))
+
+
+@get(
+    "/files/{file_id:str}",
+    middleware=[plainly(_one)],
+    responses=problems(400, 401, 403, 404),
+    tags=["files"],
+)
 async def get_file(
     file_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
-) -> FileBody:
-    async with parts.reading() as connection:
-        file = await files.find(connection, file_id)
-    if file is None:
-        raise FileNotFound(file_id)
-    if file.user_id != caller.user_id:
-        raise NotOwner
-    return _body(file)
+) -> Response[FileBody]:
+    return (await _one(parts, caller.user_id, [file_id])).response
 
 
-def _body(file: files.FileView) -> FileBody:
+def _body(file: FileView | ListedFile) -> FileBody:
     return FileBody(
         file_id=file.id,
         filename=file.original_filename,

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final, Protocol, TypeVar
 from urllib.parse import urlencode
+from uuid import UUID
 
-from litestar import Response
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from projections.paging import Cursor, decode_cursor
+from api.plain import Answer
+from projections.paging import Cursor, Page, decode_cursor
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
@@ -33,13 +34,16 @@ def cursor_of(text: str | None) -> Cursor | None:
     return decode_cursor(text) if text else None
 
 
-def page(
-    path: str, entries: Sequence[Entry], limit: int, body_of: Callable[[Entry], Body]
-) -> Response[list[Body]]:
+def page_of(user_id: UUID, limit: int, before: Cursor | None = None) -> Page:
+    """With one entry more than are shown, to know whether there is a next page."""
+    return Page(user_id, limit + 1, before)
+
+
+def answer_of(path: str, entries: Sequence[Entry], limit: int, body_of: Callable[[Entry], Body]) -> Answer:
     """`entries` has one more than `limit` when there is a next page."""
     shown = entries[:limit]
     headers = {}
     if len(entries) > limit:
         query = urlencode({"limit": limit, "cursor": shown[-1].cursor.encode()})
         headers["Link"] = f'<{path}?{query}>; rel="next"'
-    return Response([body_of(entry) for entry in shown], headers=headers)
+    return Answer([body_of(entry) for entry in shown], headers)

@@ -15,6 +15,7 @@ from api.health import Health
 from api.kept import Kept
 from api.known_users import KnownUsers
 from api.passwords import Passwords
+from api.reads import Reads
 from api.requests import AnonymousRequest
 from api.share import Share
 from api.source import TrustedProxies
@@ -44,6 +45,7 @@ class Parts:
     proxies: TrustedProxies
     read_models: Pool
     reading: Reading
+    reads: Reads
     abilities: Kept[Abilities]
     progress: ReadModelProgress
     passwords: Passwords

@@ -1,36 +1,39 @@
 """How many minutes are left."""
 
-from litestar import get
+from uuid import UUID
+
+from litestar import Response, get
 from litestar.di import NamedDependency
 
 from api.errors import problems
 from api.parts import Parts
+from api.plain import Answer, plainly
 from api.requests import Caller
 from commands.execution import load
-from domain.quota import QUOTA
-from projections import quota
+from domain.quota import QUOTA, Quota
+from projections.quota import QuotaRow
 from schemas.bodies import QuotaBody
 
 
-@get("/user/quota", responses=problems(401), tags=["quota"])
-async def get_quota(caller: NamedDependency[Caller], parts: NamedDependency[Parts]) -> QuotaBody:
+async def _answer(parts: Parts, user_id: UUID, _: list[UUID]) -> Answer:
+    row = await parts.reads.quota.answer(user_id)
+    return Answer(await _of_log(parts, user_id) if row is None else _body(row))
+
+
+@get("/user/quota", middleware=[plainly(_answer)], responses=problems(401), tags=["quota"])
+async def get_quota(caller: NamedDependency[Caller], parts: NamedDependency[Parts]) -> Response[QuotaBody]:
     """Minutes left, held for what is being transcribed, and spent."""
-    async with parts.reading() as connection:
-        row = await quota.find(connection, caller.user_id)
-    if row is None:
-        return await _of_log(parts, caller)
-    return QuotaBody(
-        quota_minutes_remaining=row.minutes_available,
-        quota_minutes_reserved=row.minutes_reserved,
-        quota_minutes_used=row.minutes_debited,
-    )
+    return (await _answer(parts, caller.user_id, [])).response
 
 
-async def _of_log(parts: Parts, caller: Caller) -> QuotaBody:
+async def _of_log(parts: Parts, user_id: UUID) -> QuotaBody:
     """Of somebody who has just registered, when the read models are late."""
-    state = (await load(parts.store, QUOTA, caller.user_id)).state
+    return _body((await load(parts.store, QUOTA, user_id)).state)
+
+
+def _body(quota: QuotaRow | Quota) -> QuotaBody:
     return QuotaBody(
-        quota_minutes_remaining=state.minutes_available,
-        quota_minutes_reserved=state.minutes_reserved,
-        quota_minutes_used=state.minutes_debited,
+        quota_minutes_remaining=quota.minutes_available,
+        quota_minutes_reserved=quota.minutes_reserved,
+        quota_minutes_used=quota.minutes_debited,
     )

@@ -3,21 +3,28 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from litestar import Request
-from litestar.datastructures import Headers, State
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.exceptions import ClientException
 from litestar.types import Scope
 
 from domain.log import Provenance
+from infrastructure.random_bits import RandomBits
 
 AnonymousRequest: TypeAlias = Request[None, None, State]
 AuthenticatedRequest: TypeAlias = Request[UUID, None, State]
 
+Header: TypeAlias = tuple[bytes, bytes]
+"""The framework writes names in lower case, and so do we."""
+
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """https://www.w3.org/TR/trace-context/#traceparent-header"""
+_RANDOM: Final = RandomBits(16)
+_RANDOM_BITS: Final = ~(0xF << 76 | 0b11 << 62)
+_VERSION_4: Final = 4 << 76 | 0b10 << 62
 _ID: Final = "stenolog_request_id"
 _ADDED: Final = "stenolog_headers"
 
@@ -36,25 +43,45 @@ class Caller:
         return provenance_of(self._request, self.user_id)
 
 
+def sent(scope: Any, name: bytes) -> str | None:
+    """The first header of that name, which servers give in lower case. The framework would parse all of them."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
 def request_id_of(scope: Scope) -> UUID:
     """The client's X-Request-Id if it is a UUID, or else a new one; the same for the whole request."""
+    return UUID(request_id_text(scope))
+
+
+def request_id_text(scope: Any) -> str:
+    """As it is sent: most requests need it in no other form."""
     state = scope.setdefault("state", {})
     if _ID not in state:
-        state[_ID] = _sent_id(Headers.from_scope(scope).get("X-Request-Id")) or uuid4()
-    request_id: UUID = state[_ID]
-    return request_id
+        state[_ID] = _sent_id(sent(scope, b"x-request-id")) or _new_id()
+    text: str = state[_ID]
+    return text
 
 
-def _sent_id(text: str | None) -> UUID | None:
+def _sent_id(text: str | None) -> str | None:
     try:
-        return UUID(text) if text else None
+        return str(UUID(text)) if text else None
     except ValueError:
         return None
 
 
+def _new_id() -> str:
+    """A UUID of version 4 (RFC 9562)."""
+    digits = f"{_RANDOM.next() & _RANDOM_BITS | _VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def provenance_of(request: Request[Any, Any, State], user_id: UUID) -> Provenance:
     request_id = request_id_of(request.scope)
-    traceparent = request.headers.get("traceparent", "")
+    traceparent = sent(request.scope, b"traceparent") or ""
     return Provenance(
         actor=f"user:{user_id}",
         correlation_id=request_id,
@@ -71,6 +98,10 @@ def provide_caller(request: AuthenticatedRequest, parts: NamedDependency[Any]) -
 def added_headers(scope: Scope) -> Mapping[str, str]:
     added: Mapping[str, str] = scope["state"].get(_ADDED, {})
     return added
+
+
+def encoded(headers: Mapping[str, str]) -> list[Header]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def add_header(scope: Scope, name: str, value: str) -> None:

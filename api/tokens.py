@@ -9,7 +9,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import jwt
-from litestar.connection import ASGIConnection
 from msgspec import Struct
 
 from domain.errors import Rejection
@@ -114,23 +113,3 @@ class Tokens:
             leeway=LEEWAY_SECONDS,
             options={"require": ["sub", "iat", "exp", "iss", "aud"]},
         )
-
-
-async def require_token(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """Before anything of the body is read. Leaves the user's id in `request.user`.
-
-    What a route allows is no secret: browsers ask for it without a token.
-    """
-    if connection.scope.get("method") == "OPTIONS":
-        return
-    header = connection.headers.get("Authorization")
-    if not header:
-        raise NotAuthenticated("Authorization header missing: send `Authorization: Bearer <token>`")
-    scheme, token = header.split(" ", 1) if " " in header else (header, "")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise NotAuthenticated("Authorization header must be Bearer: send `Authorization: Bearer <token>`")
-    parts = connection.app.state.parts
-    user_id = parts.tokens.verify(token.strip())
-    if not await parts.known_users.knows(user_id):
-        raise NotAuthenticated("The token's user does not exist: register, or log in as somebody else")
-    connection.scope["user"] = user_id

@@ -10,16 +10,17 @@ from msgspec import UNSET, UnsetType
 
 from api.consistency import settle
 from api.errors import problems
-from api.paging import LIMIT_DEFAULT, CursorText, Limit, cursor_of, page
+from api.paging import LIMIT_DEFAULT, CursorText, Limit, answer_of, cursor_of, page_of
 from api.parts import Parts
+from api.plain import Answer, plainly
 from api.requests import AuthenticatedRequest, Caller
 from commands.cancel_transcription import cancel_transcription
 from commands.request_transcription import request_transcription
 from domain.errors import NotOwner, TranscriptionNotFound, TranscriptMissing
 from domain.instructions import instructions_of, require_able
 from domain.transcription import ACTIVE, CancelTranscription, Status, transcription_id_of
-from projections import transcriptions
-from projections.transcriptions import TranscriptionView
+from projections.paging import Page
+from projections.transcriptions import ListedTranscription, TranscriptionView
 from schemas.bodies import (
     TranscriptionBody,
     TranscriptionChange,
@@ -94,7 +95,21 @@ async def cancel(
     )
 
 
-@get("/transcriptions", responses=problems(400, 401), tags=["transcriptions"])
+async def _list(parts: Parts, page: Page) -> Answer:
+    found = await parts.reads.transcriptions.answer(page)
+    return answer_of("/v1/transcriptions", found, page.size - 1, _summary)
+
+
+async def _first_page(parts: Parts, user_id: UUID, _: list[UUID]) -> Answer:
+    return await _list(parts, page_of(user_id, LIMIT_DEFAULT))
+
+
+@get(
+    "/transcriptions",
+    middleware=[plainly(_first_page)],
+    responses=problems(400, 401),
+    tags=["transcriptions"],
+)
 async def list_transcriptions(
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
@@ -102,13 +117,18 @@ async def list_transcriptions(
     cursor: CursorText = None,
 ) -> Response[list[TranscriptionSummary]]:
     """Your transcriptions, newest first."""
-    async with parts.reading() as connection:
-        found = await transcriptions.list_of_user(connection, caller.user_id, limit + 1, cursor_of(cursor))
-    return page("/v1/transcriptions", found, limit, _summary)
+    return (await _list(parts, page_of(caller.user_id, limit, cursor_of(cursor)))).response
+
+
+async def _one(parts: Parts, user_id: UUID, ids: list[UUID]) -> Answer:
+    view = await find_owned(parts, ids[0], user_id)
+    headers = {"Retry-After": str(POLL_SECONDS)} if view.status in ACTIVE else {}
+    return Answer(_body(view, await _text_of(view, parts)), headers)
 
 
 @get(
     "/transcriptions/{transcription_id:str}",
+    middleware=[plainly(_one)],
     responses=problems(400, 401, 403, 404),
     tags=["transcriptions"],
 )
@@ -116,9 +136,7 @@ async def get_transcription(
     transcription_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> Response[TranscriptionBody]:
     """Status and progress, and the text once it is completed; without it when it is lost for good."""
-    view = await find_owned(parts, transcription_id, caller.user_id)
-    headers = {"Retry-After": str(POLL_SECONDS)} if view.status in ACTIVE else {}
-    return Response(_body(view, await _text_of(view, parts)), headers=headers)
+    return (await _one(parts, caller.user_id, [transcription_id])).response
 
 
 async def _text_of(view: TranscriptionView, parts: Parts) -> str | UnsetType:
@@ -135,8 +153,7 @@ async def _text_of(view: TranscriptionView, parts: Parts) -> str | UnsetType:
 
 async def find_owned(parts: Parts, transcription_id: UUID, user_id: UUID) -> TranscriptionView:
     """Raises TranscriptionNotFound or NotOwner."""
-    async with parts.reading() as connection:
-        view = await transcriptions.find(connection, transcription_id)
+    view = await parts.reads.transcription.answer(transcription_id)
     if view is None:
         raise TranscriptionNotFound(transcription_id)
     if view.user_id != user_id:
@@ -144,7 +161,7 @@ async def find_owned(parts: Parts, transcription_id: UUID, user_id: UUID) -> Tra
     return view
 
 
-def _summary(view: TranscriptionView) -> TranscriptionSummary:
+def _summary(view: ListedTranscription) -> TranscriptionSummary:
     return TranscriptionSummary(
         transcription_id=view.id,
         file_id=view.file_id,
@@ -153,7 +170,7 @@ def _summary(view: TranscriptionView) -> TranscriptionSummary:
         created_at=view.created_at,
         completed_at=view.completed_at,
         language=view.language,
-        task=view.asked.task,
+        task=view.task,
         warnings=view.media_warnings,
     )
 

@@ -23,7 +23,6 @@ from commands.edit_transcript import ChangeText, edit_transcript
 from domain.errors import InvalidField, TranscriptionNotCompleted
 from domain.subtitles.layout import CUE_SECONDS_DEFAULT, LINE_CELLS_DEFAULT, LINES_DEFAULT, Layout
 from domain.transcription import Status
-from projections import files
 from projections.transcriptions import TranscriptionView
 from schemas.bodies import TextEdit, TranscriptBody, TranscriptionChange
 from schemas.objects import TranscriptOutline, around_segments, segments_in_parts
@@ -131,7 +130,6 @@ def _key_of(view: TranscriptionView) -> str:
 
 
 async def _stem(parts: Parts, file_id: UUID) -> str:
-    async with parts.reading() as connection:
-        file = await files.find(connection, file_id)
+    file = await parts.reads.file.answer(file_id)
     name = file.original_filename if file else ""
     return (name.rpartition(".")[0] or name) or "transcript"

@@ -1,5 +1,6 @@
 """Uploaded files as their owner sees them, each with the state of its transcription."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ from domain.media_file import FileUploaded
 from domain.personal import PersonalText
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
-from projections.paging import Cursor
+from projections.paging import Cursor, Page, listed
 from projections.projection import Projection, storable
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -35,6 +36,18 @@ class FileRow(Struct, frozen=True):
 class FileView(FileRow, frozen=True):
     """A file with what became of it; `transcription_status` is "not_initiated" before the first request."""
 
+    transcription_id: UUID | None
+    transcription_status: str
+
+
+class ListedFile(Struct, frozen=True, array_like=True):
+    """What a list shows."""
+
+    id: UUID
+    original_filename: PersonalText
+    file_size: int
+    duration_seconds: float
+    created_at: datetime
     transcription_id: UUID | None
     transcription_status: str
 
@@ -70,15 +83,12 @@ FILES: Final = Projection(
 )
 
 
-async def find(connection: Connection, file_id: UUID) -> FileView | None:
-    record = await connection.fetchrow(SQL["find"], file_id)
-    return None if record is None else FileView(*record)
+async def find_each(connection: Connection, file_ids: Sequence[UUID]) -> list[FileView | None]:
+    """In the order of the ids."""
+    records = await connection.fetch(SQL["find_each"], file_ids)
+    found = {record[0]: FileView(*record) for record in records}
+    return [found.get(each) for each in file_ids]
 
 
-async def list_of_user(
-    connection: Connection, user_id: UUID, limit: int, before: Cursor | None = None
-) -> list[FileView]:
-    """At most `limit` files, newest first, older than `before`."""
-    place = (before.created_at, before.id) if before else (None, None)
-    records = await connection.fetch(SQL["list_of_user"], user_id, limit, *place)
-    return [FileView(*record) for record in records]
+async def list_pages(connection: Connection, pages: Sequence[Page]) -> list[list[ListedFile]]:
+    return await listed(connection, SQL["list_pages"], pages, ListedFile)

@@ -35,21 +35,27 @@ on conflict (id) do update set
 -- name: remove
 delete from files where id = any($1::uuid[]);
 
--- name: find
+-- name: find_each
 select f.id, f.user_id, f.original_filename, f.stored_filename, f.storage_url, f.file_size,
     f.duration_seconds, f.upload_status, f.created_at,
     t.id, coalesce(t.status, 'not_initiated')
 from files f left join transcriptions t on t.file_id = f.id
-where f.id = $1;
+where f.id = any($1::uuid[]);
 
--- name: list_of_user
--- The bounds stand in for "no cursor": with `$3 is null or ...` the index could not be used for later pages.
-select f.id, f.user_id, f.original_filename, f.stored_filename, f.storage_url, f.file_size,
-    f.duration_seconds, f.upload_status, f.created_at,
+-- name: list_pages
+-- A page for each who asks. The bounds stand in for "no cursor": with `$3 is null or ...` the index could not be
+-- used for later pages. Times are text, since asyncpg takes longer for a time than for all else of an entry.
+select page.number, f.id, f.original_filename, f.file_size, f.duration_seconds,
+    to_char(f.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     t.id, coalesce(t.status, 'not_initiated')
-from files f left join transcriptions t on t.file_id = f.id
-where f.user_id = $1
-    and (f.created_at, f.id) < (coalesce($3::timestamptz, 'infinity'),
-        coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-order by f.created_at desc, f.id desc
-limit $2;
+from unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::uuid[]) with ordinality
+    as page (user_id, size, created_at, id, number)
+cross join lateral (
+    select * from files listed
+    where listed.user_id = page.user_id
+        and (listed.created_at, listed.id) < (coalesce(page.created_at, 'infinity'),
+            coalesce(page.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+    order by listed.created_at desc, listed.id desc
+    limit page.size) f
+left join transcriptions t on t.file_id = f.id
+order by page.number, f.created_at desc, f.id desc;

@@ -1,14 +1,20 @@
 """Where a page of a list ends: newest first, stable while newer entries arrive."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from domain.errors import InvalidField
+from infrastructure.postgres.pool import Connection
 
 _UUID_BYTES = 16
+
+Entry = TypeVar("Entry", bound=Struct)
 
 
 class Cursor(Struct, frozen=True):
@@ -20,6 +26,32 @@ class Cursor(Struct, frozen=True):
     def encode(self) -> str:
         """Opaque text for a link."""
         return urlsafe_b64encode(self.id.bytes + self.created_at.isoformat().encode()).decode().rstrip("=")
+
+
+class Page(Struct, frozen=True):
+    """At most `size` entries of a user's list, newest first, older than `before`."""
+
+    user_id: UUID
+    size: int
+    before: Cursor | None = None
+
+
+async def listed(
+    connection: Connection, query: str, pages: Sequence[Page], entry: type[Entry]
+) -> list[list[Entry]]:
+    """The entries of each page, by one statement: its rows begin with the number of their page and go on as `entry` does."""
+    places = [(page.before.created_at, page.before.id) if page.before else (None, None) for page in pages]
+    rows = await connection.fetch(
+        query,
+        [page.user_id for page in pages],
+        [page.size for page in pages],
+        [created_at for created_at, _ in places],
+        [id_ for _, id_ in places],
+    )
+    found: list[list[Any]] = [[] for _ in pages]
+    for row in rows:
+        found[row[0] - 1].append(row[1:])
+    return msgspec.convert(found, list[list[entry]])  # type: ignore[valid-type]  # known when it runs
 
 
 def decode_cursor(text: str) -> Cursor:

@@ -1,5 +1,6 @@
 """What each user was granted, holds reserved and has spent, in minutes."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -72,6 +73,7 @@ QUOTA: Final = Projection(
 )
 
 
-async def find(connection: Connection, user_id: UUID) -> QuotaRow | None:
-    record = await connection.fetchrow(SQL["find"], user_id)
-    return None if record is None else QuotaRow(*record)
+async def find_each(connection: Connection, user_ids: Sequence[UUID]) -> list[QuotaRow | None]:
+    """In the order of the ids."""
+    found = {record[0]: QuotaRow(*record) for record in await connection.fetch(SQL["load"], user_ids)}
+    return [found.get(each) for each in user_ids]

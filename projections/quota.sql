@@ -23,7 +23,3 @@ on conflict (user_id) do update set
 
 -- name: remove
 delete from quota where user_id = any($1::uuid[]);
-
--- name: find
-select user_id, minutes_granted, minutes_reserved, minutes_debited, updated_at
-from quota where user_id = $1;

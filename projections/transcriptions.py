@@ -1,5 +1,6 @@
 """Transcriptions as their owner sees them; their text is in the object store under `transcript_key`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.events import Event
-from domain.instructions import Instructions
+from domain.instructions import Instructions, Task
 from domain.transcript import MediaWarning
 from domain.transcription import Status
 from domain.transcription_events import (
@@ -24,7 +25,7 @@ from domain.transcription_events import (
 )
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
-from projections.paging import Cursor
+from projections.paging import Cursor, Page, listed
 from projections.projection import Projection, storable
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -72,6 +73,24 @@ class TranscriptionView(TranscriptionRow, frozen=True):
     @property
     def media_warnings(self) -> tuple[MediaWarning, ...]:
         return _WARNINGS.decode(self.warnings)
+
+
+class ListedTranscription(Struct, frozen=True, array_like=True):
+    """What a list shows; `warnings` is JSON."""
+
+    id: UUID
+    file_id: UUID
+    status: str
+    created_at: datetime
+    completed_at: datetime | None
+    language: str | None
+    task: Task
+    warnings: str
+    progress_percentage: int
+
+    @property
+    def media_warnings(self) -> tuple[MediaWarning, ...]:
+        return () if self.warnings == NO_WARNINGS else _WARNINGS.decode(self.warnings)
 
     @property
     def cursor(self) -> Cursor:
@@ -181,15 +200,14 @@ TRANSCRIPTIONS: Final = Projection(
 )
 
 
-async def find(connection: Connection, transcription_id: UUID) -> TranscriptionView | None:
-    record = await connection.fetchrow(SQL["find"], transcription_id)
-    return None if record is None else TranscriptionView(*record)
+async def find_each(
+    connection: Connection, transcription_ids: Sequence[UUID]
+) -> list[TranscriptionView | None]:
+    """In the order of the ids."""
+    records = await connection.fetch(SQL["find_each"], transcription_ids)
+    found = {record[0]: TranscriptionView(*record) for record in records}
+    return [found.get(each) for each in transcription_ids]
 
 
-async def list_of_user(
-    connection: Connection, user_id: UUID, limit: int, before: Cursor | None = None
-) -> list[TranscriptionView]:
-    """At most `limit` transcriptions, newest first, older than `before`."""
-    place = (before.created_at, before.id) if before else (None, None)
-    records = await connection.fetch(SQL["list_of_user"], user_id, limit, *place)
-    return [TranscriptionView(*record) for record in records]
+async def list_pages(connection: Connection, pages: Sequence[Page]) -> list[list[ListedTranscription]]:
+    return await listed(connection, SQL["list_pages"], pages, ListedTranscription)

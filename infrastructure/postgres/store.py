@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 import asyncpg
+from msgspec import Struct
 
 from domain.events import Event
 from domain.log import Address, Decision, Provenance, StreamAppend, StreamHead, StreamTail
+from infrastructure.gathering import Gathering
 from infrastructure.postgres import appending
 from infrastructure.postgres.announcing import Announcer
 from infrastructure.postgres.group_commit import GroupLimits
@@ -27,6 +29,22 @@ LEAVE_SECONDS_MAX: Final = 3.0
 LOG_QUERIES: Final = Path(__file__).parent / "log.sql"
 
 _SQL: Final = load_queries(LOG_QUERIES)
+
+
+Found: TypeAlias = Mapping[str, Sequence[asyncpg.Record]]
+"""The rows of each stream, and maybe of others."""
+
+
+class Asked(Struct, frozen=True):
+    """Streams to be read on from their heads."""
+
+    heads: Mapping[str, StreamHead]
+    events_max: int
+
+    @property
+    def rows_max(self) -> int:
+        """A stream without news takes a row, too."""
+        return self.events_max + len(self.heads)
 
 
 class PostgresEventStore:
@@ -51,6 +69,7 @@ class PostgresEventStore:
         self._recorder = PostgresRecorder(pool)
         self._lanes = Lanes(pool, limits or GroupLimits(), deadline_seconds, lanes)
         self._announcer = Announcer(pool)
+        self._reading = Gathering(self._read_each)
         self._writing: asyncio.Task[None] | None = None
         self._announcing: asyncio.Task[None] | None = None
 
@@ -95,20 +114,37 @@ class PostgresEventStore:
     async def read_streams(
         self, heads: Mapping[str, StreamHead], events_max: int
     ) -> Mapping[str, StreamTail]:
-        # A stream without news takes a row, too.
-        rows_max = events_max + len(heads)
-        asked = [
-            list(heads),
-            [head.version for head in heads.values()],
-            [head.event_id for head in heads.values()],
-        ]
-        rows = await retried(
-            lambda: self._pool.fetch(_SQL["read_streams"], *asked, rows_max), self._deadline_seconds
+        found = await self._reading.answer(Asked(heads, events_max))
+        return {
+            stream_id: _tail(head, found[stream_id])
+            for stream_id, head in heads.items()
+            if stream_id in found
+        }
+
+    async def _read_each(self, questions: Sequence[Asked]) -> Sequence[Found]:
+        """By one statement, unless a stream is asked for twice or there is too much new in all of them."""
+        heads = {stream_id: head for each in questions for stream_id, head in each.heads.items()}
+        if len(questions) > 1 and len(heads) == sum(len(each.heads) for each in questions):
+            together = Asked(heads, min(each.events_max for each in questions))
+            found = await self._read(together)
+            if sum(map(len, found.values())) < together.rows_max:
+                return [found] * len(questions)
+        return [await self._read(each) for each in questions]
+
+    async def _read(self, asked: Asked) -> Found:
+        heads = asked.heads.values()
+        columns = (
+            list(asked.heads),
+            [head.version for head in heads],
+            [head.event_id for head in heads],
         )
-        by_stream: dict[str, list[asyncpg.Record]] = {}
+        rows = await retried(
+            lambda: self._pool.fetch(_SQL["read_streams"], *columns, asked.rows_max), self._deadline_seconds
+        )
+        found: dict[str, list[asyncpg.Record]] = {}
         for row in rows:
-            by_stream.setdefault(row["stream_id"], []).append(row)
-        return {stream_id: _tail(heads[stream_id], found) for stream_id, found in by_stream.items()}
+            found.setdefault(row["stream_id"], []).append(row)
+        return found
 
     async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
         [address] = await self.append_chain([Decision(appends, provenance)])

@@ -226,6 +226,43 @@ async def test_a_long_read_is_cut_off_and_goes_on_where_it_was(store: EventStore
     assert reads >= 2
 
 
+async def test_who_reads_at_the_same_moment_gets_what_each_asked_for(store: EventStore) -> None:
+    owners = [uuid4() for _ in range(20)]
+    for minutes, owner_id in enumerate(owners, start=1):
+        await store.append([append(owner_id, minutes)], provenance())
+    tails = await asyncio.gather(
+        *(store.read_streams({f"quota-{each}": StreamHead()}, 100) for each in owners)
+    )
+    found = [{stream_id: list(tail.events) for stream_id, tail in each.items()} for each in tails]
+    assert found == [
+        {f"quota-{owner_id}": grants(owner_id, minutes)} for minutes, owner_id in enumerate(owners, start=1)
+    ]
+
+
+async def test_a_stream_is_read_at_the_same_moment_from_where_each_knows_it(store: EventStore) -> None:
+    stream_id = f"quota-{ANNA}"
+    await store.append([append(ANNA, 1, 2)], provenance())
+    head = (await store.read_streams({stream_id: StreamHead()}, 100))[stream_id].head
+    await store.append([append(ANNA, 3, at=2)], provenance())
+    tails = await asyncio.gather(
+        *(store.read_streams({stream_id: each}, 100) for each in (StreamHead(), head, StreamHead()))
+    )
+    assert [list(each[stream_id].events) for each in tails] == [
+        grants(ANNA, 1, 2, 3),
+        grants(ANNA, 3),
+        grants(ANNA, 1, 2, 3),
+    ]
+
+
+async def test_a_long_read_takes_nothing_from_a_short_one_of_the_same_moment(store: EventStore) -> None:
+    long, short = f"quota-{ANNA}", f"quota-{BERT}"
+    await store.append([append(ANNA, *range(1, 8))], provenance())
+    await store.append([append(BERT, 9)], provenance())
+    tails = await asyncio.gather(*(store.read_streams({each: StreamHead()}, 4) for each in (long, short)))
+    assert list(tails[1][short].events) == grants(BERT, 9)
+    assert 0 < len(tails[0][long].events) < 7
+
+
 async def test_a_chain_is_appended_in_its_order_and_each_decision_has_its_address(
     store: EventStore, log: EventLog
 ) -> None:

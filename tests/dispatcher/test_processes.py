@@ -115,7 +115,7 @@ async def test_a_worker_that_goes_on_reporting_keeps_its_job_and_its_progress_sh
 
         async def shows() -> bool:
             async with system.pool.acquire() as connection:
-                row = await transcriptions.find(connection, job)
+                [row] = await transcriptions.find_each(connection, [job])
             return row is not None and (row.status, row.progress_percentage) == ("processing", 50)
 
         await until(shows)

@@ -4,12 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import pytest
+from msgspec import structs
 from msgspec.structs import replace
 
+from domain.instructions import Instructions
 from domain.transcription import transcription_id_of
 from infrastructure.memory import InMemoryEventStore
 from projections import files, quota, transcriptions, users
 from projections.models import migrate
+from projections.paging import Page
+from projections.transcriptions import ListedTranscription, TranscriptionView
 from tests.builders import NOON, identity, requested, uploaded
 from tests.projections.lives import ENDS, happened, lived
 from tests.projections.running import contents, project_all
@@ -27,9 +32,9 @@ async def test_a_life_shows_in_every_read_model(
         for name, end in zip(names, ENDS, strict=True):
             user_id, file_id = identity(name), identity(f"{name}'s file")
             user = await users.find(connection, user_id)
-            minutes = await quota.find(connection, user_id)
-            file = await files.find(connection, file_id)
-            transcription = await transcriptions.find(connection, transcription_id_of(file_id))
+            [minutes] = await quota.find_each(connection, [user_id])
+            [file] = await files.find_each(connection, [file_id])
+            [transcription] = await transcriptions.find_each(connection, [transcription_id_of(file_id)])
             assert user is not None
             assert minutes is not None
             assert file is not None
@@ -43,10 +48,11 @@ async def test_a_life_shows_in_every_read_model(
 async def test_what_does_not_exist_is_not_found(pool: "asyncpg.Pool[Any]") -> None:
     async with pool.acquire() as connection:
         assert await users.find(connection, ANNA) is None
-        assert await quota.find(connection, ANNA) is None
-        assert await files.find(connection, ANNA) is None
-        assert await transcriptions.find(connection, ANNA) is None
-        assert await files.list_of_user(connection, ANNA, 10) == []
+        assert await quota.find_each(connection, [ANNA]) == [None]
+        assert await files.find_each(connection, [ANNA]) == [None]
+        assert await transcriptions.find_each(connection, [ANNA]) == [None]
+        assert await files.list_pages(connection, [Page(ANNA, 10)]) == [[]]
+        assert await transcriptions.list_pages(connection, [Page(ANNA, 10)]) == [[]]
 
 
 async def test_a_file_without_a_request_says_so(
@@ -55,7 +61,7 @@ async def test_a_file_without_a_request_says_so(
     await happened(store, ANNA, uploaded(user_id=ANNA))
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        [file] = await files.list_of_user(connection, ANNA, 10)
+        [[file]] = await files.list_pages(connection, [Page(ANNA, 10)])
     assert (file.transcription_id, file.transcription_status) == (None, "not_initiated")
 
 
@@ -65,11 +71,11 @@ async def test_pages_of_files_are_stable_while_new_ones_arrive(
     await happened(store, ANNA, *(_upload(number) for number in range(7)))
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        first = await files.list_of_user(connection, ANNA, 3)
+        [first] = await files.list_pages(connection, [Page(ANNA, 3)])
         await happened(store, ANNA, _upload(9))
         await project_all(pool, store)
-        second = await files.list_of_user(connection, ANNA, 3, first[-1].cursor)
-        third = await files.list_of_user(connection, ANNA, 3, second[-1].cursor)
+        [second] = await files.list_pages(connection, [Page(ANNA, 3, first[-1].cursor)])
+        [third] = await files.list_pages(connection, [Page(ANNA, 3, second[-1].cursor)])
     seen = [file.original_filename for file in (*first, *second, *third)]
     assert seen == ["6", "5", "4", "3", "2", "1", "0"]
 
@@ -80,8 +86,8 @@ async def test_entries_of_one_moment_are_all_listed_once(
     await happened(store, ANNA, *(replace(_upload(number), uploaded_at=NOON) for number in range(5)))
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        first = await files.list_of_user(connection, ANNA, 2)
-        rest = await files.list_of_user(connection, ANNA, 10, first[-1].cursor)
+        [first] = await files.list_pages(connection, [Page(ANNA, 2)])
+        [rest] = await files.list_pages(connection, [Page(ANNA, 10, first[-1].cursor)])
     assert {file.original_filename for file in (*first, *rest)} == {"0", "1", "2", "3", "4"}
     assert len(first) + len(rest) == 5
 
@@ -92,8 +98,8 @@ async def test_transcriptions_are_listed_newest_first_in_pages(
     await happened(store, ANNA, *(_request(number) for number in range(5)))
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        first = await transcriptions.list_of_user(connection, ANNA, 2)
-        rest = await transcriptions.list_of_user(connection, ANNA, 10, first[-1].cursor)
+        [first] = await transcriptions.list_pages(connection, [Page(ANNA, 2)])
+        [rest] = await transcriptions.list_pages(connection, [Page(ANNA, 10, first[-1].cursor)])
     created = [row.created_at for row in (*first, *rest)]
     assert created == sorted(created, reverse=True)
     assert len(created) == 5
@@ -105,8 +111,78 @@ async def test_nobody_sees_the_files_of_others(
     await lived(store, ["anna", "bert"])
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        [mine] = await files.list_of_user(connection, ANNA, 10)
-    assert mine.user_id == ANNA
+        [[mine]] = await files.list_pages(connection, [Page(ANNA, 10)])
+    assert mine.id == identity("anna's file")
+
+
+async def test_each_of_many_who_ask_at_once_has_an_answer_of_their_own(
+    pool: "asyncpg.Pool[Any]", store: InMemoryEventStore
+) -> None:
+    names = ["anna", "bert", "anna", "nobody"]
+    await lived(store, ["anna", "bert"])
+    await project_all(pool, store)
+    users_, files_ = [identity(name) for name in names], [identity(f"{name}'s file") for name in names]
+    transcriptions_ = [transcription_id_of(each) for each in files_]
+    pages = [Page(each, 10) for each in users_]
+    async with pool.acquire() as connection:
+        minutes = await quota.find_each(connection, users_)
+        found = await files.find_each(connection, files_)
+        transcribed = await transcriptions.find_each(connection, transcriptions_)
+        listed = await files.list_pages(connection, pages)
+        listed_transcriptions = await transcriptions.list_pages(connection, pages)
+    assert [each and each.user_id for each in minutes] == [*users_[:3], None]
+    assert [each and each.id for each in found] == [*files_[:3], None]
+    assert [each and each.id for each in transcribed] == [*transcriptions_[:3], None]
+    assert [[each.id for each in page] for page in listed] == [*([each] for each in files_[:3]), []]
+    assert [[each.id for each in page] for page in listed_transcriptions] == [
+        *([each] for each in transcriptions_[:3]),
+        [],
+    ]
+
+
+async def test_what_a_list_shows_of_a_transcription_is_what_the_transcription_says(
+    pool: "asyncpg.Pool[Any]", store: InMemoryEventStore
+) -> None:
+    await lived(store, ENDS)
+    await project_all(pool, store)
+    ids = [transcription_id_of(identity(f"{name}'s file")) for name in ENDS]
+    pages = [Page(identity(name), 10) for name in ENDS]
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "insert into transcription_progress select id, 1, 30, 60, 50, now(), requested_at from transcriptions"
+        )
+        whole = await transcriptions.find_each(connection, ids)
+        listed = await transcriptions.list_pages(connection, pages)
+    shown = [_listed(each) for page in listed for each in page]
+    assert shown == [_listed(each) for each in whole if each is not None]
+    assert len(shown) == len(ENDS)
+
+
+def _listed(view: ListedTranscription | TranscriptionView) -> tuple[object, ...]:
+    task = view.task if isinstance(view, ListedTranscription) else view.asked.task
+    names = ("id", "file_id", "status", "created_at", "completed_at", "language", "media_warnings")
+    return (task, view.progress_percentage, *(getattr(view, name) for name in names))
+
+
+@pytest.mark.parametrize(
+    "instructions",
+    [
+        Instructions(),
+        Instructions(task="translate"),
+        Instructions(prompt='{"task":"translate"}', vocabulary=('"task":"translate"',)),
+    ],
+)
+async def test_a_list_tells_the_task_and_not_what_a_prompt_quotes(
+    pool: "asyncpg.Pool[Any]", store: InMemoryEventStore, instructions: Instructions
+) -> None:
+    event = _request(0)
+    moment = NOON + timedelta(microseconds=1)
+    job = replace(event.job, **structs.asdict(instructions))
+    await happened(store, ANNA, replace(event, job=job, requested_at=moment))
+    await project_all(pool, store)
+    async with pool.acquire() as connection:
+        [[listed]] = await transcriptions.list_pages(connection, [Page(ANNA, 1)])
+    assert (listed.task, listed.created_at) == (instructions.task, moment)
 
 
 async def test_progress_is_that_of_the_current_request(
@@ -124,13 +200,13 @@ async def test_progress_is_that_of_the_current_request(
                 transcription_id,
                 NOON,
             )
-            row = await transcriptions.find(connection, transcription_id)
+            [row] = await transcriptions.find_each(connection, [transcription_id])
             await connection.execute(
                 "update transcription_progress set requested_at = $2 where transcription_id = $1",
                 transcription_id,
                 NOON - timedelta(seconds=1),
             )
-            again = await transcriptions.find(connection, transcription_id)
+            [again] = await transcriptions.find_each(connection, [transcription_id])
             assert row is not None
             assert again is not None
             shown[name] = (row.progress_percentage, again.progress_percentage)
@@ -155,7 +231,7 @@ async def test_progress_of_a_version_that_told_no_request_is_kept_and_not_shown(
         )
         await migrate(connection)
         await project_all(pool, store)
-        row = await transcriptions.find(connection, transcription_id)
+        [row] = await transcriptions.find_each(connection, [transcription_id])
         kept = await connection.fetchval("select percentage from transcription_progress")
     assert row is not None
     assert (row.progress_percentage, kept) == (0, 50)

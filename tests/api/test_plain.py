@@ -1,0 +1,85 @@
+"""A plain query is answered on a shorter way than others, and in the same words."""
+
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from tests.api.rig import Person
+
+LONGER_WAY = "?way=longer"
+"""A query string that no route knows."""
+
+
+async def everything_of(person: Person) -> list[str]:
+    """Paths of what somebody has, each of which a plain query can ask for."""
+    done = await person.has_transcript()
+    file_id = await person.has_file("queued.wav")
+    queued = (await person.client.post("/transcriptions", json={"file_id": file_id})).json()[
+        "transcription_id"
+    ]
+    return [
+        "/user/quota",
+        "/files",
+        f"/files/{file_id}",
+        "/transcriptions",
+        f"/transcriptions/{done}",
+        f"/transcriptions/{queued}",
+    ]
+
+
+def said(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
+    """All of it but what is new with each."""
+    headers = {name: value for name, value in answer.headers.items() if name != "x-request-id"}
+    return answer.status_code, headers, answer.content.replace(answer.headers["x-request-id"].encode(), b"")
+
+
+async def test_both_ways_say_the_same(anna: Person) -> None:
+    for path in await everything_of(anna):
+        plain, other = await anna.client.get(path), await anna.client.get(path + LONGER_WAY)
+        assert plain.status_code == 200
+        assert said(plain) == said(other)
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer  ", "Basic abc", "Bearer not-a-token", "x"])
+async def test_both_ways_refuse_a_caller_in_the_same_words(anna: Person, header: str | None) -> None:
+    del anna.client.headers["Authorization"]
+    headers = {} if header is None else {"Authorization": header}
+    for path in ("/user/quota", f"/files/{UUID(int=1)}"):
+        plain = await anna.client.get(path, headers=headers)
+        other = await anna.client.get(path + LONGER_WAY, headers=headers)
+        assert (plain.status_code, plain.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert said(plain) == said(other)
+
+
+@pytest.mark.parametrize("kind", ["files", "transcriptions"])
+async def test_both_ways_refuse_what_is_not_the_callers_in_the_same_words(
+    anna: Person, bert: Person, kind: str
+) -> None:
+    theirs = (await everything_of(bert))[2 if kind == "files" else 4]
+    for path, status in ((theirs, 403), (f"/{kind}/{uuid4()}", 404), (f"/{kind}/no-id", 400)):
+        plain, other = await anna.client.get(path), await anna.client.get(path + LONGER_WAY)
+        assert plain.status_code == status
+        assert said(plain) == said(other)
+
+
+@pytest.mark.parametrize("token", ["0:1", "abc", "9999:1"])
+async def test_both_ways_take_a_consistency_token(anna: Person, token: str) -> None:
+    headers = {"Consistency-Token": token}
+    plain = await anna.client.get("/files", headers=headers)
+    other = await anna.client.get("/files" + LONGER_WAY, headers=headers)
+    assert said(plain) == said(other)
+
+
+async def test_the_head_of_a_plain_answer_is_that_of_the_whole(anna: Person) -> None:
+    whole, head = await anna.client.get("/user/quota"), await anna.client.head("/user/quota")
+    assert (head.status_code, head.content) == (200, b"")
+    assert said(head)[1] == said(whole)[1]
+
+
+async def test_an_id_in_other_spellings_is_found_all_the_same(anna: Person) -> None:
+    path = (await everything_of(anna))[2]
+    file_id = path.rpartition("/")[2]
+    spellings = [file_id.upper(), file_id.replace("-", "")]
+    answers = [await anna.client.get(f"/files/{each}") for each in spellings]
+    assert [answer.json()["file_id"] for answer in answers] == [file_id, file_id]

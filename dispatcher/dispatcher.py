@@ -27,12 +27,13 @@ from domain.log import Provenance
 from domain.ports import Clock, EventStore
 from domain.transcription import FailAttempt
 from infrastructure.waiting import Wait
-from schemas.messages import WorkerGone
+from schemas.messages import Report, WorkerGone, WorkerReady
 
 logger = logging.getLogger(__name__)
 
 LEASE_EXPIRED: Final = "lease_expired"
 ACTOR: Final = "dispatcher"
+WORKERS_REMEMBERED_MAX: Final = 1_000
 
 
 class DispatchLimits(Struct, frozen=True, kw_only=True):
@@ -79,10 +80,13 @@ class Dispatcher:
         self._limits = limits or DispatchLimits()
         self._outages: tuple[type[Exception], ...] = (*outages, TooManyAtOnce)
         self._monotonic = monotonic
-        self._taker = ReportTaker(tables, store, clock, self._limits.lease_seconds, self._outages)
+        self._taker = ReportTaker(
+            tables, store, clock, self._limits.lease_seconds, self._outages, monotonic=monotonic
+        )
         self._woken = asyncio.Event()
         self._expire_at = 0.0
         """Leases run out seldom, and for the dispatcher to be woken is no reason to look for that."""
+        self._said: dict[UUID, WorkerReady] = {}
         self._void_until: dict[UUID, float] = {}
 
     def wake(self) -> None:
@@ -120,7 +124,19 @@ class Dispatcher:
             hearing.hear()
             if any(isinstance(report, WorkerGone) for *_, report in batch):
                 self._expire_at = 0.0
-            self.wake()
+            if sum(
+                self._is_news(report) for *_, report in batch
+            ):  # Of all of them, not only up to the first.
+                self.wake()
+
+    def _is_news(self, report: Report) -> bool:
+        """Most of the time a worker only says that it is still there."""
+        if not isinstance(report, WorkerReady):
+            return True
+        if len(self._said) > WORKERS_REMEMBERED_MAX:
+            self._said.clear()
+        before, self._said[report.worker_id] = self._said.get(report.worker_id), report
+        return report != before
 
     async def _look(self, hearing: Hearing) -> Never:
         needs = Wait("what assigning jobs needs")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 from uuid import UUID
@@ -32,6 +33,8 @@ Kind = TypeVar("Kind")
 
 OUTCOMES_AT_ONCE: Final = 16
 REASON_CHARACTERS_MAX: Final = 200
+KEEP_SECONDS: Final = 5.0
+"""How old the offsets that are written down may be: what came after them is taken once more after a restart."""
 
 
 class ReportTaker:
@@ -44,12 +47,17 @@ class ReportTaker:
         clock: Clock,
         lease_seconds: float,
         outages: tuple[type[Exception], ...],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables = tables
         self._store = store
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._outages = outages
+        self._monotonic = monotonic
+        self._next_offsets: dict[int, int] = {}
+        self._keep_at = float("-inf")
 
     async def take(self, batch: Sequence[ReceivedReport]) -> None:
         """Raises one of the outages when it has to be taken again."""
@@ -60,7 +68,15 @@ class ReportTaker:
         await self._take_outcomes([each for each in reports if isinstance(each, Outcome)])
         # What it achieved before it was gone counts.
         await self._take_ends([each.worker_id for each in reports if isinstance(each, WorkerGone)])
-        await self._tables.keep_offsets({partition: offset + 1 for partition, offset, _ in batch})
+        self._next_offsets |= {partition: offset + 1 for partition, offset, _ in batch}
+        await self._keep_offsets()
+
+    async def _keep_offsets(self) -> None:
+        """Now and then: to write them with every batch costs as much as most batches."""
+        if (now := self._monotonic()) >= self._keep_at:
+            await self._tables.keep_offsets(self._next_offsets)
+            self._keep_at = now + KEEP_SECONDS
+            self._next_offsets = {}
 
     async def _take_members(self, reports: Iterable[Member]) -> None:
         """A worker's reports lie in one partition, in order: the last one counts."""

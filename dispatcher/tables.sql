@@ -156,7 +156,6 @@ where u.user_id = $4;
 delete from dispatch_leases where transcription_id = $1 and attempt = $2 and worker_id = coalesce($3, worker_id);
 
 -- name: announce
--- The commit need not wait for the disk: what a crash of the server takes back workers say again soon.
 with seen as (
     insert into dispatch_workers
         (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt, seen_at)
@@ -187,21 +186,19 @@ with seen as (
     join dispatch_queue q using (transcription_id, attempt, worker_id)
     where q.status = 'running'
     on conflict (transcription_id) do nothing
-), ended as (
-    -- What a worker has put down and the queue no longer holds was cancelled: its slot is free. What the queue still
-    -- holds stays leased: either it was never received, and its lease runs out, or its outcome is on the way.
-    delete from dispatch_leases l
-    where l.worker_id = any($1::uuid[])
-        and not exists (
-            select from running r
-            where r.transcription_id = l.transcription_id and r.attempt = l.attempt and r.worker_id = l.worker_id
-        )
-        and not exists (
-            select from dispatch_queue q
-            where q.transcription_id = l.transcription_id and q.requested_at = l.requested_at
-        )
 )
-select set_config('synchronous_commit', 'off', true);
+-- What a worker has put down and the queue no longer holds was cancelled: its slot is free. What the queue still
+-- holds stays leased: either it was never received, and its lease runs out, or its outcome is on the way.
+delete from dispatch_leases l
+where l.worker_id = any($1::uuid[])
+    and not exists (
+        select from running r
+        where r.transcription_id = l.transcription_id and r.attempt = l.attempt and r.worker_id = l.worker_id
+    )
+    and not exists (
+        select from dispatch_queue q
+        where q.transcription_id = l.transcription_id and q.requested_at = l.requested_at
+    );
 
 -- name: dismiss
 delete from dispatch_workers where worker_id = any($1::uuid[]);
@@ -218,31 +215,25 @@ with news as (
     from news n
     where l.transcription_id = n.transcription_id and l.attempt = n.attempt and l.worker_id = n.worker_id
     returning l.transcription_id, l.attempt, l.worker_id, l.requested_at
-), moved as (
-    insert into transcription_progress as known
-        (transcription_id, attempt, requested_at, done_seconds, total_seconds, percentage, updated_at)
-    select n.transcription_id, n.attempt, r.requested_at, n.done_seconds, n.total_seconds, n.percentage, now()
-    from news n join renewed r using (transcription_id, attempt, worker_id)
-    -- Forward only, as long as it is the same request: a new attempt begins behind where the last one was killed.
-    on conflict (transcription_id) do update set
-        attempt = excluded.attempt,
-        requested_at = excluded.requested_at,
-        done_seconds = excluded.done_seconds,
-        total_seconds = excluded.total_seconds,
-        percentage = excluded.percentage,
-        updated_at = excluded.updated_at
-    where known.requested_at is distinct from excluded.requested_at or excluded.done_seconds > known.done_seconds
 )
-select set_config('synchronous_commit', 'off', true);
+insert into transcription_progress as known
+    (transcription_id, attempt, requested_at, done_seconds, total_seconds, percentage, updated_at)
+select n.transcription_id, n.attempt, r.requested_at, n.done_seconds, n.total_seconds, n.percentage, now()
+from news n join renewed r using (transcription_id, attempt, worker_id)
+-- Forward only, as long as it is the same request: a new attempt begins behind where the last one was killed.
+on conflict (transcription_id) do update set
+    attempt = excluded.attempt,
+    requested_at = excluded.requested_at,
+    done_seconds = excluded.done_seconds,
+    total_seconds = excluded.total_seconds,
+    percentage = excluded.percentage,
+    updated_at = excluded.updated_at
+where known.requested_at is distinct from excluded.requested_at or excluded.done_seconds > known.done_seconds;
 
 -- name: report_offsets
 select partition, next_offset from report_offsets;
 
 -- name: keep_offsets
--- Where a crash of the server takes them back, reports are taken once more, which changes nothing.
-with kept as (
-    insert into report_offsets (partition, next_offset)
-    select * from unnest($1::integer[], $2::bigint[])
-    on conflict (partition) do update set next_offset = excluded.next_offset
-)
-select set_config('synchronous_commit', 'off', true);
+insert into report_offsets (partition, next_offset)
+select * from unnest($1::integer[], $2::bigint[])
+on conflict (partition) do update set next_offset = excluded.next_offset;

@@ -81,6 +81,8 @@ class Postgres(Server):
             "unix_socket_directories": "",
             "max_connections": 200,
             "timezone": "UTC",
+            # It looks five times a second by default whether there is something to write ahead of others' need.
+            "bgwriter_delay": "1s",
         }
         return self._as_account(
             ["postgres", "-D", str(self._cluster)]

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from commands.start_transcription import start_transcription
 from dispatcher.ports import AttemptKey, Lease
-from dispatcher.reports import ReportTaker
+from dispatcher.reports import KEEP_SECONDS, ReportTaker
 from domain.attempts import ATTEMPTS_MAX
 from domain.log import VersionConflict
 from domain.transcription import TRANSCRIPTION, Transcription
@@ -84,6 +84,20 @@ def ready(*running: tuple[UUID, int]) -> WorkerReady:
 async def state_of(store: InMemoryEventStore) -> Transcription:
     events = await store.read_stream(TRANSCRIPTION.stream_id(TRANSCRIPTION_ID))
     return TRANSCRIPTION.fold(events)  # type: ignore[arg-type]  # its own events
+
+
+async def test_offsets_are_written_with_the_first_batch_and_then_now_and_then(
+    tables: MemoryDispatchTables, store: InMemoryEventStore
+) -> None:
+    clock = MovedClock()
+    taker = ReportTaker(tables, store, clock, LEASE_SECONDS, (OSError,), monotonic=clock.monotonic)
+    await taker.take(batch(ready()))
+    assert tables.offsets == {0: 1}
+    await taker.take([(0, 1, ready()), (1, 7, ready())])
+    assert tables.offsets == {0: 1}
+    clock.seconds += KEEP_SECONDS
+    await taker.take([(2, 3, ready())])
+    assert tables.offsets == {0: 2, 1: 8, 2: 4}
 
 
 async def test_success_completes_debits_and_frees_the_slot(
@@ -174,7 +188,6 @@ async def test_a_stale_success_is_ignored_and_leaves_the_newer_lease(
     await taker.take(batch(succeeded(1), first_offset=1))
     assert (await state_of(store)).status == "processing"
     assert tables.leased_to(OTHER_WORKER) == [lease]
-    assert tables.offsets == {0: 2}
 
 
 @pytest.mark.parametrize("permanent", [False, True])

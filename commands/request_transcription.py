@@ -28,7 +28,7 @@ async def request_transcription(
 
     def decide(streams: Streams) -> None:
         file = require_owned(streams.state(MEDIA_FILE, file_id), file_id, user_id)
-        request = _request_of(file, requested_at, instructions)
+        request = _request_of(file, transcription_id, requested_at, instructions)
         streams.decide(TRANSCRIPTION, transcription_id, request)
         streams.decide(QUOTA, user_id, _reservation_of(request))
 
@@ -42,10 +42,10 @@ async def request_transcription(
 
 
 def _request_of(
-    file: FileUploaded, requested_at: datetime, instructions: Instructions
+    file: FileUploaded, transcription_id: UUID, requested_at: datetime, instructions: Instructions
 ) -> RequestTranscription:
     return RequestTranscription(
-        transcription_id=transcription_id_of(file.file_id),
+        transcription_id=transcription_id,
         user_id=file.user_id,
         job=Job(
             file_id=file.file_id,

@@ -8,6 +8,8 @@ QUESTIONS_MAX: Final = 64
 """Of one query."""
 WAIT_SECONDS_MAX: Final = 0.005
 """For a query that is under way. One that takes longer, or that a silent line will never answer, holds nobody else up."""
+QUIET_ROUNDS: Final = 2
+"""Of the event loop, a few microseconds each: a request is read in one, and asks in the next."""
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -32,14 +34,23 @@ class Gathering(Generic[Question, Answer]):
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((question, answer))
-        if self._beginning is None:  # What else is asked until the loop comes round goes along.
-            begins_soon = not self._under_way
+        if self._beginning is None:
             self._beginning = (
-                loop.call_soon(self._begin)
-                if begins_soon
-                else loop.call_later(WAIT_SECONDS_MAX, self._begin)
+                loop.call_later(WAIT_SECONDS_MAX, self._begin) if self._under_way else self._soon(0, 0)
             )
         return await answer
+
+    def _soon(self, seen: int, quiet_rounds: int) -> asyncio.Handle:
+        return asyncio.get_running_loop().call_soon(self._begin_when_quiet, seen, quiet_rounds)
+
+    def _begin_when_quiet(self, seen: int, quiet_rounds: int) -> None:
+        """Once the event loop has gone round and nobody came: those who were answered just now ask again together."""
+        count = len(self._waiting)
+        quiet_rounds = 0 if count > seen else quiet_rounds + 1
+        if quiet_rounds < QUIET_ROUNDS and count < QUESTIONS_MAX:
+            self._beginning = self._soon(count, quiet_rounds)
+        else:
+            self._begin()
 
     def _begin(self) -> None:
         self._beginning = None
@@ -70,4 +81,4 @@ class Gathering(Generic[Question, Answer]):
         self._under_way.discard(task)
         if self._beginning is not None and not self._under_way:
             self._beginning.cancel()
-            self._begin()
+            self._beginning = self._soon(0, 0)

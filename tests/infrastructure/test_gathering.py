@@ -66,6 +66,23 @@ async def test_who_asks_while_a_query_is_under_way_gets_the_answer_of_the_next(
     assert database.queries == [[1], [1, 2]]
 
 
+async def test_who_comes_late_is_soon_asking_with_the_others(
+    database: Database, gathering: Answers
+) -> None:
+    async def keep_asking(number: int) -> None:
+        for _ in range(5):
+            await gathering.answer(number)
+
+    database.may_answer.clear()
+    early = [asyncio.create_task(keep_asking(number)) for number in range(100, 109)]
+    await database.begun.wait()
+    late = asyncio.create_task(keep_asking(109))
+    await asyncio.sleep(0)
+    database.may_answer.set()
+    await asyncio.gather(*early, late)
+    assert [len(query) for query in database.queries] == [9, 10, 10, 10, 10, 1]
+
+
 async def test_a_query_that_hangs_holds_nobody_else_up(database: Database, gathering: Answers) -> None:
     database.is_silent = True
     stuck = asyncio.create_task(gathering.answer(1))

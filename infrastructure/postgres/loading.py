@@ -91,7 +91,10 @@ class StreamReader:
             partitions = [partition for each in questions for partition in each.partitions]
             together = Asked(partitions, heads, min(each.events_max for each in questions))
             found = await self._read(together)
-            if not isinstance(found, PartitionDetached) and sum(map(len, found.values())) < together.rows_max:
+            if (
+                not isinstance(found, PartitionDetached)
+                and sum(map(len, found.values())) < together.rows_max
+            ):
                 return [found] * len(questions)
         return [await self._read(each) for each in questions]
 

@@ -124,4 +124,3 @@ class PostgresEventStore:
     ) -> Address:
         """Appends as part of the caller's transaction: see `appending.append_within`."""
         return await appending.append_within(connection, appends, provenance, self._partition_count)
-

@@ -115,6 +115,22 @@ async def test_the_other_partitions_take_commands_and_find_streams(
     assert store.is_writing
 
 
+async def test_of_loads_of_one_moment_only_those_of_the_partition_that_is_away_fail(
+    pool: Pool, store: PostgresEventStore
+) -> None:
+    owners = await people(store)
+    await pool.execute(DETACH)
+    answers = await asyncio.gather(
+        *(store.read_streams(head_of(owner_id), 10, owner_id) for owner_id in owners),
+        return_exceptions=True,
+    )
+    assert isinstance(answers[AWAY], TableDetached)
+    for partition in THERE:
+        tails = answers[partition]
+        assert not isinstance(tails, BaseException)
+        assert list(tails[f"quota-{owners[partition]}"].events) == grants(owners[partition], 1, 2)
+
+
 async def test_nobody_registers_in_a_partition_that_is_away(pool: Pool, store: PostgresEventStore) -> None:
     credentials = PostgresCredentials(pool, PARTITION_COUNT, store.announce)
     user_id = owner_in(AWAY)

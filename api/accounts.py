@@ -95,8 +95,8 @@ async def _user(parts: Parts, user_id: UUID) -> UserBody:
 
 async def _user_of_log(parts: Parts, user_id: UUID) -> UserBody:
     """Somebody who has just registered can log in, however late the read models are. Raises UserNotFound."""
-    user = (await load(parts.store, USER, user_id)).state
+    user = (await load(parts.store, USER, user_id, user_id)).state
     if user.user_id is None:
         raise UserNotFound
-    minutes = (await load(parts.store, QUOTA, user_id)).state.minutes_available
+    minutes = (await load(parts.store, QUOTA, user_id, user_id)).state.minutes_available
     return UserBody(id=user_id, email=user.email, quota_minutes=minutes)

@@ -24,7 +24,7 @@ from api.tokens import NotAuthenticated
 from commands.turns import TooManyAtOnce
 from domain import errors
 from domain.errors import Rejection
-from domain.ports import EventStoreUnavailable, ObjectStoreUnavailable
+from domain.ports import EventStoreUnavailable, ObjectStoreUnavailable, PartitionDetached
 from infrastructure.disk import is_full
 from infrastructure.media.probe import ProbeFailed
 from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
@@ -38,6 +38,8 @@ MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 2
 FULL_RETRY_AFTER_SECONDS: Final = 60
 """Somebody has to make room."""
+DETACHED_RETRY_AFTER_SECONDS: Final = 60
+"""As above."""
 _TYPE: Final = "urn:stenolog:problem:"
 _CLIENT_GONE: Final = "client disconnected prematurely"
 
@@ -185,6 +187,17 @@ def answer_unavailable(request: Request[Any, Any, Any], problem: Exception) -> R
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", text, headers=headers)
 
 
+def answer_detached(request: Request[Any, Any, Any], problem: PartitionDetached) -> Response[Problem]:
+    """Nothing was done, and nothing will be until somebody has attached what was detached."""
+    _LOGGER.warning("request %s is put off: %s", request_id_of(request.scope), problem)
+    text = (
+        "The part of the event log that this is about was taken away for now; nothing was changed. Try again later, "
+        "and tell the operator to attach the partition if it goes on"
+    )
+    headers = {"Retry-After": str(DETACHED_RETRY_AFTER_SECONDS)}
+    return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "partition_detached", text, headers=headers)
+
+
 def answer_busy(request: Request[Any, Any, Any], problem: TooManyAtOnce) -> Response[Problem]:
     """Unlike after an outage it is certain that nothing was done."""
     text = f"{str(problem).capitalize()}; wait a moment and try again"
@@ -237,6 +250,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     InternalServerException: answer_client_gone,
     HTTPException: answer_http,
     **dict.fromkeys(_UNAVAILABLE, answer_unavailable),
+    PartitionDetached: answer_detached,
     TooManyAtOnce: answer_busy,
     OSError: answer_system_error,
     Exception: answer_unexpected,

@@ -77,6 +77,6 @@ def look_in(reading: Reading, store: EventStore) -> Look:
         async with reading() as connection:
             if await users.find(connection, user_id) is not None:
                 return True
-        return (await load(store, USER, user_id)).state.user_id is not None
+        return (await load(store, USER, user_id, user_id)).state.user_id is not None
 
     return look

@@ -28,7 +28,7 @@ async def get_quota(caller: NamedDependency[Caller], parts: NamedDependency[Part
 
 async def _of_log(parts: Parts, user_id: UUID) -> QuotaBody:
     """Of somebody who has just registered, when the read models are late."""
-    return _body((await load(parts.store, QUOTA, user_id)).state)
+    return _body((await load(parts.store, QUOTA, user_id, user_id)).state)
 
 
 def _body(quota: QuotaRow | Quota) -> QuotaBody:

@@ -14,6 +14,8 @@ from api.database import look_at_database
 from domain.languages import Abilities, shared_abilities
 from domain.ports import ObjectStore
 from infrastructure.disk import FREE_BYTES_MIN, free_bytes
+from infrastructure.postgres.detached import detached_partitions
+from infrastructure.postgres.errors import TableDetached
 from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
 from infrastructure.postgres.leases import DISPATCH, PROJECT, RELAY
 from infrastructure.postgres.pool import Pool
@@ -84,6 +86,7 @@ class SystemHealth:
             "read_models": self._read_models,
         }
         others: dict[str, Look] = {
+            "event_log": self._event_log,
             "kafka": self._kafka,
             RELAY: self._relay,
             PROJECT: partial(self._members, PROJECT),
@@ -106,6 +109,11 @@ class SystemHealth:
         if age_seconds > self._lag_seconds_max:
             raise NotReady(late)
         return behind
+
+    async def _event_log(self) -> str:
+        if detached := await detached_partitions(self._pool):
+            raise NotReady(str(TableDetached(detached)))
+        return "every partition is attached"
 
     async def _kafka(self) -> str:
         """What its readers have found; whether it answers, those who need it show."""

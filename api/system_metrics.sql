@@ -10,7 +10,9 @@ select partition::text, greatest(heads.seq - coalesce(told.seq, 0), 0)::float8 a
 from log_heads heads
 left join relay_positions told using (partition)
 left join lateral (
-    select recorded_at from events where events.partition = heads.partition and events.seq = coalesce(told.seq, 0) + 1
+    -- The limit keeps it a look at an index: as a mere join it may become one of the whole log.
+    select recorded_at from events
+    where events.partition = heads.partition and events.seq = coalesce(told.seq, 0) + 1 limit 1
 ) next on true;
 
 -- name: workers

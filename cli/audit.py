@@ -17,6 +17,7 @@ from domain.user import USER
 from infrastructure.mendable import Mendable
 from infrastructure.postgres.certificates import require_certificates, require_trust
 from infrastructure.postgres.connecting import server_of
+from infrastructure.postgres.errors import TableDetached
 from infrastructure.postgres.queries import load_queries
 
 if TYPE_CHECKING:
@@ -69,9 +70,11 @@ async def opened_log(database_url: str) -> AsyncIterator[Connection]:
 
 
 async def stream_records(log: Connection, identity: str) -> Sequence[LogRecord]:
-    """The events of a stream, or of every stream with this UUID, oldest first. Raises NoSuchStream."""
+    """The events of a stream, or of every stream with this UUID, oldest first. Raises NoSuchStream or TableDetached."""
     found = _records(await log.fetch(_SQL["streams"], _stream_ids(identity)))
     if not found:
+        if away := await detached(log):
+            raise TableDetached(away)
         raise NoSuchStream(identity)
     return found
 
@@ -104,6 +107,11 @@ async def coming_records(log: Connection, after: Heads) -> AsyncGenerator[LogRec
                 yield record
         if not grown:
             await asyncio.sleep(_POLL_SECONDS)
+
+
+async def detached(log: Connection) -> Sequence[int]:
+    """The partitions whose events nothing here can show."""
+    return [row["partition"] for row in await log.fetch(_SQL["detached"])]
 
 
 async def _heads(log: Connection) -> Heads:

@@ -33,6 +33,9 @@ limit $1;
 -- name: heads
 select partition, seq from log_heads;
 
+-- name: detached
+select partition from detached_partitions;
+
 -- name: following
 select
     partition, seq, stream_id, version, owner_id, type, schema_version, data, event_id, recorded_at,

@@ -12,6 +12,7 @@ import msgspec
 from cli.audit import (
     Connection,
     coming_records,
+    detached,
     newest_records,
     opened_log,
     stream_records,
@@ -22,6 +23,7 @@ from cli.up import data_option
 from domain.log import LogRecord
 from embedded.stack_folder import StackFolder
 from infrastructure.encryption import require_encryption
+from infrastructure.postgres.errors import TableDetached
 from infrastructure.settings import read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -69,11 +71,18 @@ async def _show(stream: str, related: bool, as_json: bool, data: Path) -> None:
 
 async def _tail(count: int, follow: bool, as_json: bool, data: Path) -> None:
     async with _allowed_log(data) as log:
+        await _tell_detached(log)
         newest, heads = await newest_records(log, count)
         _print(newest, as_json)
         if follow:
             async for record in coming_records(log, heads):
                 _print([record], as_json)
+
+
+async def _tell_detached(log: Connection) -> None:
+    """Beside what is printed, so that nobody takes it for everything."""
+    if away := await detached(log):
+        click.echo(f"{TableDetached(away)}; its events are not shown", err=True)
 
 
 def _allowed_log(data: Path) -> AbstractAsyncContextManager[Connection]:

@@ -48,7 +48,7 @@ async def edit_transcript(
     """
     if len(change.text) > TEXT_CHARACTERS_MAX:
         raise InvalidField("transcript_text", f"may have at most {TEXT_CHARACTERS_MAX} characters")
-    transcription = await load(store, TRANSCRIPTION, change.transcription_id)
+    transcription = await load(store, TRANSCRIPTION, change.transcription_id, None)  # It may be another's.
     require_completed(transcription.state, change.transcription_id, change.user_id)
     content, command = await _edit(transcription.state.heard_key, objects, change)
     if not transcription.decide(command, change.user_id).events:

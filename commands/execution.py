@@ -67,10 +67,11 @@ class Loaded(Generic[Command, State, Event]):
 
 
 async def load(
-    store: EventStore, decider: Decider[Command, State, Event], identity: UUID
+    store: EventStore, decider: Decider[Command, State, Event], identity: UUID, owner_id: UUID | None
 ) -> Loaded[Command, State, Event]:
-    """The present state, outside of any turn: for what is decided without appending."""
-    [(stream_id, known)] = (await desk_of(store).states.read(store, [(decider, identity)])).items()
+    """The present state, outside of any turn: for what is decided without appending. None is for whose it is not known."""
+    found = await desk_of(store).states.read(store, [(decider, identity)], owner_id)
+    [(stream_id, known)] = found.items()
     return Loaded(decider, stream_id, known.head.version, known.state)
 
 
@@ -78,7 +79,7 @@ async def owner_of(store: EventStore, transcription_id: UUID, attempt: int) -> U
     """Whose transcription an attempt belongs to, which never changes. Raises StaleAttempt for one nobody requested."""
     transcription = desk_of(store).states.glance(TRANSCRIPTION, transcription_id)
     if transcription.user_id is None:
-        transcription = (await load(store, TRANSCRIPTION, transcription_id)).state
+        transcription = (await load(store, TRANSCRIPTION, transcription_id, None)).state
     if transcription.user_id is None:
         raise StaleAttempt(attempt, transcription.attempt, transcription.status)
     return transcription.user_id

@@ -55,15 +55,20 @@ class StateCache:
         state: State = decider.initial if known is None else known.state
         return state
 
-    async def read(self, store: EventStore, subjects: Iterable[Subject]) -> Mapping[str, Known]:
-        """The present states, by stream: one round trip unless much is new."""
+    async def read(
+        self, store: EventStore, subjects: Iterable[Subject], owner_id: UUID | None
+    ) -> Mapping[str, Known]:
+        """The present states, by stream: one round trip unless much is new.
+
+        What is not of `owner_id` is as if it were not there; with None whose they are does not matter.
+        """
         known = {
             decider.stream_id(identity): self._recall(decider, identity) for decider, identity in subjects
         }
         is_complete = False
         while not is_complete:
             heads = {stream_id: each.head for stream_id, each in known.items()}
-            tails = await store.read_streams(heads, EVENTS_AT_ONCE)
+            tails = await store.read_streams(heads, EVENTS_AT_ONCE, owner_id)
             for stream_id, tail in tails.items():
                 known[stream_id] = known[stream_id].read_on(tail)
             is_complete = sum(len(tail.events) for tail in tails.values()) < EVENTS_AT_ONCE

@@ -4,14 +4,15 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from commands.streams import StateCache, Streams, StreamState, Subject
+from commands.streams import Known, StateCache, Streams, StreamState, Subject
+from domain.errors import NotFound, NotOwner, Rejection
 from domain.log import Address, Decision, Provenance, VersionConflict
-from domain.ports import EventStore, EventStoreUnavailable
+from domain.ports import EventStore, EventStoreUnavailable, PartitionDetached
 
 CONFLICT_SECONDS_MAX: Final = 5.0
 """For being decided again and again, since other processes were first."""
@@ -57,7 +58,7 @@ class Chain:
     decisions: list[Decision] = field(default_factory=list)
     decided: list[Waiting] = field(default_factory=list)
     unsure: list[tuple[Waiting, Exception | None]] = field(default_factory=list)
-    """Refused, or found with nothing to do, on a state that is not stored yet: right once it is."""
+    """Refused, or found with nothing to do, on a state that is not stored yet: right once it is. Or not found."""
 
     def add(self, waiting: Waiting) -> None:
         streams = Streams(self.states)
@@ -71,7 +72,7 @@ class Chain:
             self.states |= streams.left
             self.decisions.append(Decision(appends, waiting.provenance))
             self.decided.append(waiting)
-        elif self.decisions:
+        elif self.decisions or isinstance(problem, NotFound):
             self.unsure.append((waiting, problem))
         else:
             _answer(waiting, problem)
@@ -172,23 +173,38 @@ class Turns:
             waiting.deadline = min(waiting.deadline, until)
 
     async def _decide(self, store: EventStore, owner_id: UUID, turn: Sequence[Waiting]) -> None:
-        known = await self._states.read(store, [subject for each in turn for subject in each.about])
-        states = {
-            stream_id: StreamState(each.head.version, each.state) for stream_id, each in known.items()
-        }
-        chain = Chain(owner_id, states)
+        known = await self._states.read(
+            store, [subject for each in turn for subject in each.about], owner_id
+        )
+        chain = Chain(owner_id, _states_of(known))
         for waiting in turn:
             if (
                 not waiting.answer.done()
             ):  # Else its caller gave up, and what it was to do may be undone by now.
                 chain.add(waiting)
-        if not chain.decisions:
-            return
-        addresses = await store.append_chain(chain.decisions)
+        addresses = await store.append_chain(chain.decisions) if chain.decisions else []
         for waiting, address in zip(chain.decided, addresses, strict=True):
             _answer(waiting, address)
         for waiting, problem in chain.unsure:
-            _answer(waiting, problem)
+            _answer(waiting, await self._explained(store, waiting, problem))
+
+    async def _explained(
+        self, store: EventStore, waiting: Waiting, problem: Exception | None
+    ) -> Exception | None:
+        """What is not found among the owner's streams may be somebody else's: then that is said."""
+        if not isinstance(problem, NotFound):
+            return problem
+        try:
+            waiting.decide(Streams(_states_of(await self._states.read(store, waiting.about, None))))
+        except NotOwner as refused:
+            return refused
+        except (Rejection, PartitionDetached):
+            """Not the owner's in any case."""
+        return problem
+
+
+def _states_of(known: Mapping[str, Known]) -> dict[str, StreamState]:
+    return {stream_id: StreamState(each.head.version, each.state) for stream_id, each in known.items()}
 
 
 def _next_turn(line: deque[Waiting]) -> list[Waiting]:

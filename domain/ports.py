@@ -35,20 +35,31 @@ class EventStoreUnavailable(Exception):
     """No answer in time. Whether what was to be appended is stored is not known."""
 
 
+class PartitionDetached(EventStoreUnavailable):
+    """Partitions of the log that are not there, since somebody took them away; nothing was appended."""
+
+    def __init__(self, partitions: Collection[int], remedy: str = "attach what was detached") -> None:
+        numbers = sorted(partitions)
+        told = f"partition {numbers[0]} is" if len(numbers) == 1 else f"partitions {numbers} are"
+        super().__init__(f"{told} detached from the event log: {remedy}")
+        self.partitions = frozenset(numbers)
+
+
 @runtime_checkable
 class EventStore(Protocol):
-    """The write side's view of the log. Every method may raise EventStoreUnavailable."""
+    """The write side's view of the log. Every method may raise EventStoreUnavailable or PartitionDetached."""
 
     async def read_stream(self, stream_id: str) -> Sequence[Event]:
         """All events of a stream in order; the stream's version is their count."""
         ...
 
     async def read_streams(
-        self, heads: Mapping[str, StreamHead], events_max: int
+        self, heads: Mapping[str, StreamHead], events_max: int, owner_id: UUID | None = None
     ) -> Mapping[str, StreamTail]:
         """What follows each of these heads, in one round trip, by the stream's id.
 
         With fewer than `events_max` events in all there is nothing more; else the last streams may have been cut off.
+        Streams are looked for where those of `owner_id` lie, and there alone; without one everywhere, which takes longer.
         """
         ...
 
@@ -70,7 +81,7 @@ class EventStore(Protocol):
 
 @runtime_checkable
 class EventLog(Protocol):
-    """The readers' view of the log: partitions of gap-free sequences."""
+    """The readers' view of the log: partitions of gap-free sequences. Reading one that is away raises PartitionDetached."""
 
     @property
     def partition_count(self) -> int: ...

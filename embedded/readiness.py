@@ -13,7 +13,7 @@ from infrastructure.mendable import Mendable
 from schemas.bodies import Readiness
 
 SYSTEM_PATH: Final = "/v1/health/system"
-TOLD_ONLY: Final = frozenset({"disks", "sandbox"})
+TOLD_ONLY: Final = frozenset({"disks", "event_log", "sandbox"})
 """Parts that will not be better for waiting, and without which everything works for now."""
 _DEADLINE_SECONDS: Final = 120.0
 _ASK_EVERY_SECONDS: Final = 0.1

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from uuid import UUID
 
 from domain.errors import EmailTaken
 from domain.events import Event
@@ -41,26 +42,18 @@ class InMemoryEventStore:
         return [decode(record.type, record.schema_version, record.data) for record in stream]
 
     async def read_streams(
-        self, heads: Mapping[str, StreamHead], events_max: int
+        self, heads: Mapping[str, StreamHead], events_max: int, owner_id: UUID | None = None
     ) -> Mapping[str, StreamTail]:
+        partition = None if owner_id is None else partition_of(owner_id, self.partition_count)
         tails: dict[str, StreamTail] = {}
         for stream_id, head in heads.items():
-            tails[stream_id] = self._tail(stream_id, head, events_max)
+            stream = self._streams.get(stream_id, [])
+            is_there = partition is None or any(record.partition == partition for record in stream[:1])
+            tails[stream_id] = _tail(stream if is_there else [], head, events_max)
             events_max -= len(tails[stream_id].events)
             if events_max <= 0:
                 break
         return tails
-
-    def _tail(self, stream_id: str, known: StreamHead, events_max: int) -> StreamTail:
-        stream = self._streams.get(stream_id, [])
-        holds = 0 < known.version <= len(stream) and stream[known.version - 1].event_id == known.event_id
-        after = known if holds else StreamHead()
-        new = stream[after.version : after.version + events_max]
-        return StreamTail(
-            after=after,
-            events=[decode(record.type, record.schema_version, record.data) for record in new],
-            head=StreamHead(new[-1].version, new[-1].event_id) if new else after,
-        )
 
     async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
         [address] = await self.append_chain([Decision(appends, provenance)])
@@ -130,6 +123,17 @@ class InMemoryEventStore:
     def __iter__(self) -> Iterator[LogRecord]:
         """Every record, partition by partition: for tests to look at."""
         return (record for partition in self._partitions for record in partition)
+
+
+def _tail(stream: Sequence[LogRecord], known: StreamHead, events_max: int) -> StreamTail:
+    holds = 0 < known.version <= len(stream) and stream[known.version - 1].event_id == known.event_id
+    after = known if holds else StreamHead()
+    new = stream[after.version : after.version + events_max]
+    return StreamTail(
+        after=after,
+        events=[decode(record.type, record.schema_version, record.data) for record in new],
+        head=StreamHead(new[-1].version, new[-1].event_id) if new else after,
+    )
 
 
 class InMemoryCredentials:

@@ -7,7 +7,10 @@ select p.projection, h.partition, c.seq is not null as began, coalesce(c.seq, 0)
 from log_heads h
 cross join (select unnest($1::text[]) union select distinct projection from projection_checkpoints) p (projection)
 left join projection_checkpoints c on c.projection = p.projection and c.partition = h.partition
-left join events e on e.partition = h.partition and e.seq = coalesce(c.seq, 0) + 1
+left join lateral (
+    -- The limit keeps it a look at an index: as a mere join it may become one of the whole log.
+    select recorded_at from events where partition = h.partition and seq = coalesce(c.seq, 0) + 1 limit 1
+) e on true
 left join lateral (
     select * from projection_failures
     where partition = h.partition and projection in (p.projection, $2) and seq > coalesce(c.seq, 0)

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
 from domain.log import LogRecord
-from domain.ports import EventLog
+from domain.ports import EventLog, PartitionDetached
 from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.producer import Compression, Connect, TransactionalProducer
 from infrastructure.kafka.tail import Tails
@@ -191,7 +191,13 @@ class LaneRelay:
     async def _following(self, ahead: ReadingAhead) -> Following:
         """What comes after the last event of each partition, which is read as well: is it still the same?"""
         known = [place for place in self._due() if place.is_known]
-        read = await ahead.read({place.partition: place.seq - place.overlap for place in known})
+        try:
+            read = await ahead.read({place.partition: place.seq - place.overlap for place in known})
+        except PartitionDetached as problem:
+            for place in known:
+                if place.partition in problem.partitions:
+                    self._stop(place, problem)
+            return []  # The others follow at the next turn.
         following = []
         for place in known:
             records = read.get(place.partition, ())

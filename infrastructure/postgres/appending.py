@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from domain.log import Address, Decision, Provenance, StreamAppend, VersionConflict
 from infrastructure.new_records import new_event_id, require_appendable
+from infrastructure.postgres.detached import detached_told
 from infrastructure.postgres.mapper import type_named
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
@@ -141,10 +142,12 @@ async def append_group(
 
     No two commands may touch the same stream. All partitions touched stay locked until the
     transaction ends. Sending the same commands again is safe: what is stored already answers as it did.
-    Raises asyncpg.LockNotAvailableError when a partition stays locked by somebody else for longer than the patience.
+    Raises asyncpg.LockNotAvailableError when a partition stays locked by somebody else for longer than the patience,
+    and PartitionDetached, with nothing appended, when one of them is not there.
     """
     patience_ms = None if patience_seconds is None else round(1000 * patience_seconds)
-    rows = await connection.fetch(_SQL["append"], patience_ms, *literals_of(commands))
+    async with detached_told():
+        rows = await connection.fetch(_SQL["append"], patience_ms, *literals_of(commands))
     answers = {row["command"]: row for row in rows}
     return [_answer(command, answers[number]) for number, command in enumerate(commands)]
 

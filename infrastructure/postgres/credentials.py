@@ -11,6 +11,7 @@ from domain.errors import EmailTaken
 from domain.log import Address, Decision, Provenance, StreamAppend
 from domain.ports import StoredCredentials
 from infrastructure.postgres.appending import NewEvents, columns_of, conflict_of, new_events
+from infrastructure.postgres.detached import detached_told
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
@@ -23,7 +24,7 @@ _SQL: Final = load_queries(Path(__file__).parent / "credentials.sql")
 
 
 class PostgresCredentials:
-    """Raises DatabaseUnavailable at the deadline. `announce` is told each partition in which a registration was appended."""
+    """Raises DatabaseUnavailable at the deadline, or PartitionDetached. `announce` is told each partition in which a registration was appended."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class PostgresCredentials:
 
     async def _register(self, email: str, credentials: StoredCredentials, events: NewEvents) -> Address:
         _, *columns = columns_of([events])
-        async with self._turns[events.partition]:
+        async with self._turns[events.partition], detached_told():
             try:
                 seq = await self._pool.fetchval(
                     _SQL["register"], credentials.user_id, email, credentials.password_hash, *columns

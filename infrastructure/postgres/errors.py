@@ -2,18 +2,20 @@
 
 DatabaseProblem
 ├── DatabaseUnavailable        try again later
+├── TableDetached              attach a partition of the log
 ├── DatabaseTurnedAway         a certificate is not accepted (certificates.py)
 ├── DatabaseNotMigrated        run the migrations
 ├── MigrationChanged           an applied file was edited
 └── PartitionCountMismatch     the log was started with another number of partitions
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import asyncpg
 from eventsourcing.persistence import InterfaceError, OperationalError
 
-from domain.ports import EventStoreUnavailable
+from domain.ports import EventStoreUnavailable, PartitionDetached
 from infrastructure.mendable import Mendable
 from infrastructure.settings import InvalidSetting
 
@@ -24,6 +26,15 @@ class DatabaseProblem(Mendable):
 
 class DatabaseUnavailable(DatabaseProblem, EventStoreUnavailable):
     """No answer in time. Whether what was being written is stored is not known."""
+
+
+class TableDetached(PartitionDetached, DatabaseProblem):
+    def __init__(self, partitions: Collection[int]) -> None:
+        statements = [
+            f"alter table events attach partition events_{each} for values in ({each})"
+            for each in sorted(partitions)
+        ]
+        super().__init__(partitions, f"once its table is there, `{'; '.join(statements)}`")
 
 
 class DatabaseNotMigrated(DatabaseProblem):

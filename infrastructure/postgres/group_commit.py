@@ -13,6 +13,7 @@ from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
 
 from domain.log import Address, VersionConflict
+from domain.ports import PartitionDetached
 from infrastructure.postgres.appending import NewEvents, append_group, held_partitions
 from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.pool import Pool
@@ -166,6 +167,8 @@ class GroupWriter:
             answers = await self._append([waiting.command for waiting in group])
         except PartitionsHeld:
             raise
+        except PartitionDetached as problem:
+            await self._write_others(group, problem)
         except DatabaseUnavailable as problem:
             _answer_all(group, problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is, the callers get it and the writer goes on
@@ -182,6 +185,13 @@ class GroupWriter:
             for waiting, answer in zip(group, answers, strict=True):
                 _answer(waiting, answer)
             self._has_written = True
+
+    async def _write_others(self, group: Sequence[Waiting], problem: PartitionDetached) -> None:
+        """Refuses the commands of detached partitions, and writes the rest."""
+        refused = [each for each in group if each.command.partition in problem.partitions]
+        _answer_all(refused, problem)
+        if rest := [each for each in group if each not in refused]:
+            await self._write(rest)
 
     def _part(self, group: Sequence[Waiting], held: Collection[int]) -> None:
         """Sets the commands of held partitions apart, also those in line, so that each stream keeps its order."""
@@ -206,7 +216,7 @@ class GroupWriter:
                     raise
                 partitions = {command.partition for command in commands}
                 raise PartitionsHeld(await held_partitions(self._connection, partitions)) from None
-        except PartitionsHeld:
+        except (PartitionsHeld, PartitionDetached):
             raise
         except BaseException:
             # Whatever state the connection is in, a new one is in a known one.

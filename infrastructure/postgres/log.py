@@ -1,13 +1,18 @@
 """The readers' view of the log: partitions in order, and a bell when something was appended."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
+
+import asyncpg
 
 from domain.log import LogRecord
 from infrastructure.postgres.appending import CHANNEL
+from infrastructure.postgres.detached import detached_told, require_attached
+from infrastructure.postgres.errors import DatabaseNotMigrated
 from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import Pool
@@ -20,6 +25,8 @@ READ_BYTES_MAX: Final = 16 << 20
 READ_EACH_BYTES_MAX: Final = 8 << 20
 """More than the relay sends at once, so that whoever sends all that was read knows that there is no more."""
 
+Answer = TypeVar("Answer")
+
 _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 
 
@@ -28,7 +35,8 @@ class PostgresEventLog:
 
     `read`, `read_each` and `head` need neither.
 
-    Every method raises DatabaseUnavailable when the database gave no answer by the deadline.
+    Every method raises DatabaseUnavailable when the database gave no answer by the deadline, and those that read a
+    partition that is detached PartitionDetached.
     """
 
     def __init__(
@@ -58,33 +66,37 @@ class PostgresEventLog:
 
     async def read(self, partition: int, after_seq: int, limit: int) -> Sequence[LogRecord]:
         """At most READ_BYTES_MAX of data at once, unless the first two records have more."""
-        query = _SQL["read"]
-
-        async def fetch() -> Sequence[LogRecord]:
-            rows = await self._pool.fetch(query, partition, after_seq, limit, READ_BYTES_MAX)
-            return [LogRecord(*row) for row in rows]  # By name it takes three times as long.
-
-        return await retried(fetch, self._deadline_seconds)
+        rows = await self._fetch([partition], [after_seq], limit, READ_BYTES_MAX)
+        return [LogRecord(*row) for row in rows]  # By name it takes three times as long.
 
     async def read_each(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[LogRecord]]:
         """With one query. At most READ_EACH_BYTES_MAX of each partition, unless its first two records have more."""
-        query = _SQL["read_each"]
-
-        async def fetch() -> Mapping[int, Sequence[LogRecord]]:
-            found: dict[int, list[LogRecord]] = defaultdict(list)
-            for row in await self._pool.fetch(
-                query, list(after), list(after.values()), limit, READ_EACH_BYTES_MAX
-            ):
-                found[row[0]].append(LogRecord(*row))
-            return found
-
-        return await retried(fetch, self._deadline_seconds)
+        partitions = sorted(after)  # So that the same ones make the same query, which is prepared once.
+        seqs = [after[partition] for partition in partitions]
+        found: dict[int, list[LogRecord]] = defaultdict(list)
+        for row in await self._fetch(partitions, seqs, limit, READ_EACH_BYTES_MAX) if partitions else ():
+            found[row[0]].append(LogRecord(*row))
+        return found
 
     async def head(self, partition: int) -> int:
-        async def fetch() -> int:
-            return int(await self._pool.fetchval(_SQL["head"], partition))
+        query = _SQL["head"].format(partition=partition)
+        seq: int = await self._asked([partition], lambda: self._pool.fetchval(query))
+        return seq
 
-        return await retried(fetch, self._deadline_seconds)
+    async def _fetch(
+        self, partitions: Sequence[int], seqs: Sequence[int], limit: int, bytes_max: int
+    ) -> Sequence[asyncpg.Record]:
+        query = _reading(tuple(partitions))
+        return await self._asked(partitions, lambda: self._pool.fetch(query, seqs, limit, bytes_max))
+
+    async def _asked(self, partitions: Collection[int], ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Raises PartitionDetached when one of them is not there."""
+        try:
+            async with detached_told():
+                return await retried(ask, self._deadline_seconds)
+        except asyncpg.UndefinedTableError as problem:
+            await require_attached(self._pool, partitions)
+            raise DatabaseNotMigrated from problem
 
     async def wait_for_append(self, partitions: Collection[int], timeout_seconds: float) -> None:
         """While the listening connection is down, only the timeout ends the wait."""
@@ -95,3 +107,11 @@ class PostgresEventLog:
         """Where something was appended, as in `0,3`; everywhere when nothing is named, as before migration 007."""
         named = list(map(int, partitions.split(","))) if partitions else range(self._partition_count)
         self._appended.ring(named)
+
+
+@lru_cache(maxsize=1024)
+def _reading(partitions: Sequence[int]) -> str:
+    return " union all ".join(
+        f"({_SQL['read'].format(partition=partition, place=place)})"
+        for place, partition in enumerate(partitions, start=1)
+    )

@@ -16,40 +16,39 @@ select pg_notify($1, $2);
 select partition from log_partitions where partition = any ($1) for update skip locked;
 
 -- name: read_streams
-select stream_id, after, version, event_id, type, schema_version, data from read_streams_v1($1, $2, $3, $4);
+select stream_id, after, version, event_id, type, schema_version, data from read_streams_v2($1, $2, $3, $4, $5);
+
+-- name: find_streams
+-- The partition of each, null where there is none with such a stream: all of them are looked through.
+select asked.stream_id, (select partition from events where events.stream_id = asked.stream_id limit 1) as partition
+from unnest($1::text[]) as asked (stream_id);
+
+-- name: detached_partitions
+select partition from detached_partitions;
 
 -- name: read
 -- The columns in the order of LogRecord's fields. The first two records come whatever their size, so that a reader
--- always gets on, also one that asks again for the last that it has seen.
+-- always gets on, also one that asks again for the last that it has seen. Not sorted once more: the sum has sorted them.
+--
+-- Of one partition: what follows the seq that stands at {place} in $1. Several are put together by `union all`. By way of
+-- `events` the tables of all partitions would be locked and looked at. In a select of its own an argument does not count
+-- when it is planned: so that happens once, and not each time for the seqs that are asked for.
 select
     partition, seq, type, schema_version, data, stream_id, version, owner_id, event_id, recorded_at,
     actor, correlation_id, causation_id, request_id, traceparent
 from (
     select *, sum(octet_length(data)) over (order by seq) as size_bytes
     from (
-        select * from events where partition = $1 and seq > $2 order by seq limit $3
+        select * from events_{partition}
+        where partition = {partition} and seq > (select ($1::bigint[])[{place}])
+        order by seq limit (select $2::bigint)
     ) as following
 ) as measured
-where size_bytes <= $4 or seq <= $2 + 2
-order by seq;
-
--- name: read_each
--- As `read`, for several partitions: $1 and $2 say after which seq of each. Not sorted once more, since the relay looks
--- at each seq anyway.
-select
-    partition, seq, type, schema_version, data, stream_id, version, owner_id, event_id, recorded_at,
-    actor, correlation_id, causation_id, request_id, traceparent
-from unnest($1::integer[], $2::bigint[]) as place (of_partition, after_seq)
-cross join lateral (
-    select *, sum(octet_length(data)) over (order by seq) as size_bytes
-    from (
-        select * from events where partition = of_partition and seq > after_seq order by seq limit $3
-    ) as following
-) as measured
-where size_bytes <= $4 or seq <= after_seq + 2;
+where (size_bytes <= $3::bigint or seq <= ($1::bigint[])[{place}] + 2) and require_attached(array[{partition}])
 
 -- name: head
-select seq from log_heads where partition = $1;
+select coalesce((select seq from events_{partition} where partition = {partition} order by seq desc limit 1), 0)
+where require_attached(array[{partition}]);
 
 -- name: write_down_partition_count
 insert into log_settings (partition_count) values ($1) on conflict do nothing;
@@ -57,5 +56,8 @@ insert into log_settings (partition_count) values ($1) on conflict do nothing;
 -- name: select_partition_count
 select partition_count from log_settings;
 
+-- name: count_partitions
+select count(*) from log_partitions;
+
 -- name: create_partitions
-insert into log_partitions (partition) select generate_series(0, $1::integer - 1) on conflict do nothing;
+select create_partitions($1);

@@ -17,6 +17,11 @@ from infrastructure.postgres.queries import load_queries
 LOG_COMPONENT: Final = "log"
 LOG_MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
+FILE_SECONDS_MAX: Final = 24 * 3600.0
+"""A migration may move every event there is."""
+SAID_BY_A_MIGRATION: Final = "00000"
+"""Unlike what PostgreSQL itself remarks."""
+
 _NAME: Final = re.compile(r"\d{3}_\w+\.sql")
 _SQL: Final = load_queries(Path(__file__).parent / "migrate.sql")
 _logger = logging.getLogger(__name__)
@@ -45,6 +50,21 @@ async def noting_new_tables(connection: Connection) -> AsyncIterator[list[str]]:
     ]
 
 
+@asynccontextmanager
+async def progress_told(connection: Connection) -> AsyncIterator[None]:
+    """Prints what a migration that takes its time says of itself (`raise notice`)."""
+
+    def tell(_: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.sqlstate == SAID_BY_A_MIGRATION:
+            print(message.message, flush=True)  # noqa: T201  # as `tell_done`
+
+    connection.add_log_listener(tell)
+    try:
+        yield
+    finally:
+        connection.remove_log_listener(tell)
+
+
 def tell_done(what: str, done: Sequence[str]) -> None:
     """One line of a migration, for the person or the log of whoever runs it."""
     print(f"{what}: {', '.join(done) or 'nothing to do'}", flush=True)  # noqa: T201  # as above
@@ -66,7 +86,8 @@ async def _migrate(connection: Connection, component: str, folder: Path) -> list
         new = [name for name in files if name not in digests]
         _require_unchanged(component, files, digests)
         for name in new:
-            await connection.execute(files[name])
+            async with progress_told(connection):
+                await connection.execute(files[name], timeout=FILE_SECONDS_MAX)
             await connection.execute(_SQL["record"], component, name, _digest(files[name]))
             _logger.info("applied migration %s of %s", name, component)
     return new

@@ -13,6 +13,13 @@ from infrastructure.postgres.retry import retried
 DEADLINE_SECONDS: Final = 30.0
 """As long as a process that starts waits for the database at first."""
 
+NOT_READY: Final = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedFunctionError,
+    # Whoever runs the migration may create tables; a process that only finds them there need not.
+    asyncpg.InsufficientPrivilegeError,
+)
+
 _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 
 
@@ -25,13 +32,16 @@ async def claim_partition_count(pool: Pool, partition_count: int) -> None:
 
     try:
         await retried(claim, DEADLINE_SECONDS)
-    except asyncpg.UndefinedTableError as problem:
+    except NOT_READY as problem:
         raise DatabaseNotMigrated from problem
 
 
 async def _claim(connection: Connection, partition_count: int) -> None:
-    await connection.execute(_SQL["write_down_partition_count"], partition_count)
     stored = await connection.fetchval(_SQL["select_partition_count"])
+    if stored is None:
+        await connection.execute(_SQL["write_down_partition_count"], partition_count)
+        stored = await connection.fetchval(_SQL["select_partition_count"])
     if stored != partition_count:
         raise PartitionCountMismatch(stored, partition_count)
-    await connection.execute(_SQL["create_partitions"], partition_count)
+    if await connection.fetchval(_SQL["count_partitions"]) < partition_count:
+        await connection.execute(_SQL["create_partitions"], partition_count)

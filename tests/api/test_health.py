@@ -235,6 +235,22 @@ async def test_processes_elsewhere_are_told_of_but_not_needed(running: Installat
     await leases.release()
 
 
+async def test_a_detached_partition_of_the_log_is_named(running: Installation) -> None:
+    assert (await readiness_of(running)).parts["event_log"] == Check(
+        ready=True, required=False, detail="every partition is attached"
+    )
+    pool = running.parts.read_models
+    await pool.execute("alter table events detach partition events_0")
+    readiness = await readiness_of(running)
+    await pool.execute("alter table events attach partition events_0 for values in (0)")
+    assert readiness.parts["event_log"] == Check(
+        ready=False,
+        required=False,
+        detail="partition 0 is detached from the event log: once its table is there, "
+        "`alter table events attach partition events_0 for values in (0)`",
+    )
+
+
 async def test_a_damaged_partition_of_kafka_is_named_with_what_to_do(running: Installation) -> None:
     assert (await readiness_of(running)).parts["kafka"] == Check(
         ready=True, required=False, detail="no damage known"

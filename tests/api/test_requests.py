@@ -14,6 +14,7 @@ from domain.log import StreamHead, StreamTail
 from domain.ports import EventStoreUnavailable
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.postgres.errors import DatabaseUnavailable
+from schemas.partitions import partition_of
 from tests.api.rig import Installation, Person
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -74,6 +75,7 @@ class Broken(InMemoryEventStore):
         self,
         heads: Mapping[str, StreamHead],  # noqa: ARG002  # it reads none
         events_max: int,  # noqa: ARG002
+        owner_id: UUID | None = None,  # noqa: ARG002
     ) -> Mapping[str, StreamTail]:
         raise self._problem
 
@@ -206,3 +208,23 @@ async def test_a_crowd_that_finds_no_turn_is_asked_to_come_back(
         "Too much is being done at once for this user: nothing was changed"
     )
     assert answer.headers["Retry-After"] == "2"
+
+
+async def test_who_lies_in_a_detached_partition_is_told_so_until_it_is_attached_again(
+    installation: Installation, anna: Person
+) -> None:
+    pool = installation.parts.read_models
+    partition = partition_of(UUID(anna.user_id), installation.parts.settings.partitions)
+    uploaded = await anna.has_file()
+    await pool.execute(f"alter table events detach partition events_{partition}")
+    for answer in (
+        await anna.client.post("/transcriptions", json={"file_id": uploaded}),
+        await anna.client.post("/transcriptions", json={"file_id": str(uuid4())}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "partition_detached")
+        assert "attach the partition" in answer.json()["error"]
+        assert answer.headers["Retry-After"] == "60"
+    await pool.execute(
+        f"alter table events attach partition events_{partition} for values in ({partition})"
+    )
+    assert (await anna.client.post("/transcriptions", json={"file_id": uploaded})).status_code == 202

@@ -1,8 +1,11 @@
 """An auditor reads the log as it was written, and cannot change it."""
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -15,6 +18,7 @@ from cli.audit import (
     NoLog,
     NoSuchStream,
     coming_records,
+    detached,
     newest_records,
     opened_log,
     stream_records,
@@ -23,12 +27,15 @@ from cli.audit import (
 from cli.events import as_json_line, as_text
 from domain.events import Event
 from domain.log import LogRecord, Provenance, StreamAppend
+from domain.ports import PartitionDetached
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
 from infrastructure.postgres.pool import create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from tests.builders import granted, reserved, uploaded
 from tests.infrastructure.postgres.database import PARTITION_COUNT, fresh_database
 from tests.stack.servers import Database
+
+ROOT = Path(__file__).parents[2]
 
 
 class Writer:
@@ -106,6 +113,27 @@ async def test_related_events_are_those_of_the_same_requests(log: Connection, wr
 async def test_an_unknown_stream_is_named(log: Connection) -> None:
     with pytest.raises(NoSuchStream, match="the log has no stream quota-of-nobody"):
         await stream_records(log, "quota-of-nobody")
+
+
+async def test_what_is_detached_is_told_of_and_a_stream_in_it_is_not_said_to_be_none(
+    log: Connection, writer: Writer, url: str
+) -> None:
+    here, there = UUID(int=0), UUID(int=1)
+    for owner_id in (here, there):
+        await writer.append(owner_id, ("quota", 0, granted(60)))
+    async with await create_pool(url) as pool:
+        await pool.execute("alter table events detach partition events_1")
+    assert await detached(log) == [1]
+    assert await stream_records(log, f"quota-{here}")
+    with pytest.raises(PartitionDetached, match="partition 1 is detached"):
+        await stream_records(log, f"quota-{there}")
+    command = [sys.executable, "-m", "cli", "events", "tail"]
+    environment = {"STENOLOG_DATABASE_URL": url}
+    showing = await create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=PIPE, stderr=PIPE)
+    shown, told = await showing.communicate()
+    assert b"partition 1 is detached" in told
+    assert f"quota-{here}".encode() in shown
+    assert f"quota-{there}".encode() not in shown
 
 
 async def test_the_newest_events_of_all_partitions_come_in_the_order_of_recording(

@@ -15,10 +15,12 @@ from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 THE_PAST = Provenance(actor="test", correlation_id=UUID(int=1))
 
 
-async def happened(store: InMemoryEventStore, stream_id: str, *events: Event) -> None:
-    """Appends events of Anna's to a stream as they are."""
+async def happened(
+    store: InMemoryEventStore, stream_id: str, *events: Event, owner_id: UUID = ANNA
+) -> None:
+    """Appends events of one owner to a stream as they are."""
     version = len(await store.read_stream(stream_id))
-    append = StreamAppend(stream_id=stream_id, owner_id=ANNA, expected_version=version, events=events)
+    append = StreamAppend(stream_id=stream_id, owner_id=owner_id, expected_version=version, events=events)
     await store.append([append], THE_PAST)
 
 

@@ -45,6 +45,7 @@ class UnreadableLog(InMemoryEventStore):
         self,
         heads: Mapping[str, StreamHead],
         events_max: int,  # noqa: ARG002  # it reads none
+        owner_id: UUID | None = None,  # noqa: ARG002
     ) -> Mapping[str, StreamTail]:
         raise LogOutOfReach(heads)
 

@@ -1,6 +1,7 @@
 """What a process knows of streams: read once, then only what is new, and never believed against the log."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from commands.streams import EVENTS_AT_ONCE, StateCache
 from domain.log import Address, Decision, Provenance, StreamAppend, StreamHead, StreamTail
@@ -22,16 +23,16 @@ class CountedStore(InMemoryEventStore):
         self.reads = 0
 
     async def read_streams(
-        self, heads: Mapping[str, StreamHead], events_max: int
+        self, heads: Mapping[str, StreamHead], events_max: int, owner_id: UUID | None = None
     ) -> Mapping[str, StreamTail]:
-        tails = await super().read_streams(heads, events_max)
+        tails = await super().read_streams(heads, events_max, owner_id)
         self.reads += 1
         self.events_read += sum(len(tail.events) for tail in tails.values())
         return tails
 
 
 async def minutes(states: StateCache, store: EventStore) -> int:
-    known = (await states.read(store, [(QUOTA, ANNA)]))[STREAM]
+    known = (await states.read(store, [(QUOTA, ANNA)], ANNA))[STREAM]
     assert known.state == QUOTA.fold(await store.read_stream(STREAM))  # type: ignore[arg-type]  # its own events
     granted_minutes: int = known.state.minutes_granted
     return granted_minutes
@@ -51,16 +52,16 @@ async def test_of_a_long_stream_only_what_is_new_is_read() -> None:
 
 async def test_several_streams_are_one_round_trip() -> None:
     store, states = CountedStore(), StateCache()
-    await states.read(store, [(QUOTA, ANNA), (QUOTA, BERT), (QUOTA, ANNA)])
+    await states.read(store, [(QUOTA, ANNA), (QUOTA, BERT), (QUOTA, ANNA)], None)
     assert store.reads == 1
 
 
 async def test_what_is_known_is_bounded_and_the_last_used_stays() -> None:
     store, states = CountedStore(), StateCache(states_max=1)
     await happened(store, STREAM, granted(1))
-    await happened(store, QUOTA.stream_id(BERT), granted(2))
-    await states.read(store, [(QUOTA, ANNA)])
-    await states.read(store, [(QUOTA, BERT)])
+    await happened(store, QUOTA.stream_id(BERT), granted(2), owner_id=BERT)
+    await states.read(store, [(QUOTA, ANNA)], ANNA)
+    await states.read(store, [(QUOTA, BERT)], BERT)
     assert states.glance(QUOTA, BERT).minutes_granted == 2
     assert states.glance(QUOTA, ANNA) == QUOTA.initial
 
@@ -78,9 +79,9 @@ class FailedOver:
         return await self.serving.read_stream(stream_id)
 
     async def read_streams(
-        self, heads: Mapping[str, StreamHead], events_max: int
+        self, heads: Mapping[str, StreamHead], events_max: int, owner_id: UUID | None = None
     ) -> Mapping[str, StreamTail]:
-        return await self.serving.read_streams(heads, events_max)
+        return await self.serving.read_streams(heads, events_max, owner_id)
 
     async def append(self, appends: Sequence[StreamAppend], provenance: Provenance) -> Address:
         return await self.serving.append(appends, provenance)

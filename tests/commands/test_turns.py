@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from msgspec.structs import replace
@@ -46,11 +46,11 @@ class WatchedStore(InMemoryEventStore):
         self.before_appends: list[Callable[[], Awaitable[None]]] = []
 
     async def read_streams(
-        self, heads: Mapping[str, StreamHead], events_max: int
+        self, heads: Mapping[str, StreamHead], events_max: int, owner_id: UUID | None = None
     ) -> Mapping[str, StreamTail]:
         self.reads += 1
         await asyncio.sleep(0)
-        return await super().read_streams(heads, events_max)
+        return await super().read_streams(heads, events_max, owner_id)
 
     async def append_chain(self, decisions: Sequence[Decision]) -> Sequence[Address]:
         self.chains.append(len(decisions))

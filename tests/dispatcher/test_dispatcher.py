@@ -1,7 +1,7 @@
 """The dispatcher assigns fairly, ends silent attempts, and shrugs at crashes, lag and rivals."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,10 +11,17 @@ import pytest
 from commands.cancel_transcription import cancel_transcription
 from commands.request_transcription import request_transcription
 from dispatcher.dispatcher import Dispatcher, DispatchLimits
+from domain.log import Address, Decision
 from domain.media_file import MEDIA_FILE
-from domain.ports import Clock
+from domain.ports import Clock, PartitionDetached
 from domain.quota import QUOTA
-from domain.transcription import TRANSCRIPTION, CancelTranscription, Transcription, transcription_id_of
+from domain.transcription import (
+    TRANSCRIPTION,
+    CancelTranscription,
+    Status,
+    Transcription,
+    transcription_id_of,
+)
 from domain.transcription_events import TranscriptionStarted
 from infrastructure.memory import InMemoryEventStore
 from schemas.messages import WorkerReady
@@ -31,9 +38,9 @@ LIMITS = DispatchLimits(
 class Rig:
     """A dispatcher whose time a test moves; Anna is its user."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[InMemoryEventStore] = InMemoryEventStore) -> None:
         self.clock = MovedClock()
-        self.store = InMemoryEventStore(partition_count=4, clock=self.clock)
+        self.store = kind(partition_count=4, clock=self.clock)
         self.tables = MemoryDispatchTables(self.store, self.clock)
         self.chatter = Chatter(self.clock)
         self.dispatcher = self.another_dispatcher()
@@ -56,10 +63,10 @@ class Rig:
         user_id, file_id = identity(user), identity(name)
         self.clock.seconds += 1
         if not await self.store.read_stream(QUOTA.stream_id(user_id)):
-            await happened(self.store, QUOTA.stream_id(user_id), granted(60, user_id=user_id))
-        await happened(
-            self.store, MEDIA_FILE.stream_id(file_id), uploaded(user_id=user_id, file_id=file_id)
-        )
+            grant = granted(60, user_id=user_id)
+            await happened(self.store, QUOTA.stream_id(user_id), grant, owner_id=user_id)
+        upload = uploaded(user_id=user_id, file_id=file_id)
+        await happened(self.store, MEDIA_FILE.stream_id(file_id), upload, owner_id=user_id)
         await request_transcription(file_id, user_id, self.clock.now(), self.store, PROVENANCE)
         return transcription_id_of(file_id)
 
@@ -413,3 +420,45 @@ async def cancel(rig: Rig, transcription_id: UUID) -> None:
         transcription_id=transcription_id, user_id=ANNA, cancelled_at=rig.clock.now()
     )
     await cancel_transcription(command, rig.store, PROVENANCE)
+
+
+class LogInParts(InMemoryEventStore):
+    """One whose owner is `away` lies in a partition that is detached."""
+
+    away: UUID | None = None
+
+    async def append_chain(self, decisions: Sequence[Decision]) -> Sequence[Address]:
+        if any(each.owner_id == self.away for decision in decisions for each in decision.appends):
+            raise PartitionDetached([0])
+        return await super().append_chain(decisions)
+
+
+async def test_a_job_whose_partition_is_detached_waits_and_keeps_no_other_waiting() -> None:
+    rig = Rig(LogInParts)
+    assert isinstance(rig.store, LogInParts)
+    away, there = await rig.request("anna's"), await rig.request("bert's", user="bert")
+    rig.store.away = ANNA
+    await rig.ready(slots=2)
+    await rig.assign()
+    assert (await rig.starts(away), await rig.starts(there)) == (0, 1)
+    rig.store.away = None
+    rig.clock.seconds += LIMITS.void_seconds
+    await rig.ready(there, slots=2)
+    await rig.assign()
+    assert (await rig.starts(away), await rig.starts(there)) == (1, 1)
+
+
+async def test_an_attempt_whose_partition_is_detached_is_ended_when_it_is_back() -> None:
+    rig = Rig(LogInParts)
+    assert isinstance(rig.store, LogInParts)
+    job = await rig.request("anna's")
+    await rig.ready()
+    await rig.assign()
+    rig.store.away = ANNA
+    rig.clock.seconds += LIMITS.lease_seconds + 1
+    await rig.dispatcher.expire()
+    assert (await rig.state(job)).status is Status.PROCESSING
+    rig.store.away = None
+    rig.clock.seconds += LIMITS.void_seconds
+    await rig.dispatcher.expire()
+    assert (await rig.state(job)).status is Status.QUEUED

@@ -31,6 +31,8 @@ RELAYED_SECONDS = 60.0
 
 async def read_log(connection: Database) -> Log:
     """Every event there is, by partition, read without any code of ours."""
+    detached = await connection.fetch("select partition from detached_partitions")
+    assert not detached, f"not the whole log: {detached}"
     log: Log = defaultdict(list)
     for row in await connection.fetch("select * from events order by partition, seq"):
         log[row["partition"]].append(LogRecord(**row))

@@ -15,6 +15,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
+from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from tests.contracts.log_entries import append, provenance
@@ -65,6 +66,7 @@ async def our_log(url: str, hold_seconds: float, *changes: str) -> AsyncIterator
     async with AsyncExitStack() as stack:
         pools = [await stack.enter_async_context(await create_pool(url)) for _ in range(2)]
         await migrate(pools[0], LOG_COMPONENT, LOG_MIGRATIONS)
+        await claim_partition_count(pools[0], PARTITION_COUNT)
         for change in changes:
             await pools[0].execute(change)
         stores = [

@@ -9,7 +9,6 @@ from domain.events import Event
 from domain.log import Address, Decision, Provenance, StreamAppend, StreamHead, StreamTail
 from domain.ports import EventStore
 from domain.quota import QUOTA
-from infrastructure.postgres.migrate import LOG_MIGRATIONS
 from tests.builders import ANNA, NOON, granted, identity, uploaded
 from tests.contracts.log_entries import append, provenance
 from tests.guarantees.following import Findings, Hold, tail_under_fire
@@ -18,25 +17,25 @@ from tests.infrastructure.kafka.messages import until
 from tests.infrastructure.postgres.database import PARTITION_COUNT, fresh_database
 from tests.stack.servers import Database
 
-APPEND = (LOG_MIGRATIONS / "010_append_untold.sql").read_text(encoding="utf-8")
-LOCK = "perform from log_partitions where partition = any (partitions) order by partition for update;"
+LOCK = "order by partition for update"
 NEXT = "head.seq + row_number() over (partition by asked.partition order by asked.place)"
-CHECK = "if settled is not null then"
 
 
 def changed(*replacements: tuple[str, str]) -> str:
-    """The append function, with these replacements, under its own name."""
-    text = APPEND
-    for old, new in replacements:
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    return text
+    """Puts these replacements into the append function."""
+    checked = "".join(
+        f"assert strpos(append, $old${old}$old$) > 0; append := replace(append, $old${old}$old$, $new${new}$new$);"
+        for old, new in replacements
+    )
+    definition = "pg_get_functiondef('append_events_v2'::regproc)"
+    return f"do $do$ declare append text := {definition}; begin {checked} execute append; end $do$"
 
 
-UNLOCKED = changed((LOCK, ""))
-NUMBERED_BY_A_SEQUENCE = changed((LOCK, ""), (NEXT, "nextval('numbers_' || asked.partition)"))
+UNLOCKED = changed((LOCK, "order by partition"))
+NUMBERED_BY_A_SEQUENCE = changed(
+    (LOCK, "order by partition"), (NEXT, "nextval('numbers_' || asked.partition)")
+)
 SEQUENCES = ";".join(f"create sequence numbers_{partition}" for partition in range(PARTITION_COUNT))
-UNCHECKED = changed((CHECK, f"settled := null;\n    {CHECK}"))
 VERSIONS_MAY_REPEAT = "alter table events drop constraint events_stream_id_version_key"
 
 
@@ -95,9 +94,9 @@ class BothAtOnce:
         self._has_met = False
 
     async def read_streams(
-        self, heads: Mapping[str, StreamHead], events_max: int
+        self, heads: Mapping[str, StreamHead], events_max: int, owner_id: UUID | None = None
     ) -> Mapping[str, StreamTail]:
-        tails = await self._store.read_streams(heads, events_max)
+        tails = await self._store.read_streams(heads, events_max, owner_id)
         if self._stream_id in heads and not self._has_met:
             self._has_met = True
             await self._barrier.wait()
@@ -147,5 +146,5 @@ async def test_versions_keep_two_requests_from_spending_the_same_minutes(postgre
 
 
 async def test_without_the_check_of_versions_minutes_are_spent_twice(postgres: Database) -> None:
-    async with fresh_database(postgres) as url, our_log(url, 0, UNCHECKED, VERSIONS_MAY_REPEAT) as log:
+    async with fresh_database(postgres) as url, our_log(url, 0, VERSIONS_MAY_REPEAT) as log:
         assert await minutes_left_after_two_requests(log.stores) == -1

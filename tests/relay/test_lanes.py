@@ -1,11 +1,14 @@
 """Partitions that are relayed together share a transaction and a producer, and none of their troubles."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from aiokafka.errors import ProducerFenced
 from msgspec.structs import replace
 
+from domain.log import LogRecord
+from domain.ports import PartitionDetached
 from infrastructure.memory import InMemoryEventStore
 from relay.kafka_state import LogBehindKafka, Refused
 from relay.lanes import LANE_WIDTH, Lane, earlier_transactional_id_of, lanes_of, transactional_id_of
@@ -99,6 +102,60 @@ async def test_a_refused_partition_stops_alone(kafka: str) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         with pytest.raises(LogBehindKafka, match="partition 2"):
             await running
+
+
+class LogInParts(InMemoryEventStore):
+    """Partitions can be taken away, and come back."""
+
+    def __init__(self) -> None:
+        super().__init__(len(LANE))
+        self.away: set[int] = set()
+
+    async def read(self, partition: int, after_seq: int, limit: int) -> Sequence[LogRecord]:
+        if partition in self.away:
+            raise PartitionDetached([partition])
+        return await super().read(partition, after_seq, limit)
+
+    async def head(self, partition: int) -> int:
+        await self.read(partition, 0, 1)
+        return await super().head(partition)
+
+
+async def test_a_partition_that_is_taken_away_stops_alone_and_goes_on_when_it_is_back(
+    kafka: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    topics = await fresh_topics(kafka, len(LANE))
+    log = LogInParts()
+    for partition in LANE:
+        await append(log, *grants(5), owner_id=owner_in(partition))
+    async with relaying(kafka, topics, log, lanes=[LANE]) as [relay]:
+        await until_relayed([relay], 15)
+        log.away.add(1)
+        for partition in LANE:
+            await append(log, *grants(2), owner_id=owner_in(partition))
+        await until_relayed([relay], 19)
+        assert relay.positions == {0: 7, 1: 5, 2: 7}
+        assert "partition 1 is detached" in caplog.text
+        log.away.clear()
+        await until_relayed([relay], 21)
+    assert await relayed(kafka, topics) == list(log)
+
+
+async def test_a_relay_that_finds_all_its_partitions_away_goes_on_when_they_are_back(kafka: str) -> None:
+    topics = await fresh_topics(kafka, len(LANE))
+    log = LogInParts()
+    for partition in LANE:
+        await append(log, *grants(5), owner_id=owner_in(partition))
+    log.away.update(LANE)
+    async with relaying(kafka, topics, log, lanes=[LANE]) as [relay]:
+        await until(lambda: has_started_over(relay))
+        log.away.clear()
+        await until_relayed([relay], 15)
+    assert await relayed(kafka, topics) == list(log)
+
+
+async def has_started_over(relay: LaneRelay) -> bool:
+    return relay.restarts > 0
 
 
 async def test_a_partition_whose_events_kafka_does_not_take_keeps_no_other_waiting(kafka: str) -> None:

@@ -85,6 +85,15 @@ async def test_a_schema_of_read_models_does_not_catch_the_log(pool: Pool) -> Non
     assert await pool.fetchval("select to_regclass('read.events')") is None
 
 
+async def test_a_migration_that_takes_its_time_says_how_far_it_is(
+    pool: Pool, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telling = "do $$ begin raise notice 'moved 1 of 2 events'; end $$; create table if not exists one ()"
+    (folder / "003_three.sql").write_text(telling)
+    await migrate(pool, "trial", folder)
+    assert capsys.readouterr().out == "moved 1 of 2 events\n"
+
+
 async def test_one_connection_will_do(pool: Pool, folder: Path) -> None:
     async with pool.acquire() as connection:
         assert len(await migrate(connection, "trial", folder)) == 2

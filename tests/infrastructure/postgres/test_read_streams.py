@@ -8,13 +8,18 @@ from domain.log import StreamHead
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.store import LOG_QUERIES, PostgresEventStore
+from schemas.partitions import partition_of
 from tests.builders import ANNA
 from tests.contracts.log_entries import append, provenance
+from tests.infrastructure.postgres.database import PARTITION_COUNT
 
 LENGTH = 3_000
 LOOKED_AT = """
-select sum(pg_stat_get_xact_tuples_returned(indexrelid)) + pg_stat_get_xact_tuples_returned('events'::regclass)
-from pg_index where indrelid = 'events'::regclass
+select sum(pg_stat_get_xact_tuples_returned(oid)) from (
+    select indexrelid from pg_index join pg_inherits on indrelid = inhrelid where inhparent = 'events'::regclass
+    union all
+    select inhrelid from pg_inherits where inhparent = 'events'::regclass
+) as looked_at (oid)
 """
 """Entries of indexes and rows of the log that this session has gone through lately."""
 
@@ -29,7 +34,8 @@ async def test_to_read_a_long_stream_on_looks_at_what_is_new(
     head = (await store.read_streams({stream_id: StreamHead()}, 2 * LENGTH))[stream_id].head
     await store.append([append(ANNA, 1, at=LENGTH)], provenance())
     await pool.execute(statistics)
-    asked = [[stream_id, f"file-{uuid4()}"], [head.version, 0], [head.event_id, None]]
+    partitions = [partition_of(ANNA, PARTITION_COUNT)] * 2
+    asked = [partitions, [stream_id, f"file-{uuid4()}"], [head.version, 0], [head.event_id, None]]
     query = load_queries(LOG_QUERIES)["read_streams"]
     async with pool.acquire() as connection, connection.transaction():
         before = await connection.fetchval(LOOKED_AT)

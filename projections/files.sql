@@ -44,9 +44,9 @@ where f.id = any($1::uuid[]);
 
 -- name: list_pages
 -- A page for each who asks. The bounds stand in for "no cursor": with `$3 is null or ...` the index could not be
--- used for later pages. Times are text, since asyncpg takes longer for a time than for all else of an entry.
+-- used for later pages. Times are seconds, since asyncpg takes longer for a time than for all else of an entry.
 select page.number, f.id, f.original_filename, f.file_size, f.duration_seconds,
-    to_char(f.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    date_part('epoch', f.created_at),
     t.id, coalesce(t.status, 'not_initiated')
 from unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::uuid[]) with ordinality
     as page (user_id, size, created_at, id, number)

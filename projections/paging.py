@@ -39,7 +39,10 @@ class Page(Struct, frozen=True):
 async def listed(
     connection: Connection, query: str, pages: Sequence[Page], entry: type[Entry]
 ) -> list[list[Entry]]:
-    """The entries of each page, by one statement: its rows begin with the number of their page and go on as `entry` does."""
+    """The entries of each page, by one statement: its rows begin with the number of their page and go on as `entry` does.
+
+    Times may come as seconds: to the microsecond they are exact for centuries.
+    """
     places = [(page.before.created_at, page.before.id) if page.before else (None, None) for page in pages]
     rows = await connection.fetch(
         query,
@@ -51,7 +54,7 @@ async def listed(
     found: list[list[Any]] = [[] for _ in pages]
     for row in rows:
         found[row[0] - 1].append(row[1:])
-    return msgspec.convert(found, list[list[entry]])  # type: ignore[valid-type]  # known when it runs
+    return msgspec.convert(found, list[list[entry]], strict=False)  # type: ignore[valid-type]  # known when it runs
 
 
 def decode_cursor(text: str) -> Cursor:

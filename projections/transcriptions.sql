@@ -71,18 +71,16 @@ where t.id = any($1::uuid[]);
 
 -- name: list_pages
 -- A page for each who asks. The bounds stand in for "no cursor": with `$3 is null or ...` the index could not be
--- used for later pages. Times are text, since asyncpg takes longer for a time than for all else of an entry. Inside of
+-- used for later pages. Times are seconds, since asyncpg takes longer for a time than for all else of an entry. Inside of
 -- a text in JSON quotation marks would be escaped, so that the task is found nowhere else; to read all of that JSON
 -- would be half of what the statement costs.
 select page.number, t.id, t.file_id, t.status,
-    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    to_char(t.completed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    date_part('epoch', t.created_at),
+    date_part('epoch', t.completed_at),
     t.language,
     case when strpos(t.instructions, '"task":"translate"') > 0 then 'translate' else 'transcribe' end,
     t.warnings,
-    case t.status when 'completed' then 100 else coalesce((
-        select p.percentage from transcription_progress p
-        where p.transcription_id = t.id and p.requested_at = t.requested_at), 0) end
+    case t.status when 'completed' then 100 else coalesce(p.percentage, 0) end
 from unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::uuid[]) with ordinality
     as page (user_id, size, created_at, id, number)
 cross join lateral (
@@ -92,4 +90,6 @@ cross join lateral (
             coalesce(page.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
     order by listed.created_at desc, listed.id desc
     limit page.size) t
+left join transcription_progress p
+    on t.status <> 'completed' and p.transcription_id = t.id and p.requested_at = t.requested_at
 order by page.number, t.created_at desc, t.id desc;

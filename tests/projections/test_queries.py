@@ -185,6 +185,24 @@ async def test_a_list_tells_the_task_and_not_what_a_prompt_quotes(
     assert (listed.task, listed.created_at) == (instructions.task, moment)
 
 
+async def test_lists_tell_times_to_the_microsecond(
+    pool: "asyncpg.Pool[Any]", store: InMemoryEventStore
+) -> None:
+    moments = [NOON + timedelta(days=7 * number, microseconds=999_983 * number) for number in range(50)]
+    await happened(
+        store,
+        ANNA,
+        *(replace(_upload(number), uploaded_at=moment) for number, moment in enumerate(moments)),
+        *(replace(_request(number), requested_at=moment) for number, moment in enumerate(moments)),
+    )
+    await project_all(pool, store)
+    async with pool.acquire() as connection:
+        [uploads] = await files.list_pages(connection, [Page(ANNA, 100)])
+        [requests] = await transcriptions.list_pages(connection, [Page(ANNA, 100)])
+    assert [each.created_at for each in uploads] == moments[::-1]
+    assert [each.created_at for each in requests] == moments[::-1]
+
+
 async def test_progress_is_that_of_the_current_request(
     pool: "asyncpg.Pool[Any]", store: InMemoryEventStore
 ) -> None:

@@ -47,6 +47,8 @@ class DispatchLimits(Struct, frozen=True, kw_only=True):
     """How long what was reported in our absence may take to arrive: its senders may be gone."""
     look_seconds: float = 1.0
     """How often to look when nothing woke the dispatcher."""
+    pace_seconds: float = 0.02
+    """How soon to look again when much wakes it: the first look is at once, and the next takes what has come since."""
     assignments_max: int = 64
     """At one look; the tables know of no more."""
     void_seconds: float = 5.0
@@ -141,13 +143,14 @@ class Dispatcher:
     async def _look(self, hearing: Hearing) -> Never:
         needs = Wait("what assigning jobs needs")
         while True:
+            began = self._monotonic()
             try:
                 await self._look_once(hearing)
                 needs.is_over()
             except self._outages as problem:
                 needs.goes_on(type(problem).__name__)
                 await asyncio.sleep(self._limits.pause_seconds)
-            await self._rest()
+            await self._rest(began)
 
     async def _look_once(self, hearing: Hearing) -> None:
         there = await self._tables.outstanding()
@@ -157,7 +160,8 @@ class Dispatcher:
         if there.queued or there.ahead:
             await self.assign(hearing.steady_seconds - self._limits.settle_seconds)
 
-    async def _rest(self) -> None:
+    async def _rest(self, began: float) -> None:
+        await asyncio.sleep(began + self._limits.pace_seconds - self._monotonic())
         try:
             async with asyncio.timeout(self._limits.look_seconds):
                 await self._woken.wait()

@@ -34,6 +34,9 @@ from schemas.messages import (
 )
 
 PROGRESS_SECONDS: Final = 0.5
+SETTLE_SECONDS: Final = 0.02
+"""A change is seldom the only one: an attempt that ends lets another begin. Nobody waits for the word of it, since an outcome
+says as well that a slot is free."""
 OUTCOME_SECONDS_MAX: Final = 600.0
 """How long an outcome is worth sending: an attempt is minutes of work."""
 FAREWELL_SECONDS: Final = 5.0
@@ -113,6 +116,7 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._ready_interval_seconds):
                     await self._changed.wait()
+                    await asyncio.sleep(SETTLE_SECONDS)
 
     def _open_slots(self) -> int:
         """Those that are busy count as well. None is free while the disk is full."""

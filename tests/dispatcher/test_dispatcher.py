@@ -31,7 +31,7 @@ from tests.commands.stories import happened
 from tests.dispatcher.memory import Chatter, MemoryDispatchTables, MovedClock
 
 LIMITS = DispatchLimits(
-    lease_seconds=30.0, silence_seconds_max=6.0, look_seconds=0.001, pause_seconds=0.001
+    lease_seconds=30.0, silence_seconds_max=6.0, look_seconds=0.001, pace_seconds=0.0, pause_seconds=0.001
 )
 
 

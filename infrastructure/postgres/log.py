@@ -25,6 +25,8 @@ READ_BYTES_MAX: Final = 16 << 20
 READ_EACH_BYTES_MAX: Final = 8 << 20
 """More than the relay sends at once, so that whoever sends all that was read knows that there is no more."""
 
+ATTACHED: Final = "require_attached($4::integer[])"
+
 Answer = TypeVar("Answer")
 
 _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
@@ -87,7 +89,9 @@ class PostgresEventLog:
         self, partitions: Sequence[int], seqs: Sequence[int], limit: int, bytes_max: int
     ) -> Sequence[asyncpg.Record]:
         query = _reading(tuple(partitions))
-        return await self._asked(partitions, lambda: self._pool.fetch(query, seqs, limit, bytes_max))
+        return await self._asked(
+            partitions, lambda: self._pool.fetch(query, seqs, limit, bytes_max, partitions)
+        )
 
     async def _asked(self, partitions: Collection[int], ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Raises PartitionDetached when one of them is not there."""
@@ -112,6 +116,6 @@ class PostgresEventLog:
 @lru_cache(maxsize=1024)
 def _reading(partitions: Sequence[int]) -> str:
     return " union all ".join(
-        f"({_SQL['read'].format(partition=partition, place=place)})"
+        _SQL["read"].format(partition=partition, place=place, is_attached="true" if place > 1 else ATTACHED)
         for place, partition in enumerate(partitions, start=1)
     )

@@ -30,8 +30,8 @@ select partition from detached_partitions;
 -- The columns in the order of LogRecord's fields. The first two records come whatever their size, so that a reader
 -- always gets on, also one that asks again for the last that it has seen. Not sorted once more: the sum has sorted them.
 --
--- Of one partition: what follows the seq that stands at {place} in $1. Several are put together by `union all`, and the
--- first asks whether all of them are there. By way of `events` all tables would be locked and looked at. In a select of its own an argument does not count
+-- Of one partition: what follows the seq that stands at {place} in $1. Several are put together by `union all`. By way of
+-- `events` the tables of all partitions would be locked and looked at. In a select of its own an argument does not count
 -- when it is planned: so that happens once, and not each time for the seqs that are asked for.
 select
     partition, seq, type, schema_version, data, stream_id, version, owner_id, event_id, recorded_at,
@@ -44,11 +44,11 @@ from (
         order by seq limit (select $2::bigint)
     ) as following
 ) as measured
-where (size_bytes <= $3::bigint or seq <= ($1::bigint[])[{place}] + 2) and {is_attached}
+where (size_bytes <= $3::bigint or seq <= ($1::bigint[])[{place}] + 2) and attached_when_planned({partition})
 
 -- name: head
 select coalesce((select seq from events_{partition} where partition = {partition} order by seq desc limit 1), 0)
-where require_attached(array[{partition}]);
+where attached_when_planned({partition});
 
 -- name: write_down_partition_count
 insert into log_settings (partition_count) values ($1) on conflict do nothing;

@@ -146,7 +146,7 @@ async def append_group(
     and PartitionDetached, with nothing appended, when one of them is not there.
     """
     patience_ms = None if patience_seconds is None else round(1000 * patience_seconds)
-    async with detached_told():
+    async with detached_told(connection):
         rows = await connection.fetch(_SQL["append"], patience_ms, *literals_of(commands))
     answers = {row["command"]: row for row in rows}
     return [_answer(command, answers[number]) for number, command in enumerate(commands)]

@@ -54,7 +54,7 @@ class PostgresCredentials:
 
     async def _register(self, email: str, credentials: StoredCredentials, events: NewEvents) -> Address:
         _, *columns = columns_of([events])
-        async with self._turns[events.partition], detached_told():
+        async with self._turns[events.partition], detached_told(self._pool):
             try:
                 seq = await self._pool.fetchval(
                     _SQL["register"], credentials.user_id, email, credentials.password_hash, *columns

@@ -18,10 +18,14 @@ _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 
 
 @asynccontextmanager
-async def detached_told() -> AsyncIterator[None]:
-    """Raises TableDetached where PostgreSQL says DETACHED."""
+async def detached_told(database: Pool | Connection) -> AsyncIterator[None]:
+    """Raises TableDetached where PostgreSQL says DETACHED, or cannot find a table since its partition was taken away."""
     try:
         yield
+    except asyncpg.UndefinedTableError as problem:
+        if detached := await detached_partitions(database):
+            raise TableDetached(detached) from problem
+        raise
     except asyncpg.PostgresError as problem:
         if problem.sqlstate != DETACHED:
             raise

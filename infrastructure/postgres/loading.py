@@ -107,7 +107,7 @@ class StreamReader:
             [head.event_id for head in heads],
         )
         try:
-            async with detached_told():
+            async with detached_told(self._pool):
                 rows = await retried(
                     lambda: self._pool.fetch(_SQL["read_streams"], *columns, asked.rows_max),
                     self._deadline_seconds,

@@ -1,18 +1,17 @@
 """The readers' view of the log: partitions in order, and a bell when something was appended."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 import asyncpg
 
 from domain.log import LogRecord
 from infrastructure.postgres.appending import CHANNEL
-from infrastructure.postgres.detached import detached_told, require_attached
-from infrastructure.postgres.errors import DatabaseNotMigrated
+from infrastructure.postgres.detached import detached_told
 from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import Pool
@@ -24,8 +23,6 @@ DEADLINE_SECONDS: Final = 10.0
 READ_BYTES_MAX: Final = 16 << 20
 READ_EACH_BYTES_MAX: Final = 8 << 20
 """More than the relay sends at once, so that whoever sends all that was read knows that there is no more."""
-
-Answer = TypeVar("Answer")
 
 _SQL: Final = load_queries(Path(__file__).parent / "log.sql")
 
@@ -80,23 +77,17 @@ class PostgresEventLog:
 
     async def head(self, partition: int) -> int:
         query = _SQL["head"].format(partition=partition)
-        seq: int = await self._asked([partition], lambda: self._pool.fetchval(query))
-        return seq
+        async with detached_told(self._pool):
+            return int(await retried(lambda: self._pool.fetchval(query), self._deadline_seconds))
 
     async def _fetch(
         self, partitions: Sequence[int], seqs: Sequence[int], limit: int, bytes_max: int
     ) -> Sequence[asyncpg.Record]:
         query = _reading(tuple(partitions))
-        return await self._asked(partitions, lambda: self._pool.fetch(query, seqs, limit, bytes_max))
-
-    async def _asked(self, partitions: Collection[int], ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Raises PartitionDetached when one of them is not there."""
-        try:
-            async with detached_told():
-                return await retried(ask, self._deadline_seconds)
-        except asyncpg.UndefinedTableError as problem:
-            await require_attached(self._pool, partitions)
-            raise DatabaseNotMigrated from problem
+        async with detached_told(self._pool):
+            return await retried(
+                lambda: self._pool.fetch(query, seqs, limit, bytes_max), self._deadline_seconds
+            )
 
     async def wait_for_append(self, partitions: Collection[int], timeout_seconds: float) -> None:
         """While the listening connection is down, only the timeout ends the wait."""

@@ -44,11 +44,11 @@ from (
         order by seq limit (select $2::bigint)
     ) as following
 ) as measured
-where (size_bytes <= $3::bigint or seq <= ($1::bigint[])[{place}] + 2) and require_attached(array[{partition}])
+where (size_bytes <= $3::bigint or seq <= ($1::bigint[])[{place}] + 2) and attached_when_planned({partition})
 
 -- name: head
 select coalesce((select seq from events_{partition} where partition = {partition} order by seq desc limit 1), 0)
-where require_attached(array[{partition}]);
+where attached_when_planned({partition});
 
 -- name: write_down_partition_count
 insert into log_settings (partition_count) values ($1) on conflict do nothing;

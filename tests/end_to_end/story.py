@@ -83,16 +83,18 @@ async def _read_to_end(consumer: AIOKafkaConsumer, topic: str, partition_count: 
 
 
 def assert_gap_free(log: Log) -> None:
-    """Guarantee 2: per partition no gap and no duplicate; per stream no gap and no inversion."""
+    """Guarantee 2: per partition no gap and no duplicate; per stream no gap and no inversion; an owner has one partition."""
     for partition, records in log.items():
         assert [record.seq for record in records] == list(range(1, len(records) + 1)), (
             f"partition {partition}"
         )
     versions: dict[str, int] = defaultdict(int)
+    places: dict[UUID, int] = {}
     for records in log.values():
         for record in records:
             versions[record.stream_id] += 1
             assert record.version == versions[record.stream_id], record.stream_id
+            assert places.setdefault(record.owner_id, record.partition) == record.partition, record.owner_id
 
 
 async def assert_read_models_equal(connection: Database, log: Log) -> None:

@@ -62,7 +62,6 @@ $$;
 
 select copy_rights('events_in_one', 'events');
 
--- Asked before each read, so without a query: names and parents are in the caches of the session.
 create function is_attached(of_partition integer) returns boolean language sql stable parallel safe
 return pg_partition_root(to_regclass('public.events_' || of_partition)) is not null;
 
@@ -83,6 +82,11 @@ begin
     return true;
 end
 $$;
+
+-- The same of one, in a query of its table, and at no cost: called immutable it is carried out when the query is planned,
+-- and whenever a table is detached, attached, renamed or dropped, all plans over it are made anew.
+create function attached_when_planned(of_partition integer) returns boolean language sql immutable
+return require_attached(array[of_partition]);
 
 create view detached_partitions as
 select partition from log_partitions where not is_attached(partition);
@@ -341,12 +345,7 @@ declare
     rows_new integer;
 begin
     for place in 1 .. cardinality(stream_ids) loop
-        if of_partition is distinct from partitions[place] then
-            of_partition := partitions[place];
-            if not is_attached(of_partition) then
-                perform require_attached(partitions);
-            end if;
-        end if;
+        of_partition := partitions[place];
         known := 0;
         if versions[place] > 0
             and (event_at(of_partition, stream_ids[place], versions[place])).event_id = event_ids[place]
@@ -377,7 +376,7 @@ $text$, '/* by partition */', by_partition(0, highest, $one$
         return query
         select stream_id, known, version, event_id, type, schema_version, data
         from events_%p
-        where stream_id = stream_ids[place] and version > known
+        where stream_id = stream_ids[place] and version > known and attached_when_planned(%p)
         order by version
         limit rows_left;
 $one$));

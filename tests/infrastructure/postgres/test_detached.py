@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -9,11 +10,13 @@ import pytest
 
 from domain.log import Address, LogRecord, StreamHead
 from domain.ports import PartitionDetached, StoredCredentials
+from embedded.postgres import programs_folder
 from infrastructure.postgres.credentials import PostgresCredentials
 from infrastructure.postgres.detached import detached_partitions
 from infrastructure.postgres.errors import TableDetached
 from infrastructure.postgres.log import PostgresEventLog
-from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
+from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from tests.builders import registered
 from tests.contracts.log_entries import append, grants, heads, provenance
@@ -21,6 +24,8 @@ from tests.infrastructure.postgres.database import PARTITION_COUNT
 
 AWAY = 3
 THERE = [partition for partition in range(PARTITION_COUNT) if partition != AWAY]
+PLANNED = 10
+"""How often a query is asked until PostgreSQL keeps its plan."""
 DETACH = f"alter table events detach partition events_{AWAY}"
 ATTACH = f"alter table events attach partition events_{AWAY} for values in ({AWAY})"
 MOVE = f"{DETACH}; alter table events_{AWAY} rename to elsewhere"
@@ -56,6 +61,8 @@ async def test_commands_and_loads_of_a_partition_that_is_away_say_so(
     pool: Pool, store: PostgresEventStore, take_away: str, bring_back: str
 ) -> None:
     owner_id = (await people(store))[AWAY]
+    for _ in range(PLANNED):
+        await store.read_streams(head_of(owner_id), 10, owner_id)
     await pool.execute(take_away)
     for about in (
         store.append([append(owner_id, 3, at=2)], provenance()),
@@ -80,7 +87,10 @@ async def test_reading_a_partition_that_is_away_never_looks_like_its_end(
     await people(store)
     before = await records(log)
     everywhere = dict.fromkeys(range(PARTITION_COUNT), 0)
-    await log.read_each(everywhere, 10)
+    for _ in range(PLANNED):
+        await log.read_each(everywhere, 10)
+        await log.read(AWAY, 0, 10)
+        await log.head(AWAY)
     await pool.execute(take_away)
     for reading in (log.read(AWAY, 0, 10), log.read_each(everywhere, 10), log.head(AWAY)):
         with pytest.raises(PartitionDetached) as refused:
@@ -157,6 +167,32 @@ async def test_what_is_attached_again_is_not_looked_through(pool: Pool, store: P
         before = await connection.fetchval(scanned)
         await connection.execute(ATTACH)
         assert await connection.fetchval(scanned) == before
+
+
+async def run_program(name: str, *arguments: str) -> None:
+    process = await asyncio.create_subprocess_exec(programs_folder() / name, *arguments)
+    assert await process.wait() == 0
+
+
+async def test_a_partition_that_was_archived_and_dropped_comes_back_as_it_was(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    archive = str(tmp_path / "events_3.dump")
+    async with await create_pool(empty_database_url) as pool:
+        await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS)
+        async with PostgresEventStore(pool, PARTITION_COUNT) as store:
+            owner_id = (await people(store))[AWAY]
+            await pool.execute(DETACH)
+            dump = ("--format=custom", f"--table=events_{AWAY}", f"--file={archive}", empty_database_url)
+            await run_program("pg_dump", *dump)
+            await pool.execute(f"drop table events_{AWAY}")
+            with pytest.raises(TableDetached):
+                await store.append([append(owner_id, 3, at=2)], provenance())
+            await run_program("pg_restore", f"--dbname={empty_database_url}", archive)
+            await pool.execute(ATTACH)
+            assert await store.append([append(owner_id, 3, at=2)], provenance()) == Address(AWAY, 3)
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+                await pool.execute(f"truncate events_{AWAY}")
 
 
 async def test_another_partitions_table_is_not_attached_in_its_place(

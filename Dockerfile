@@ -20,6 +20,7 @@ COPY infrastructure infrastructure
 COPY commands commands
 COPY dispatcher dispatcher
 COPY relay relay
+COPY evidence evidence
 COPY projections projections
 COPY inference_worker inference_worker
 COPY api api

@@ -17,6 +17,7 @@ PACKAGES = [
     "api",
     "relay",
     "dispatcher",
+    "evidence",
     "inference_worker",
     "schemas",
     "infrastructure",

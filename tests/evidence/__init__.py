@@ -1,0 +1,1 @@
+"""Tests of the evidence: trees, tiles, notes, sealing, and every kind of tampering."""

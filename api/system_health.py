@@ -17,7 +17,7 @@ from infrastructure.disk import FREE_BYTES_MIN, free_bytes
 from infrastructure.postgres.detached import detached_partitions
 from infrastructure.postgres.errors import TableDetached
 from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
-from infrastructure.postgres.leases import DISPATCH, PROJECT, RELAY
+from infrastructure.postgres.leases import DISPATCH, PROJECT, RELAY, SEAL
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.queries import load_queries
 from projections.lag import Lag, read_lags
@@ -91,6 +91,7 @@ class SystemHealth:
             RELAY: self._relay,
             PROJECT: partial(self._members, PROJECT),
             "dispatch": self._dispatch,
+            SEAL: self._seal,
             "workers": self._workers,
             "disks": self._free_space,
             "sandbox": self._sandbox,
@@ -132,6 +133,12 @@ class SystemHealth:
         if failures := _failures([each for each in lags if each.projection not in READ_MODELS]):
             raise NotReady(failures)
         return await self._members(DISPATCH)
+
+    async def _seal(self) -> str:
+        refusals = [row["reason"] for row in await self._pool.fetch(_SQL["seal_refusals"])]
+        if refusals:
+            raise NotReady("; ".join(_some(refusals)))
+        return await self._members(SEAL)
 
     async def _lags(self) -> list[Lag]:
         async with self._pool.acquire() as connection:

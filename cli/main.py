@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "project": ("cli.processes", "Fold events from Kafka into the read models."),
     "dispatch": ("cli.processes", "Assign transcriptions to workers and take their reports."),
     "work": ("cli.processes", "Transcribe what the dispatcher assigns."),
+    "seal": ("cli.processes", "Seal the event log, so that a later change of it shows."),
 }
 """The module of each, which has it under its own name, and what the list says of it."""
 

@@ -3,6 +3,7 @@
 import sys
 
 from dispatcher.__main__ import migrate as migrate_queue
+from evidence.tables import migrate_evidence_tables
 from infrastructure.postgres.__main__ import bring_up_to_date
 from infrastructure.process import run_process
 from infrastructure.settings import Settings
@@ -14,6 +15,7 @@ async def migrate_database(settings: Settings) -> None:
     await bring_up_to_date(settings)
     await migrate_tables(settings)
     await migrate_queue(settings)
+    await migrate_evidence_tables(settings)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,19 @@ work = _process_command(
 )
 
 
+@click.command(
+    help="Seal the event log, so that a later change of it shows. Any number may run and share the partitions.\n\n"
+    + _SETTINGS
+)
+@click.option(
+    "--replace-lost-key",
+    is_flag=True,
+    help="Sign with a new key from now on although none that signed before is at hand. Tell whoever verifies.",
+)
+def seal(replace_lost_key: bool) -> None:
+    _become(PROCESSES["seal"], *(["--replace-lost-key"] if replace_lost_key else []))
+
+
 @click.command()
 @click.argument("name")
 def rebuild(name: str) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import secrets
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,9 +101,19 @@ class StackFolder:
 
     def jwt_secret(self) -> str:
         """Made at first use and kept, so that tokens outlive a restart."""
-        file = self.path / "jwt-secret"
+        return self._kept("jwt-secret", secrets.token_urlsafe(48))
+
+    def seal_key(self) -> str:
+        """Made at first use and kept: whoever verifies the log knows it by its public half."""
+        return self._kept("seal-key", f"first:{b64encode(secrets.token_bytes(32)).decode()}")
+
+    def evidence_token(self) -> str:
+        return self._kept("evidence-token", secrets.token_urlsafe(32))
+
+    def _kept(self, name: str, new: str) -> str:
+        file = self.path / name
         if not file.exists():
-            write_private(file, secrets.token_urlsafe(48).encode())
+            write_private(file, new.encode())
         return file.read_text(encoding="ascii")
 
     @contextmanager

@@ -69,7 +69,12 @@ async def _start_servers(
     supervisor: Supervisor, folder: StackFolder, settings: Settings, there: Given, say: Say
 ) -> Settings:
     """A PostgreSQL with the schema in it, a Kafka with the topics, and a place for objects; returns where they are."""
-    settings = msgspec.structs.replace(settings, jwt_secret=settings.jwt_secret or folder.jwt_secret())
+    settings = msgspec.structs.replace(
+        settings,
+        jwt_secret=settings.jwt_secret or folder.jwt_secret(),
+        seal_keys=settings.seal_keys or folder.seal_key(),
+        evidence_token=settings.evidence_token or folder.evidence_token(),
+    )
     if not there.object_store:
         settings = msgspec.structs.replace(settings, object_store=folder.objects.as_uri())
     async with asyncio.TaskGroup() as starts:

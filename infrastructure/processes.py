@@ -16,6 +16,7 @@ PROCESSES: Final[Mapping[str, str]] = {
     "project": "projections",
     "dispatch": "dispatcher",
     "work": "inference_worker",
+    "seal": "evidence",
     "api": "api",
 }
 """Name on the command line and module, in the order in which they start."""

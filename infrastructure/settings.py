@@ -111,6 +111,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     query_seconds: PositiveFloat = 3.0
     """How long a client's query may take, the wait for a connection included, before it is answered 503."""
     consistency_wait_seconds: Annotated[float, Meta(ge=0)] = 2.0
+    seal_keys: str = ""
+    """Sign the checkpoints of the evidence, as `id:key,id:key`: the first one does, the others did before."""
+    seal_seconds: PositiveFloat = 10.0
+    """The least between two checkpoints of a partition."""
+    evidence_token: str = ""
+    """Whoever bears it may read sealed entries, which hold what the events hold; without one nobody may, over HTTP."""
     login_attempts_per_minute: PositiveInt = 10
     tls_cert: str = ""
     tls_key: str = ""
@@ -132,7 +138,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return f"Settings({', '.join(shown)})"
 
 
-SECRETS: Final = frozenset({"database_url", "kafka_password", "jwt_secret", "riva_metadata"})
+SECRETS: Final = frozenset(
+    {"database_url", "kafka_password", "jwt_secret", "riva_metadata", "seal_keys", "evidence_token"}
+)
 _NAMES: Final = {PREFIX + field.encode_name.upper(): field for field in msgspec.structs.fields(Settings)}
 _ELSEWHERE: Final = frozenset(PREFIX + name for name in ("BROKER", "CACHE", "URL", "EMAIL", "PASSWORD"))
 """Read by `stenolog up`, which decides what the settings of the processes are, and by `stenolog transcribe`."""

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeAlias, get_args
 
 from msgspec import Struct
 
-from schemas.checkpoints import RelayCheckpoint
+from schemas.checkpoints import EvidenceCheckpoint, RelayCheckpoint
 from schemas.events import REGISTRY, EventType
 from schemas.json_schemas import components, event_path
 from schemas.messages import Report
@@ -118,6 +118,14 @@ CHANNELS: Final[Mapping[str, Channel]] = {
         messages=[RelayCheckpoint.__name__],
         configuration={"cleanup.policy": ["compact"]},
     ),
+    "evidence": Channel(
+        topic=_TOPICS.evidence,
+        key="partition of the log",
+        description="What of the log is sealed: a signed checkpoint for each partition, some seconds after events were appended. Sizes grow; a message may "
+        "come twice. For auditors, who keep them.",
+        messages=[EvidenceCheckpoint.__name__],
+        configuration={"cleanup.policy": ["delete"], "retention.ms": -1},
+    ),
     "dead-letters": Channel(
         topic=_TOPICS.dead_letters,
         key="as the original",
@@ -163,8 +171,11 @@ def _messages() -> Mapping[str, Part]:
         for name in CHANNELS["jobs"].messages
     }
     reports = {cls.__name__: _message(cls.__name__, _UUID) for cls in get_args(Report)}
-    checkpoint = _message(RelayCheckpoint.__name__, {"type": "string", "pattern": "^[0-9]+$"})
-    return events | jobs | reports | {RelayCheckpoint.__name__: checkpoint, "DeadLetter": _dead_letter()}
+    checkpoints = {
+        cls.__name__: _message(cls.__name__, {"type": "string", "pattern": "^[0-9]+$"})
+        for cls in (RelayCheckpoint, EvidenceCheckpoint)
+    }
+    return events | jobs | reports | checkpoints | {"DeadLetter": _dead_letter()}
 
 
 def _event(kind: EventType, headers: Part) -> Part:
@@ -201,7 +212,7 @@ def _dead_letter() -> Part:
 
 
 def _schemas() -> Mapping[str, Part]:
-    types = [*REGISTRY.values(), *get_args(Report), RelayCheckpoint]
+    types = [*REGISTRY.values(), *get_args(Report), RelayCheckpoint, EvidenceCheckpoint]
     return {name: _as_draft_7(schema) for name, schema in components(types, _SCHEMAS).items()}
 
 

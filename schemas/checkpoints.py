@@ -1,5 +1,6 @@
-"""What the relay writes down about its progress: the messages on the checkpoints topic."""
+"""How far others have come, as messages: what the relay has sent, and what of the log is sealed."""
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -15,6 +16,19 @@ class RelayCheckpoint(Struct, frozen=True, kw_only=True):
     seq: int
 
 
+class EvidenceCheckpoint(Struct, frozen=True, kw_only=True):
+    """The first `size` events of `partition` are those over which `root` stands (base64); `note` is the checkpoint itself, signed.
+
+    Sizes only grow; one may come twice.
+    """
+
+    partition: int
+    size: int
+    root: str
+    note: str
+    sealed_at: datetime
+
+
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(RelayCheckpoint)
 
@@ -26,3 +40,7 @@ def encode_checkpoint(checkpoint: RelayCheckpoint) -> bytes:
 def decode_checkpoint(data: bytes) -> RelayCheckpoint:
     """Raises msgspec.DecodeError when the data is no checkpoint."""
     return _DECODER.decode(data)
+
+
+def encode_evidence_checkpoint(checkpoint: EvidenceCheckpoint) -> bytes:
+    return _ENCODER.encode(checkpoint)

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias, get_args
 import msgspec
 
 from domain.transcript import Transcript
-from schemas.checkpoints import RelayCheckpoint
+from schemas.checkpoints import EvidenceCheckpoint, RelayCheckpoint
 from schemas.events import REGISTRY, EventType
 from schemas.messages import Report
 
@@ -42,7 +42,7 @@ def components(types: Iterable[type], ref_template: str) -> Mapping[str, JsonSch
     return {name: _tidied(schema) for name, schema in found.items()}
 
 
-MESSAGES: Final[tuple[type, ...]] = (*get_args(Report), RelayCheckpoint, Transcript)
+MESSAGES: Final[tuple[type, ...]] = (*get_args(Report), RelayCheckpoint, EvidenceCheckpoint, Transcript)
 
 
 def _document(path: str, cls: type) -> JsonSchema:

@@ -52,6 +52,11 @@ def window_key(user_id: UUID, transcription_id: UUID, fingerprint: str, index: i
     return f"windows/{user_id}/{transcription_id}/{fingerprint}/{index}.json"
 
 
+def evidence_key(partition: int, path: str) -> str:
+    """A tile of a partition's tree, or its checkpoint."""
+    return f"evidence/{partition}/{path}"
+
+
 def encode_transcript(transcript: Transcript) -> tuple[bytes, str]:
     """The transcript as JSON, and the SHA-256 of that in hex."""
     content = msgspec.json.encode(transcript)

@@ -15,7 +15,7 @@ PREFIX: Final = "stenolog"
 
 
 class Topics(Struct, frozen=True):
-    """The names of the five topics; deployments and tests that share a Kafka differ in the prefix."""
+    """The names of the six topics; deployments and tests that share a Kafka differ in the prefix."""
 
     prefix: str = PREFIX
 
@@ -38,6 +38,11 @@ class Topics(Struct, frozen=True):
     def checkpoints(self) -> str:
         """Compacted, key: log partition. How far the relay has come."""
         return f"{self.prefix}.relay.checkpoints.v1"
+
+    @property
+    def evidence(self) -> str:
+        """Key: log partition. Checkpoints that seal the log, signed."""
+        return f"{self.prefix}.evidence.checkpoints.v1"
 
     @property
     def dead_letters(self) -> str:

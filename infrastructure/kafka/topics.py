@@ -1,4 +1,4 @@
-"""Creates the five topics, and refuses topics that do not fit the log."""
+"""Creates the six topics, and refuses topics that do not fit the log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ async def create_topics(
     *,
     connect: Connect = AIOKafkaAdminClient,
 ) -> Sequence[str]:
-    """Creates those that are missing, and returns their names when all five can be used.
+    """Creates those that are missing, and returns their names when all six can be used.
 
     `retention_ms` bounds how long messages are kept, -1 keeps the events for ever.
     Raises WrongPartitionCount, a KafkaError, or TimeoutError after half a minute.
@@ -137,7 +137,14 @@ def _is_usable(topic: Mapping[str, Sequence[Mapping[str, int]]]) -> bool:
 
 
 def _names(topics: Topics) -> tuple[str, ...]:
-    return (topics.events, topics.jobs, topics.reports, topics.checkpoints, topics.dead_letters)
+    return (
+        topics.events,
+        topics.jobs,
+        topics.reports,
+        topics.checkpoints,
+        topics.evidence,
+        topics.dead_letters,
+    )
 
 
 def _wanted(topics: Topics, partition_count: int, retention_ms: int) -> list[NewTopic]:
@@ -150,6 +157,7 @@ def _wanted(topics: Topics, partition_count: int, retention_ms: int) -> list[New
         topics.jobs: messages,
         topics.reports: reports,
         topics.checkpoints: _COMPACTED,
+        topics.evidence: kept,
         topics.dead_letters: kept,
     }
     return [_new_topic(name, partition_count, each) for name, each in settings.items()]

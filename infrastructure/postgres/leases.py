@@ -19,6 +19,7 @@ RENEWALS_PER_LEASE: Final = 3
 RELAY: Final = "relay"
 PROJECT: Final = "project"
 DISPATCH: Final = "dispatch queue"
+SEAL: Final = "seal"
 """The roles there are; whoever asks who is at work asks by the same names."""
 
 _SQL: Final = load_queries(Path(__file__).parent / "leases.sql")

@@ -30,6 +30,7 @@ from domain.transcript import Segment, Transcript, Word, transcript_of
 from domain.transcript_keys import transcript_key
 from domain.transcription import CompleteTranscription, FailAttempt
 from domain.transcription_events import Result
+from evidence.tables import migrate_evidence_tables
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
 from infrastructure.postgres.pool import create_pool
@@ -133,6 +134,7 @@ async def migrate_all(settings: Settings) -> None:
         async with pool.acquire() as connection:
             await migrate_read_models(connection)
     await migrate_dispatch(settings)
+    await migrate_evidence_tables(settings)
 
 
 @dataclass(slots=True)

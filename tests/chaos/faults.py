@@ -10,7 +10,7 @@ from msgspec import Struct
 POSTGRES: Final = "PostgreSQL"
 LINE: Final = "line to PostgreSQL"
 """Of the additional processes, whose connections pass through the harness."""
-PRODUCT: Final = ("api", "relay", "project", "dispatch", "work")
+PRODUCT: Final = ("api", "relay", "project", "dispatch", "work", "seal")
 QUIET_SHARE: Final = 0.04
 """Of the time, at the start and at the end, without faults."""
 

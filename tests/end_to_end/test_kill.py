@@ -21,7 +21,7 @@ from tests.end_to_end.quiet import until_quiet
 from tests.end_to_end.story import assert_one_story
 from tests.media import write_tone
 
-PROCESSES = ["api", "relay", "project", "dispatch", "work", "PostgreSQL", "Kafka"]
+PROCESSES = ["api", "relay", "project", "dispatch", "work", "seal", "PostgreSQL", "Kafka"]
 IN_THE_MIDDLE = 20
 """Per cent; the first ones are an estimate, and are there before the engine has heard anything."""
 

@@ -17,7 +17,9 @@ from tests.api.conftest import SECRET
 from tests.api.rig import migrate_all
 
 DEADLINE_SECONDS = 60.0
-WITH_DATABASE = [(PROCESSES[name],) for name in ("api", "relay", "project", "dispatch")] + [(MIGRATE,)]
+WITH_DATABASE = [(PROCESSES[name],) for name in ("api", "relay", "project", "dispatch", "seal")] + [
+    (MIGRATE,)
+]
 
 
 async def refusal(module: tuple[str, ...], settings: Settings, **environment: str) -> str:
@@ -44,6 +46,7 @@ async def settings(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) 
         object_store=(tmp_path_factory.mktemp("store") / "objects").as_uri(),
         jwt_secret=SECRET,
         engine="scripted",
+        seal_keys=f"test:{'A' * 43}=",
         partitions=4,
     )
     await migrate_all(settings)

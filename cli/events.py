@@ -33,7 +33,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 
 @click.group()
 def events() -> None:
-    """Read the event log.
+    """Read the event log, and verify it.
 
     It is the log in STENOLOG_DATABASE_URL, or else that of the `stenolog up` that runs on the data folder.
     """

@@ -22,7 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "Send recordings to a running system and write down what is said in them.",
     ),
     "model": ("cli.model", "List, fetch and choose speech models."),
-    "events": ("cli.events", "Read the event log."),
+    "events": ("cli.evidence", "Read the event log, and verify it."),
     "projections": ("cli.projections", "Print where each projection stands, and which event stops it."),
     "rebuild": (
         "cli.processes",

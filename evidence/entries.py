@@ -24,21 +24,14 @@ class EntryTooLarge(Mendable):
 
 
 class Entry(Struct, omit_defaults=True):
-    """In the order of the names, which RFC 8785 wants; what is not there is left out.
-
-    `data` is the stored text itself, as a string. Where it is no UTF-8, `data_base64` stands in its place; where the entry would not
-    fit into a bundle, `data_bytes` and `data_sha256` do.
-    """
+    """In the order of the names, which RFC 8785 wants; what is not there is left out. Ids are lower-case text."""
 
     actor: str | UnsetType = UNSET
-    causation_id: UUID | None = None
-    correlation_id: UUID | UnsetType = UNSET
+    causation_id: UUID | str | None = None
+    correlation_id: UUID | str | UnsetType = UNSET
     data: str | UnsetType = UNSET
-    data_base64: bytes | None = None
-    data_bytes: int | None = None
-    data_sha256: str | None = None
-    event_id: UUID | UnsetType = UNSET
-    owner_id: UUID | UnsetType = UNSET
+    event_id: UUID | str | UnsetType = UNSET
+    owner_id: UUID | str | UnsetType = UNSET
     partition: int | UnsetType = UNSET
     recorded_at: datetime | str | UnsetType = UNSET
     request_id: str | None = None
@@ -50,7 +43,7 @@ class Entry(Struct, omit_defaults=True):
     version: int | UnsetType = UNSET
 
 
-COLUMNS: Final = tuple(name for name in Entry.__struct_fields__ if not name.startswith("data_"))
+COLUMNS: Final = Entry.__struct_fields__
 """Of the table, in the order in which `entry_of` takes them."""
 
 Fields = Mapping[str, Any]
@@ -64,18 +57,20 @@ def entry_of(row: Iterable[Any]) -> bytes:
         actor, causation_id, correlation_id, data, event_id, owner_id, partition, recorded_at, request_id, schema_version,
         seq, stream_id, traceparent, kind, version,
     ) = row  # fmt: skip
-    try:
-        text, encoded = data.decode(), None
-    except UnicodeDecodeError:
-        text, encoded = UNSET, data
     if not recorded_at.microsecond:
         recorded_at = _with_microseconds(recorded_at)
+    try:
+        text, is_text = data.decode(), True
+    except UnicodeDecodeError:
+        text, is_text = UNSET, False
     entry = Entry(
-        actor, causation_id, correlation_id, text, encoded, None, None, event_id, owner_id, partition, recorded_at,
-        request_id, schema_version, seq, stream_id, traceparent, kind, version,
+        actor, causation_id, correlation_id, text, event_id, owner_id, partition, recorded_at, request_id, schema_version,
+        seq, stream_id, traceparent, kind, version,
     )  # fmt: skip
     content = _encode(entry)
-    return content if len(content) <= ENTRY_BYTES_MAX else _with_digest(entry, data)
+    if is_text and len(content) <= ENTRY_BYTES_MAX:
+        return content
+    return _substituted(entry, data, is_text=is_text)
 
 
 def _with_microseconds(moment: datetime) -> str:
@@ -83,15 +78,22 @@ def _with_microseconds(moment: datetime) -> str:
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def _with_digest(entry: Entry, data: bytes) -> bytes:
-    entry.data, entry.data_base64 = UNSET, None
-    entry.data_bytes, entry.data_sha256 = len(data), sha256(data).hexdigest()
-    content = _encode(entry)
+def _substituted(entry: Entry, data: bytes, *, is_text: bool) -> bytes:
+    """With something else in the place of data that is no UTF-8, or too long."""
+    entry.data = UNSET
+    encoded = _with(entry, data_base64=data)
+    if not is_text and len(encoded) <= ENTRY_BYTES_MAX:
+        return encoded
+    content = _with(entry, data_bytes=len(data), data_sha256=sha256(data).hexdigest())
     if len(content) > ENTRY_BYTES_MAX:
         assert isinstance(entry.partition, int)
         assert isinstance(entry.seq, int)
         raise EntryTooLarge(entry.partition, entry.seq, len(content))
     return content
+
+
+def _with(entry: Entry, **members: object) -> bytes:
+    return msgspec.json.encode({**msgspec.to_builtins(entry), **members}, order="sorted")
 
 
 def fields_of(entry: bytes) -> Fields:

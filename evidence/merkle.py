@@ -28,6 +28,11 @@ def leaf_hash(entry: bytes) -> bytes:
     return sha256(b"\0" + entry).digest()
 
 
+def leaf_hashes(entries: Sequence[bytes]) -> bytes:
+    """One after the other."""
+    return b"".join([sha256(b"\0" + entry).digest() for entry in entries])
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\1" + left + right).digest()
 

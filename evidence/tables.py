@@ -9,10 +9,11 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
+from domain.log import Address
 from evidence.notes import VerifierKey, verifier_key
 from infrastructure.postgres.errors import DatabaseNotMigrated
 from infrastructure.postgres.migrate import migrate, tell_done
-from infrastructure.postgres.pool import Pool, create_pool
+from infrastructure.postgres.pool import Connection, Pool, create_pool
 from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
 from infrastructure.settings import Settings
@@ -45,7 +46,7 @@ async def migrate_evidence_tables(settings: Settings) -> None:
 class EvidenceTables:
     """Every method raises DatabaseUnavailable at the deadline, and DatabaseNotMigrated where there are no such tables."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool | Connection) -> None:
         self._pool = pool
 
     async def installation_id(self) -> UUID:
@@ -82,6 +83,24 @@ class EvidenceTables:
     async def following(self, partition: int, after_seq: int, limit: int) -> Sequence[asyncpg.Record]:
         """Stored events, of each the columns of an entry."""
         return await self._asked(lambda: self._pool.fetch(SQL["following"], partition, after_seq, limit))
+
+    async def place_of(self, partition: int, event_id: str) -> int | None:
+        """The seq of an event, wherever in the partition it is."""
+        asked: int | None = await self._asked(
+            lambda: self._pool.fetchval(SQL["place_of"], partition, UUID(event_id))
+        )
+        return asked
+
+    async def astray(self, partition_count: int) -> Address | None:
+        """An event where none can be: in no partition, or before the first."""
+        row = await self._asked(lambda: self._pool.fetchrow(SQL["astray"], partition_count))
+        return Address(*row) if row else None
+
+    async def partition_count(self) -> int:
+        return int(await self._asked(lambda: self._pool.fetchval(SQL["partitions"])))
+
+    async def head(self, partition: int) -> int:
+        return int(await self._asked(lambda: self._pool.fetchval(SQL["head"], partition)) or 0)
 
     async def public_keys(self) -> Collection[bytes]:
         """Of everybody who ever signed here."""

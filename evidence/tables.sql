@@ -30,11 +30,27 @@ order by size;
 delete from evidence_checkpoints where partition = $1 and size = any ($2::bigint[]);
 
 -- name: following
--- The columns in the order of their names, which is that of an entry.
+-- The columns in the order of their names, which is that of an entry; ids as text, which takes half the time to encode.
 select
-    actor, causation_id, correlation_id, data, event_id, owner_id, partition, recorded_at, request_id, schema_version,
-    seq, stream_id, traceparent, type, version
+    actor, causation_id::text, correlation_id::text, data, event_id::text, owner_id::text, partition, recorded_at,
+    request_id, schema_version, seq, stream_id, traceparent, type, version
 from events where partition = $1 and seq > $2 order by seq limit $3;
+
+-- name: place_of
+select seq from events where partition = $1 and event_id = $2 order by seq limit 1;
+
+-- name: astray
+-- What no reader of ours comes upon; $1 is the number of partitions.
+select partition, seq from events where partition < 0 or partition >= $1
+union all
+select partition, seq from events where partition = any (array(select generate_series(0, $1 - 1))) and seq < 1
+limit 1;
+
+-- name: partitions
+select partition_count from log_settings;
+
+-- name: head
+select max(seq) from events where partition = $1;
 
 -- name: public_keys
 select distinct verifier_key from evidence_keys;

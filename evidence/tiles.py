@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import islice
+from struct import pack
 from typing import Final
 
 from msgspec import Struct
@@ -77,7 +78,11 @@ def root_in(hashes: bytes, subtree: Subtree) -> bytes:
 
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
-    return b"".join([len(entry).to_bytes(_LENGTH_BYTES) + entry for entry in entries])
+    lengths = pack(f">{len(entries)}H", *map(len, entries))
+    parts = [b""] * (2 * len(entries))  # In one go: as many bytes as the log has pass through here.
+    parts[::2] = [lengths[at : at + _LENGTH_BYTES] for at in range(0, len(lengths), _LENGTH_BYTES)]
+    parts[1::2] = entries
+    return b"".join(parts)
 
 
 def decode_bundle(content: bytes) -> Sequence[bytes]:

@@ -1,0 +1,199 @@
+"""Verification on all cores: stretches of the log are compared in processes, and put together in this one."""
+
+import asyncio
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from multiprocessing.pool import Pool
+from os import cpu_count
+from typing import Final
+
+import uvloop
+from msgspec import Struct
+
+from cli.audit import opened_log
+from domain.ports import ObjectStore
+from evidence.checkpoints import Checkpoint, claimed_checkpoint, origin_of, verified_checkpoint
+from evidence.comparing import Compared, Comparison, Stretch, stretches
+from evidence.findings import Finding
+from evidence.notes import MalformedNote, NotSigned, VerifierKey
+from evidence.published import PublishedTiles
+from evidence.tables import EvidenceTables
+from evidence.verifying import Assembly, Seal, prefix_findings, seal_of
+from infrastructure.mendable import Mendable
+from infrastructure.object_store import open_object_store
+from infrastructure.process import collect_rarely
+
+PROCESSES_MAX: Final = 16
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many events are compared."""
+
+
+class Places(Struct, frozen=True, kw_only=True):
+    """Where the log and its tiles are."""
+
+    database_url: str
+    object_store: str
+
+
+class Kept(Struct, frozen=True):
+    """A checkpoint that somebody has kept, in a file."""
+
+    name: str
+    note: str
+
+
+class UnusableCheckpoint(Mendable):
+    def __init__(self, kept: Kept, why: object) -> None:
+        super().__init__(f"{kept.name}: {why}")
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    """Of one partition."""
+
+    partition: int
+    events: int
+    sealed: int
+    root: str
+    findings: Sequence[Finding]
+
+
+async def verify(
+    places: Places,
+    *,
+    keys: Sequence[VerifierKey] = (),
+    kept: Sequence[Kept] = (),
+    processes: int | None = None,
+    on_progress: Progress = lambda _done, _of: None,
+) -> Sequence[Verified]:
+    """Every partition of the log. Without `keys` those of the database are trusted; Raises UnusableCheckpoint."""
+    async with opened_log(places.database_url) as log, open_object_store(places.object_store) as objects:
+        tables = EvidenceTables(log)
+        before = [await _checkpoint_of(each, tables, keys) for each in kept]
+        seals = await _seals(tables, objects, keys)
+        found = await _compared(places, objects, seals, processes, on_progress)
+        for partition, checkpoint in before:
+            tiles = PublishedTiles(objects, partition)
+            found[partition] += await prefix_findings(
+                partition, checkpoint, _checkpoint(seals, partition), tiles
+            )
+        if astray := await tables.astray(len(seals)):
+            what = f"an event {astray} is in the table, where no reader looks; delete it once you know who wrote it"
+            found[0].append(Finding(partition=astray.partition, kind="inserted", what=what, seq=astray.seq))
+        return [await _verified(tables, seal, found[seal.partition]) for seal in seals]
+
+
+async def _checkpoint_of(
+    kept: Kept, tables: EvidenceTables, keys: Sequence[VerifierKey]
+) -> tuple[int, Checkpoint]:
+    installation_id = await tables.installation_id()
+    try:
+        origin = claimed_checkpoint(kept.note).origin
+        for partition in range(await tables.partition_count()):
+            if origin == origin_of(installation_id, partition):
+                trusted = keys or await tables.keys(partition)
+                return partition, verified_checkpoint(kept.note, trusted)
+    except MalformedNote as problem:
+        raise UnusableCheckpoint(kept, problem) from problem
+    except NotSigned as problem:
+        raise UnusableCheckpoint(kept, f"{problem}; give the key that signed it with --key") from problem
+    raise UnusableCheckpoint(
+        kept, f"this is a checkpoint of {origin}, and the log here is stenolog/{installation_id}"
+    )
+
+
+async def _seals(
+    tables: EvidenceTables, objects: ObjectStore, keys: Sequence[VerifierKey]
+) -> Sequence[Seal]:
+    installation_id = await tables.installation_id()
+    seals = []
+    for partition in range(await tables.partition_count()):
+        trusted = keys or await tables.keys(partition)
+        latest, tiles = await tables.latest(partition), PublishedTiles(objects, partition)
+        seals.append(
+            await seal_of(partition, origin_of(installation_id, partition), latest, tiles, trusted)
+        )
+    return seals
+
+
+def _checkpoint(seals: Sequence[Seal], partition: int) -> Checkpoint | None:
+    return next((seal.checkpoint for seal in seals if seal.partition == partition), None)
+
+
+async def _verified(tables: EvidenceTables, seal: Seal, findings: Sequence[Finding]) -> Verified:
+    return Verified(
+        partition=seal.partition,
+        events=await tables.head(seal.partition),
+        sealed=seal.checkpoint.size if seal.checkpoint else 0,
+        root=seal.checkpoint.root.hex() if seal.checkpoint else "",
+        findings=findings,
+    )
+
+
+async def _compared(
+    places: Places,
+    objects: ObjectStore,
+    seals: Sequence[Seal],
+    processes: int | None,
+    on_progress: Progress,
+) -> dict[int, list[Finding]]:
+    found = {seal.partition: list(seal.findings) for seal in seals}
+    work = {
+        seal.partition: Assembly(seal.partition, seal.checkpoint, PublishedTiles(objects, seal.partition))
+        for seal in seals
+        if seal.checkpoint
+    }
+    parts = [
+        stretch
+        for seal in seals
+        if seal.checkpoint
+        for stretch in stretches(seal.partition, seal.checkpoint.size, seal.checkpoint.root)
+    ]
+    done, total = 0, sum(stretch.end - stretch.start for stretch in parts)
+    with _workers(places, min(processes or cpu_count() or 1, PROCESSES_MAX, max(1, len(parts)))) as pool:
+        answers = pool.imap(_compare, parts)
+        for stretch in parts:
+            compared: Compared = await asyncio.to_thread(next, answers)
+            await work[stretch.partition].add(compared)
+            done += stretch.end - stretch.start
+            on_progress(done, total)
+    for partition, assembly in work.items():
+        found[partition] += await assembly.end()
+    return found
+
+
+@contextmanager
+def _workers(places: Places, count: int) -> Iterator[Pool]:
+    """Spawned: a forked one would have our loop, and our connections."""
+    with multiprocessing.get_context("spawn").Pool(count, _open, (places,)) as pool:
+        yield pool
+
+
+class _Worker:
+    """What each process keeps open between two stretches."""
+
+    runner: asyncio.Runner
+    open: AsyncExitStack
+    """Held for as long as the process lives."""
+    rows: EvidenceTables
+    objects: ObjectStore
+
+
+def _open(places: Places) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # A Ctrl-C is for the process that ends us.
+    collect_rarely()
+    _Worker.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    _Worker.runner.run(_connect(places))
+
+
+async def _connect(places: Places) -> None:
+    stack = _Worker.open = AsyncExitStack()
+    _Worker.rows = EvidenceTables(await stack.enter_async_context(opened_log(places.database_url)))
+    _Worker.objects = await stack.enter_async_context(open_object_store(places.object_store))
+
+
+def _compare(stretch: Stretch) -> Compared:
+    tiles = PublishedTiles(_Worker.objects, stretch.partition)
+    return _Worker.runner.run(Comparison(_Worker.rows, tiles, stretch).compare())

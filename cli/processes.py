@@ -56,8 +56,14 @@ work = _process_command(
     is_flag=True,
     help="Sign with a new key from now on although none that signed before is at hand. Tell whoever verifies.",
 )
-def seal(replace_lost_key: bool) -> None:
-    _become(PROCESSES["seal"], *(["--replace-lost-key"] if replace_lost_key else []))
+@click.option(
+    "--republish",
+    is_flag=True,
+    help="First make all tiles anew from the log, if that still is what was sealed: for an object store that lost some.",
+)
+def seal(replace_lost_key: bool, republish: bool) -> None:
+    chosen = {"--replace-lost-key": replace_lost_key, "--republish": republish}
+    _become(PROCESSES["seal"], *(name for name, is_given in chosen.items() if is_given))
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """The sealing process: `python -m evidence`, any number of them at a time."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,6 +13,7 @@ from evidence.checkpoints import origin_of
 from evidence.keys import SealKey, require_known, seal_keys
 from evidence.owner import SealOwner
 from evidence.published import PublishedTiles
+from evidence.republishing import republish
 from evidence.sealer import Sealer
 from evidence.tables import EvidenceTables
 from evidence.telling import Telling
@@ -26,11 +28,15 @@ from infrastructure.process import run_process
 from infrastructure.settings import InvalidSetting, Settings
 from schemas.topics import Topics
 
+logger = logging.getLogger(__name__)
+
 TELL_SECONDS: Final = 5.0
 """Of a Kafka that is away a checkpoint is told with the next one."""
 
 
-async def seal(settings: Settings, *, replace_lost_key: bool = False) -> None:
+async def seal(
+    settings: Settings, *, replace_lost_key: bool = False, republish_tiles: bool = False
+) -> None:
     """Raises InvalidSetting."""
     keys = seal_keys(settings.seal_keys)
     try:
@@ -41,6 +47,8 @@ async def seal(settings: Settings, *, replace_lost_key: bool = False) -> None:
         ):
             tables = EvidenceTables(pool)
             installation_id = await _introduced(tables, keys, settings.partitions, replace_lost_key)
+            if republish_tiles:
+                await _republish(tables, objects, settings.partitions)
             producer = IdempotentProducer(await welcoming_brokers(settings), deadline_seconds=TELL_SECONDS)
             telling = Telling(tables, producer, Topics(settings.topic_prefix))
             open_sealer = _sealers(installation_id, keys[0], tables, objects, telling)
@@ -63,6 +71,13 @@ async def _introduced(
         origin = origin_of(installation_id, each)
         await tables.add_keys(each, [key.of(origin).verifier for key in keys])
     return installation_id
+
+
+async def _republish(tables: EvidenceTables, objects: ObjectStore, partition_count: int) -> None:
+    """Raises LogDiffers, having told of what was made before."""
+    for each in range(partition_count):
+        size = await republish(each, tables, PublishedTiles(objects, each))
+        logger.info("the tiles of partition %d were made anew, of %d events", each, size)
 
 
 def _sealers(
@@ -100,8 +115,13 @@ def main() -> int:
         action="store_true",
         help="sign with a new key although none that signed before is at hand",
     )
+    parser.add_argument(
+        "--republish",
+        action="store_true",
+        help="first make all tiles anew from the log, if that still is what was sealed",
+    )
     arguments = parser.parse_args()
-    work = partial(seal, replace_lost_key=arguments.replace_lost_key)
+    work = partial(seal, replace_lost_key=arguments.replace_lost_key, republish_tiles=arguments.republish)
     return run_process(work, ["database", "kafka"])
 
 

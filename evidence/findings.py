@@ -27,4 +27,4 @@ class Finding(Struct, frozen=True, kw_only=True):
 RESTORE_EVENT = (
     "compare it with a backup; what was sealed still proves what it was (`stenolog events prove`)"
 )
-RESTORE_TILE = "give the object back from a backup; the events can be verified again then"
+RESTORE_TILE = "give the object back from a backup, or make all anew with `stenolog seal --republish`"

@@ -40,7 +40,7 @@ class TilesDiffer(Refused):
     def __init__(self, partition: int, problem: object) -> None:
         super().__init__(
             f"partition {partition}: the tiles are not those of the last checkpoint: {problem}. Is this the object store that "
-            "belongs to the database? Give evidence/ back to it from a backup; `stenolog events verify` tells what is missing"
+            "belongs to the database? If so, `stenolog seal --republish` makes them anew from the log"
         )
 
 

@@ -1,6 +1,7 @@
 """What is appended is sealed: whatever is killed when, what can be seen is true and whole."""
 
 import asyncio
+import shutil
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ import pytest
 from domain.ports import ObjectStoreUnavailable
 from evidence.checkpoints import claimed_checkpoint
 from evidence.merkle import consistency_ranges, require_consistency
+from evidence.republishing import republish
 from evidence.sealer import LogDiffers, TilesDiffer
 from evidence.tables import Sealed
 from evidence.tiles import Place, bundle
@@ -268,3 +270,30 @@ async def require_chain(log: SealedLog, checkpoints: Iterable[Sealed]) -> None:
         part = Tree((await log.entries())[: new.size])
         proof = [part.root_of(leaves) for leaves in consistency_ranges(old.size, new.size)]
         require_consistency(old.root, old.size, new.root, new.size, proof)
+
+
+async def test_lost_tiles_are_made_anew_from_a_log_that_is_what_was_sealed(log: SealedLog) -> None:
+    await log.append(3_300)
+    await log.seal()
+    before = {path: (log.folder / "evidence" / "0" / path).read_bytes() for path in log.files()}
+    shutil.rmtree(log.folder / "evidence")
+    with pytest.raises(TilesDiffer, match="--republish"):
+        await log.sealer().seal()
+    assert await republish(PARTITION, log.tables, log.tiles) == 3_300
+    assert {path: (log.folder / "evidence" / "0" / path).read_bytes() for path in log.files()} == before
+    await log.append(5)
+    assert await log.sealer().seal() == 5
+    assert await republish(1, log.tables, log.tiles) == 0
+
+
+@pytest.mark.parametrize(
+    "change", ["update events set actor = 'x' where seq = 2", "delete from events where seq > 290"]
+)
+async def test_no_tiles_are_made_of_a_log_that_was_changed(log: SealedLog, change: str) -> None:
+    await log.append(300)
+    await log.seal()
+    await log.tamper(change)
+    shutil.rmtree(log.folder / "evidence")
+    with pytest.raises(LogDiffers, match="not those that were sealed"):
+        await republish(PARTITION, log.tables, log.tiles)
+    assert log.files() == set()

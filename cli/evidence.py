@@ -29,6 +29,7 @@ from evidence.tree import PublishedTree
 from infrastructure.encryption import require_encryption
 from infrastructure.mendable import Mendable
 from infrastructure.object_store import open_object_store
+from infrastructure.postgres.errors import TableDetached
 from infrastructure.settings import read_settings
 
 DIFFERS: Final = 3
@@ -89,11 +90,13 @@ async def _verify(
         click.echo(line)
     if any(each.findings for each in found):
         sys.exit(DIFFERS)
+    if away := [each.partition for each in found if each.detached]:
+        raise TableDetached(away)
 
 
 def _as_text(found: Sequence[Verified], seconds: float) -> Sequence[str]:
     findings = [str(finding) for each in found for finding in each.findings]
-    sealed = sum(each.sealed for each in found)
+    sealed = sum(each.sealed for each in found if not each.detached)
     waiting = sum(max(0, each.events - each.sealed) for each in found)
     rate = f"{sealed:,} events in {seconds:.1f} s"
     told = [

@@ -58,6 +58,8 @@ class Verified(Struct, frozen=True, kw_only=True):
     sealed: int
     root: str
     findings: Sequence[Finding]
+    detached: bool = False
+    """Its table was taken out of the log, so that its events were not looked at."""
 
 
 async def verify(
@@ -68,12 +70,16 @@ async def verify(
     processes: int | None = None,
     on_progress: Progress = lambda _done, _of: None,
 ) -> Sequence[Verified]:
-    """Every partition of the log. Without `keys` those of the database are trusted; Raises UnusableCheckpoint."""
+    """Every partition of the log. Without `keys` those of the database are trusted. Raises UnusableCheckpoint."""
     async with opened_log(places.database_url) as log, open_object_store(places.object_store) as objects:
         tables = EvidenceTables(log)
         before = [await _checkpoint_of(each, tables, keys) for each in kept]
         seals = await _seals(tables, objects, keys)
-        found = await _compared(places, objects, seals, processes, on_progress)
+        away = await tables.detached()
+        found = {seal.partition: list(seal.findings) for seal in seals}
+        there = [seal for seal in seals if seal.partition not in away]
+        for assembly in await _compared(places, objects, there, processes, on_progress):
+            found[assembly.partition] += await assembly.end()
         for partition, checkpoint in before:
             tiles = PublishedTiles(objects, partition)
             found[partition] += await prefix_findings(
@@ -82,7 +88,10 @@ async def verify(
         if astray := await tables.astray(len(seals)):
             what = f"an event {astray} is in the table, where no reader looks; delete it once you know who wrote it"
             found[0].append(Finding(partition=astray.partition, kind="inserted", what=what, seq=astray.seq))
-        return [await _verified(tables, seal, found[seal.partition]) for seal in seals]
+        return [
+            await _verified(tables, seal, found[seal.partition], detached=seal.partition in away)
+            for seal in seals
+        ]
 
 
 async def _checkpoint_of(
@@ -122,13 +131,16 @@ def _checkpoint(seals: Sequence[Seal], partition: int) -> Checkpoint | None:
     return next((seal.checkpoint for seal in seals if seal.partition == partition), None)
 
 
-async def _verified(tables: EvidenceTables, seal: Seal, findings: Sequence[Finding]) -> Verified:
+async def _verified(
+    tables: EvidenceTables, seal: Seal, findings: Sequence[Finding], *, detached: bool
+) -> Verified:
     return Verified(
         partition=seal.partition,
         events=await tables.head(seal.partition),
         sealed=seal.checkpoint.size if seal.checkpoint else 0,
         root=seal.checkpoint.root.hex() if seal.checkpoint else "",
         findings=findings,
+        detached=detached,
     )
 
 
@@ -138,8 +150,8 @@ async def _compared(
     seals: Sequence[Seal],
     processes: int | None,
     on_progress: Progress,
-) -> dict[int, list[Finding]]:
-    found = {seal.partition: list(seal.findings) for seal in seals}
+) -> Sequence[Assembly]:
+    """The trees that the events make, with nothing left to add."""
     work = {
         seal.partition: Assembly(seal.partition, seal.checkpoint, PublishedTiles(objects, seal.partition))
         for seal in seals
@@ -159,9 +171,7 @@ async def _compared(
             await work[stretch.partition].add(compared)
             done += stretch.end - stretch.start
             on_progress(done, total)
-    for partition, assembly in work.items():
-        found[partition] += await assembly.end()
-    return found
+    return list(work.values())
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from domain.log import Address
 from evidence.notes import VerifierKey, verifier_key
+from infrastructure.postgres.detached import detached_partitions, detached_told
 from infrastructure.postgres.errors import DatabaseNotMigrated
 from infrastructure.postgres.migrate import migrate, tell_done
 from infrastructure.postgres.pool import Connection, Pool, create_pool
@@ -44,7 +45,10 @@ async def migrate_evidence_tables(settings: Settings) -> None:
 
 
 class EvidenceTables:
-    """Every method raises DatabaseUnavailable at the deadline, and DatabaseNotMigrated where there are no such tables."""
+    """Every method raises DatabaseUnavailable at the deadline, and DatabaseNotMigrated where there are no such tables.
+
+    What reads events raises TableDetached of a partition whose table was taken away.
+    """
 
     def __init__(self, pool: Pool | Connection) -> None:
         self._pool = pool
@@ -96,6 +100,10 @@ class EvidenceTables:
         row = await self._asked(lambda: self._pool.fetchrow(SQL["astray"], partition_count))
         return Address(*row) if row else None
 
+    async def detached(self) -> Collection[int]:
+        """Partitions whose tables were taken out of the log: nobody can say anything of their events."""
+        return await self._asked(lambda: detached_partitions(self._pool))
+
     async def partition_count(self) -> int:
         return int(await self._asked(lambda: self._pool.fetchval(SQL["partitions"])))
 
@@ -123,6 +131,7 @@ class EvidenceTables:
 
     async def _asked(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
-            return await retried(ask, DEADLINE_SECONDS)
+            async with detached_told(self._pool):
+                return await retried(ask, DEADLINE_SECONDS)
         except asyncpg.UndefinedTableError as problem:
             raise DatabaseNotMigrated from problem

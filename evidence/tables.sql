@@ -34,7 +34,7 @@ delete from evidence_checkpoints where partition = $1 and size = any ($2::bigint
 select
     actor, causation_id::text, correlation_id::text, data, event_id::text, owner_id::text, partition, recorded_at,
     request_id, schema_version, seq, stream_id, traceparent, type, version
-from events where partition = $1 and seq > $2 order by seq limit $3;
+from events where partition = $1 and seq > $2 and require_attached(array[$1::integer]) order by seq limit $3;
 
 -- name: place_of
 select seq from events where partition = $1 and event_id = $2 order by seq limit 1;

@@ -70,7 +70,7 @@ class Assembly:
     """The tree that the events make, put together from its stretches as they come, with flat memory."""
 
     def __init__(self, partition: int, checkpoint: Checkpoint, tiles: PublishedTiles) -> None:
-        self._partition = partition
+        self.partition = partition
         self._checkpoint = checkpoint
         self._tiles = tiles
         self._edge = TreeEdge()
@@ -118,7 +118,7 @@ class Assembly:
             )
 
     def _tell(self, kind: Kind, what: str, seq: int | None) -> None:
-        self.findings.append(Finding(partition=self._partition, kind=kind, what=what, seq=seq))
+        self.findings.append(Finding(partition=self.partition, kind=kind, what=what, seq=seq))
 
 
 async def prefix_findings(

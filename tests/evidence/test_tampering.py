@@ -11,6 +11,7 @@ from evidence.checkpoints import Checkpoint
 from evidence.findings import Finding
 from evidence.keys import SealKey
 from evidence.notes import VerifierKey, signed
+from infrastructure.postgres.errors import TableDetached
 from tests.evidence.logs import KEY, OTHER_KEY, PARTITION, SealedLog, sealed_log
 from tests.stack.servers import Database
 
@@ -72,6 +73,11 @@ def delete(condition: str) -> Tamper:
     return lambda log: log.tamper(f"delete from events where partition = 0 and {condition}")
 
 
+async def allow_any_seq(log: SealedLog) -> None:
+    for table in ("events", "events_0", "events_1"):
+        await log.tamper(f"alter table {table} drop constraint if exists events_seq_check")
+
+
 async def delete_and_close_up(log: SealedLog, seq: int) -> None:
     await delete(f"seq = {seq}")(log)
     await log.tamper("update events set seq = -seq where partition = 0 and seq > $1", seq)
@@ -79,7 +85,7 @@ async def delete_and_close_up(log: SealedLog, seq: int) -> None:
 
 
 async def insert(log: SealedLog, seq: int) -> None:
-    await log.tamper("alter table events drop constraint if exists events_seq_check")
+    await allow_any_seq(log)
     await log.tamper("update events set seq = -seq where partition = 0 and seq >= $1", seq)
     await log.tamper("update events set seq = -seq + 1 where partition = 0 and seq < 0")
     await log.tamper(
@@ -177,7 +183,7 @@ async def test_a_partition_that_was_emptied_is_named_by_its_first_event(log: Sea
 async def test_an_event_that_was_deleted_with_the_others_moved_up_is_named(
     log: SealedLog, seq: int
 ) -> None:
-    await log.tamper("alter table events drop constraint if exists events_seq_check")
+    await allow_any_seq(log)
     await delete_and_close_up(log, seq)
     finding = await the_finding(log)
     assert (finding.seq, finding.kind) == (seq, "removed")
@@ -200,9 +206,13 @@ async def test_two_events_that_were_swapped_are_named(log: SealedLog, first: int
 
 @pytest.mark.parametrize(("partition", "seq"), [(0, 0), (0, -5), (7, 1), (-1, 1)])
 async def test_an_event_where_no_reader_looks_is_named(log: SealedLog, partition: int, seq: int) -> None:
-    await log.tamper("alter table events drop constraint if exists events_seq_check")
+    await allow_any_seq(log)
+    if partition not in (0, 1):
+        await log.tamper(
+            f'create table "strange {partition}" partition of events for values in ({partition})'
+        )
     await log.tamper(
-        """insert into events select $1, $2, stream_id || 'x', version, owner_id, type, schema_version, data, gen_random_uuid(),
+        """insert into events select $1::integer, $2::bigint, stream_id || 'x', version, owner_id, type, schema_version, data, gen_random_uuid(),
         recorded_at, actor, correlation_id, causation_id, request_id, traceparent from events where partition = 0 and seq = 1""",
         partition,
         seq,
@@ -345,3 +355,16 @@ async def test_a_kept_checkpoint_of_another_log_or_key_is_one_line(log: SealedLo
     unknown = signed((await log.checkpoint()).text, log.signing_key(key=OTHER_KEY))
     with pytest.raises(UnusableCheckpoint, match="give the key that signed it with --key"):
         await findings(log, kept=[Kept("mine", unknown)])
+
+
+async def test_a_partition_that_was_taken_out_of_the_log_is_neither_good_nor_tampered_with(
+    log: SealedLog,
+) -> None:
+    await log.tamper("alter table events detach partition events_1")
+    try:
+        found = await verify(places_of(log), processes=1)
+        with pytest.raises(TableDetached):
+            await log.sealer(1).seal()
+    finally:
+        await log.tamper("alter table events attach partition events_1 for values in (1)")
+    assert [(each.detached, list(each.findings)) for each in found] == [(False, []), (True, [])]

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from domain.log import Address
 from evidence.notes import VerifierKey, verifier_key
-from infrastructure.postgres.detached import detached_partitions, detached_told
+from infrastructure.postgres.detached import detached_partitions, detached_told, require_attached
 from infrastructure.postgres.errors import DatabaseNotMigrated
 from infrastructure.postgres.migrate import migrate, tell_done
 from infrastructure.postgres.pool import Connection, Pool, create_pool
@@ -86,7 +86,10 @@ class EvidenceTables:
 
     async def following(self, partition: int, after_seq: int, limit: int) -> Sequence[asyncpg.Record]:
         """Stored events, of each the columns of an entry."""
-        return await self._asked(lambda: self._pool.fetch(SQL["following"], partition, after_seq, limit))
+        rows = await self._asked(lambda: self._pool.fetch(SQL["following"], partition, after_seq, limit))
+        if not rows:  # Where no table is looked at, nobody may have asked whether it is there.
+            await self._asked(lambda: require_attached(self._pool, [partition]))
+        return rows
 
     async def place_of(self, partition: int, event_id: str) -> int | None:
         """The seq of an event, wherever in the partition it is."""

@@ -218,7 +218,12 @@ async def test_a_consistency_token_of_nowhere_is_refused_at_once(door: Door, tok
 
 def paths_of(installation: Installation) -> list[tuple[str, set[str]]]:
     """Every path there is, with ids that nobody has, and its methods."""
-    named = {"{name:str}": "swagger-ui.css", "{path:str}": "openapi.json"}
+    named = {
+        "{name:str}": "swagger-ui.css",
+        "{path:str}": "openapi.json",
+        "{partition:int}": "0",
+        "{path:path}": "0/000",
+    }
     found = []
     for route in installation.app.routes:
         assert isinstance(route, HTTPRoute)

@@ -29,7 +29,7 @@ from infrastructure.media.pcm import BYTES_PER_MS
 
 MODELS: Final = ("tiny.en", "base")
 BATCHES: Final = (4, 8)
-TURNS: Final = int(os.environ.get("BENCH_TURNS", "2"))
+TURNS: Final = int(os.environ.get("BENCH_TURNS", "1"))
 PAUSE_MS: Final = 1_000
 BARE: Final = "bare pipeline"
 ALONE: Final = "one by one"

@@ -101,7 +101,7 @@ async def _measure_costs(running: Installation, people: Sequence[Person], note: 
     together = await _cost(running, idle, upload_all, JOBS)
     files = uploaded[0][:TRANSCRIBED_MAX]
     job = await _cost(running, idle, lambda: transcribe(running, people, files), len(files))
-    report("jobs", COST_CAPTION, [*_costs("upload", alone, probed, 40), *_costs("job", job, decoded, 100)])
+    report("jobs", COST_CAPTION, [*_costs("upload", alone, probed, 40), *_costs("job", job, decoded, 60)])
     rates = [
         Measurement(
             situation="uploads",

@@ -18,13 +18,12 @@ from av.audio.frame import AudioFrame
 from domain.errors import MediaTooLong, NotMedia, UnreadableMedia
 from infrastructure.media.answers import ODD, Answer, Decoded, encode_answer, refusal_of
 from infrastructure.media.converter import Converter
-from infrastructure.media.formats import open_media
 from infrastructure.media.packets import Walk
 from infrastructure.media.pcm import BYTES_PER_SECOND, LENGTH, LOST, SAMPLE_BYTES, SAMPLE_RATE
 from infrastructure.media.reading import read_packets
 from infrastructure.media.sandbox import Limits, confine, end_with_parent
 from infrastructure.media.timeline import Timeline
-from infrastructure.media.tracks import choose_track, track_of
+from infrastructure.media.tracks import open_track
 
 SILENCE_BLOCK: Final = bytes(BYTES_PER_SECOND)
 
@@ -48,9 +47,7 @@ class Decoding:
 
     def blocks(self) -> Iterator[Block]:
         """16 kHz mono signed 16-bit PCM. Raises a subclass of UnreadableMedia."""
-        track = choose_track(self._path)
-        with open_media(self._path) as container:
-            stream = track_of(container, track)
+        with open_track(self._path) as (container, stream):
             walk = Walk(container, stream, self._path)
             self.timeline = walk.timeline
             for packet in chain(read_packets(container, stream), (None,)):

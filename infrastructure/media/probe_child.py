@@ -8,16 +8,13 @@ import msgspec
 from domain.errors import NotMedia, UnreadableMedia
 from infrastructure.media.answers import ODD, Answer, MediaFacts, encode_answer, refusal_of
 from infrastructure.media.extent import DECODED_SECONDS, measure
-from infrastructure.media.formats import open_media
 from infrastructure.media.sandbox import Limits, confine, end_with_parent
-from infrastructure.media.tracks import choose_track, track_of
+from infrastructure.media.tracks import open_track
 
 
 def examine(path: Path, seconds_max: float, decoded_seconds: float = DECODED_SECONDS) -> MediaFacts:
     """Raises a subclass of UnreadableMedia."""
-    track = choose_track(path)
-    with open_media(path) as container:
-        stream = track_of(container, track)
+    with open_track(path) as (container, stream):
         return MediaFacts(
             duration_seconds=round(measure(container, stream, path, seconds_max, decoded_seconds), 6),
             container=container.format.name,

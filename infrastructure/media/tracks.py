@@ -1,6 +1,7 @@
 """Which track of a recording is transcribed: the one marked as default, or the first, that is not silent."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, cast
 
@@ -29,13 +30,22 @@ LISTENED_PACKETS_MAX: Final = 15_000
 """Some five minutes: a track that is silent for so long is not the one that was meant."""
 
 
-def choose_track(path: Path) -> int:
-    """The index of the stream to transcribe. Raises NotMedia, NoAudio, SoundUnsupported or EncryptedMedia."""
-    with open_media(path) as container:
+@contextmanager
+def open_track(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
+    """The container, nothing of it read yet, and the stream to transcribe, with a decoder of one thread.
+
+    Raises NotMedia, NoAudio, SoundUnsupported or EncryptedMedia.
+    """
+    with ExitStack() as opened:
+        container = opened.enter_context(open_media(path))
         tracks = _readable_tracks(container)
+        index = tracks[0].index
         if len(tracks) > 1:
-            return _first_with_sound(container, tracks)
-        return tracks[0].index
+            index = _first_with_sound(container, tracks)
+            # Read in part now. With one track it is not, and opening costs as much as decoding four seconds.
+            opened.close()
+            container = opened.enter_context(open_media(path))
+        yield container, track_of(container, index)
 
 
 def track_of(container: InputContainer, index: int) -> AudioStream:

@@ -13,7 +13,7 @@ from infrastructure.media.extent import measure
 from infrastructure.media.formats import open_media
 from infrastructure.media.reading import ERRORS_MAX, read_packets
 from infrastructure.media.timeline import tolerance_seconds
-from infrastructure.media.tracks import choose_track, track_of
+from infrastructure.media.tracks import open_track
 from tests.infrastructure.media.recordings import ADTS, slow_wav, write_recording
 
 
@@ -66,10 +66,10 @@ def test_reading_that_only_fails_ends() -> None:
 
 def packets_read(path: Path, seconds_max: float) -> int:
     """Until the recording was found too long."""
-    with open_media(path) as container:
+    with open_track(path) as (container, stream):
         counted = Counted(container)
         with pytest.raises(MediaTooLong):
-            measure(counted, track_of(container, choose_track(path)), path, seconds_max)  # type: ignore[arg-type]  # it passes for one
+            measure(counted, stream, path, seconds_max)  # type: ignore[arg-type]  # it passes for one
         return counted.packets
 
 

@@ -23,7 +23,7 @@ from embedded.postgres import Postgres, programs_folder
 from infrastructure.postgres.store import PostgresEventStore
 
 CALLERS: Final = (1, 16, 64, 256)
-SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "4"))
+SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "3"))
 LIBRARY_CONNECTIONS_MAX: Final = 64
 PAYLOAD: Final = "x" * 200
 
@@ -65,7 +65,7 @@ async def _measure(server: Postgres, callers: int) -> Measurement:
     at_64 = (
         Target(peer=PACKAGE, ratio=25),
         Target(peer=ONE_BY_ONE, ratio=5),
-        Target(peer=LIMIT, ratio=0.5),
+        Target(peer=LIMIT, ratio=0.9),
     )
     return Measurement(
         situation=f"{callers} callers",

@@ -27,7 +27,7 @@ from inference_worker.windows import WindowStart, cut_windows
 from infrastructure.media.decode import open_pcm
 from infrastructure.media.pcm import BYTES_PER_MS
 
-MODELS: Final = ("tiny.en", "base")
+MODELS: Final = os.environ.get("BENCH_MODELS", "base").split(",")
 BATCHES: Final = (4, 8)
 TURNS: Final = int(os.environ.get("BENCH_TURNS", "1"))
 PAUSE_MS: Final = 1_000

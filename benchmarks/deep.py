@@ -6,8 +6,10 @@ import secrets
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import cycle
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -27,7 +29,7 @@ from embedded.processes import start
 from embedded.product import module_command
 from infrastructure.clock import SystemClock
 from infrastructure.postgres.log import PostgresEventLog
-from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.settings import Settings
 from projections import models
@@ -36,6 +38,8 @@ from projections.rebuild import rebuild
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "5000000"))
 FEW: Final = 5_000
+HALVES: Final = (range(0, PARTITIONS, 2), range(1, PARTITIONS, 2))
+FOLDED: Final = ("users", "transcriptions")
 SAMPLES: Final = 1_000
 """Recordings that are asked for, one after the other, in no order."""
 TURNS: Final = 2_000
@@ -91,8 +95,7 @@ async def _log_of(events: int, server: Postgres, folder: Path) -> AsyncIterator[
     url = await server.create_database(f"events_{events}")
     async with await prepared(url) as pool:
         print(f"writing {events:,} events and folding them", flush=True)
-        await write_log(pool, history(events))
-        await _fold(pool)
+        await _fill(pool, url, events)
         asked = await pool.fetch(
             "select user_id, id as transcription_id from read.transcriptions where status = 'cancelled' "
             "order by id limit $1",
@@ -111,12 +114,37 @@ async def _log_of(events: int, server: Postgres, folder: Path) -> AsyncIterator[
             yield {"append": lambda: append_one(store), "load": load, "GET one": get_one}
 
 
-async def _fold(pool: Pool) -> None:
-    async with PostgresEventLog(pool, PARTITIONS) as event_log, pool.acquire() as connection:
+async def _fill(pool: Pool, url: str, events: int) -> None:
+    """In two processes, since two minutes of Python are what it takes."""
+    async with pool.acquire() as connection:
         await models.migrate(connection)
-        for name in ("users", "transcriptions"):
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(len(HALVES), mp_context=get_context("spawn")) as processes:
+        await asyncio.gather(
+            *(loop.run_in_executor(processes, _write, url, events // 2, half) for half in HALVES)
+        )
+        await asyncio.gather(*(loop.run_in_executor(processes, _fold, url, name) for name in FOLDED))
+    await pool.execute("vacuum analyze read.transcriptions")
+
+
+def _write(url: str, events: int, partitions: Sequence[int]) -> None:
+    async def write() -> None:
+        async with await create_pool(url, size_max=1, command_seconds=300) as pool:
+            await write_log(pool, history(events, partitions))
+
+    asyncio.run(write())
+
+
+def _fold(url: str, name: str) -> None:
+    async def fold() -> None:
+        async with (
+            await create_pool(url, command_seconds=300) as pool,
+            PostgresEventLog(pool, PARTITIONS) as event_log,
+            pool.acquire() as connection,
+        ):
             await rebuild(connection, event_log, READ_MODELS[name], lambda _folded, _there: None)
-        await connection.execute("vacuum analyze read.transcriptions")
+
+    asyncio.run(fold())
 
 
 @asynccontextmanager

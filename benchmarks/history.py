@@ -26,13 +26,14 @@ CHUNK: Final = 20_000
 COLUMNS: Final = [field.name for field in fields(LogRecord)]
 
 
-def history(count: int) -> Iterator[LogRecord]:
-    """`count` events, contiguous in each partition; the commits of some users at a time are interleaved."""
-    return itertools.islice(_recorded(_told()), count)
+def history(count: int, partitions: Sequence[int] = range(PARTITIONS)) -> Iterator[LogRecord]:
+    """`count` events, contiguous in each of these partitions; the commits of some users at a time are interleaved."""
+    users = (user for user in iter(uuid4, None) if partition_of(user, PARTITIONS) in partitions)
+    return itertools.islice(_recorded(_told(users)), count)
 
 
 async def write_log(pool: Pool, records: Iterable[LogRecord]) -> None:
-    """Stores a history as a log that holds nothing yet."""
+    """Stores a history in partitions of a log that hold nothing yet."""
     await claim_partition_count(pool, PARTITIONS)
     for chunk in chunks(records, CHUNK):
         rows = [astuple(record) for record in chunk]
@@ -45,10 +46,10 @@ def chunks(records: Iterable[LogRecord], size: int) -> Iterator[Sequence[LogReco
     return iter(lambda: list(itertools.islice(records, size)), [])
 
 
-def _told() -> Iterator[tuple[UUID, Event]]:
+def _told(users: Iterator[UUID]) -> Iterator[tuple[UUID, Event]]:
     """Events of users without end, a hundred users at a time."""
     while True:
-        lives = [list(_life(uuid4())) for _ in range(100)]
+        lives = [list(_life(user)) for user in itertools.islice(users, 100)]
         for step in itertools.zip_longest(*lives):
             yield from (each for each in step if each is not None)
 

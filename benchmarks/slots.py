@@ -20,9 +20,9 @@ from inference_worker.models import find_model
 SPEECH: Final = Path(__file__).parents[1] / "samples" / "speech.ogg"
 SPEECH_SECONDS: Final = 74.91
 SLOTS: Final = 2
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 PEER: Final = "a process each"
-CAPTION: Final = f"{SLOTS} recordings of {SPEECH_SECONDS:.0f} s at once, the default model, one thread a slot; medians of {ROUNDS} turns"
+CAPTION: Final = f"{SLOTS} recordings of {SPEECH_SECONDS:.0f} s at once, the default model, one thread a slot; means of {ROUNDS} turns"
 
 
 class Used(Struct, frozen=True):

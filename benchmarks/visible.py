@@ -28,7 +28,7 @@ from projections.runner import PROJECTED_CHANNEL
 from schemas.topics import Topics
 
 RATES: Final = (1, 50, 200)
-SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "20"))
+SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "15"))
 WARM_UP_COMMANDS: Final = 50
 COMMANDS_MIN: Final = 20
 DEADLINE_SECONDS: Final = 60.0

@@ -1,6 +1,8 @@
-"""A client of the public HTTP API."""
+"""A client of the public HTTP API: what `stenolog` uses as one, and what a program may (docs/client.md)."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeVar, cast
@@ -8,25 +10,47 @@ from uuid import UUID
 
 import httpx
 import msgspec
-from msgspec import Struct
 
 from infrastructure.mendable import Mendable
-from schemas.bodies import LoggedIn, QuotaBody, TranscriptionBody, TranscriptionChange, Uploaded
+from schemas.bodies import (
+    FileBody,
+    LoggedIn,
+    QuotaBody,
+    TranscriptionBody,
+    TranscriptionChange,
+    TranscriptionRequest,
+    Uploaded,
+)
 
-Body = TypeVar("Body", bound=Struct)
+Body = TypeVar("Body")
 Format = Literal["txt", "srt", "vtt", "json", "ttml", "lrc", "csv", "html"]
 OnBytes = Callable[[int], None]
 """Told how many more bytes have been sent."""
 
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
+_BUSY: Final = frozenset({429, 503})
+"""Said before anything was done, so that whatever was asked for may be asked for again."""
+_PAUSE_SECONDS: Final = 1.0
+_PAUSE_SECONDS_MAX: Final = 30.0
 
 
 class Refused(Mendable):
-    """The API said no; `status` is HTTP's."""
+    """The API said no: `status` is HTTP's, `code` that of the problem document, or empty."""
 
     def __init__(self, response: httpx.Response) -> None:
         super().__init__(_reason(response))
+        problem = _problem(response)
         self.status = response.status_code
+        self.code = str(problem.get("code", ""))
+        self.transcription_id = str(problem.get("transcription_id", ""))
+        self.retry_after_seconds = _seconds(response.headers.get("Retry-After"))
+
+
+class LoginOver(Refused):
+    """The token is not accepted any more."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}: `stenolog login` once more"
 
 
 class ApiUnreachable(Mendable):
@@ -34,7 +58,7 @@ class ApiUnreachable(Mendable):
 
 
 class Client:
-    """Logged in after `log_in`. Every method raises Refused or ApiUnreachable."""
+    """Logged in after `log_in` or `use_token`. Every method raises Refused or ApiUnreachable."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
@@ -42,9 +66,14 @@ class Client:
     async def register(self, email: str, password: str) -> None:
         await self._send("POST", "auth/register", json={"email": email, "password": password})
 
-    async def log_in(self, email: str, password: str) -> None:
+    async def log_in(self, email: str, password: str) -> str:
+        """The token, which is used from now on."""
         response = await self._send("POST", "auth/login", json={"email": email, "password": password})
         token = _decode(response, LoggedIn).token
+        self.use_token(token)
+        return token
+
+    def use_token(self, token: str) -> None:
         self._http.headers["Authorization"] = f"Bearer {token}"
 
     async def quota(self) -> QuotaBody:
@@ -56,9 +85,28 @@ class Client:
             files = {"file": (path.name, cast("IO[bytes]", _Counted(content, on_bytes)))}
             return _decode(await self._send("POST", "files/upload", files=files), Uploaded)
 
-    async def request_transcription(self, file_id: UUID) -> UUID:
-        response = await self._send("POST", "transcriptions", json={"file_id": str(file_id)})
+    async def files(self) -> AsyncIterator[FileBody]:
+        """All recordings, newest first, a page at a time as they are asked for."""
+        path = "files"
+        while path:
+            response = await self._send("GET", path)
+            for each in _decode(response, list[FileBody]):
+                yield each
+            path = response.links.get("next", {}).get("url", "").removeprefix("/v1/")
+
+    async def request_transcription(self, asked: TranscriptionRequest) -> UUID:
+        """The one there is already, when it was requested before."""
+        try:
+            response = await self._send("POST", "transcriptions", json=msgspec.to_builtins(asked))
+        except Refused as refusal:
+            if refusal.code != "transcription_exists":
+                raise
+            return UUID(refusal.transcription_id)
         return _decode(response, TranscriptionChange).transcription_id
+
+    async def cancel(self, transcription_id: UUID) -> TranscriptionChange:
+        response = await self._send("POST", f"transcriptions/{transcription_id}/cancel")
+        return _decode(response, TranscriptionChange)
 
     async def transcription(self, transcription_id: UUID) -> TranscriptionBody:
         return _decode(await self._send("GET", f"transcriptions/{transcription_id}"), TranscriptionBody)
@@ -74,6 +122,8 @@ class Client:
             raise ApiUnreachable(
                 f"no answer from {self._http.base_url}: {type(problem).__name__}"
             ) from problem
+        if response.status_code == 401 and "Authorization" in self._http.headers:
+            raise LoginOver(response)
         if not response.is_success:
             raise Refused(response)
         return response
@@ -91,6 +141,33 @@ async def opened_client(url: str) -> AsyncIterator[Client]:
         yield Client(http)
 
 
+async def register_unless_known(client: Client, email: str, password: str) -> None:
+    try:
+        await client.register(email, password)
+    except Refused as refusal:
+        if refusal.status != 409:
+            raise
+
+
+async def waited_out(
+    ask: Callable[[], Awaitable[Body]], patience_seconds: float, *, repeatable: bool = True
+) -> Body:
+    """Asks again while the API is busy, and, what is `repeatable`, also while nothing answers. Then raises as `ask`."""
+    ends_at = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return await ask()
+        except Refused as refusal:
+            if refusal.status not in _BUSY or time.monotonic() > ends_at:
+                raise
+            pause_seconds = refusal.retry_after_seconds
+        except ApiUnreachable:
+            if not repeatable or time.monotonic() > ends_at:
+                raise
+            pause_seconds = _PAUSE_SECONDS
+        await asyncio.sleep(min(pause_seconds, _PAUSE_SECONDS_MAX))
+
+
 def _decode(response: httpx.Response, body: type[Body]) -> Body:
     try:
         return msgspec.json.decode(response.content, type=body)
@@ -100,10 +177,22 @@ def _decode(response: httpx.Response, body: type[Body]) -> Body:
 
 def _reason(response: httpx.Response) -> str:
     """What the problem document says, or else the beginning of whatever came."""
+    if detail := _problem(response).get("detail"):
+        return str(detail)
+    return f"{response.request.method} {response.url} was answered {response.status_code} {response.text[:200]}"
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
     try:
-        return str(response.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return f"{response.request.method} {response.url} was answered {response.status_code} {response.text[:200]}"
+        document = response.json()
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _seconds(retry_after: str | None) -> float:
+    """The other form of the header, a date, is none that the API sends."""
+    return float(retry_after) if retry_after and retry_after.isdecimal() else _PAUSE_SECONDS
 
 
 class _Counted:

@@ -11,15 +11,11 @@ from infrastructure.processes import ROOT
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
-COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+SYSTEM: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("cli.up", "Run the whole system on this machine until Ctrl-C."),
     "demo": (
         "cli.demo",
         "Start everything, transcribe two samples, show what came of it, stop everything.",
-    ),
-    "transcribe": (
-        "cli.transcribe",
-        "Send recordings to a running system and write down what is said in them.",
     ),
     "model": ("cli.model", "List, fetch and choose speech models."),
     "events": ("cli.evidence", "Read the event log, and verify it."),
@@ -36,7 +32,24 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "work": ("cli.processes", "Transcribe what the dispatcher assigns."),
     "seal": ("cli.processes", "Seal the event log, so that a later change of it shows."),
 }
+CLIENT: Final[Mapping[str, tuple[str, str]]] = {
+    "login": ("cli.account", "Log in once, so that no other command asks for it."),
+    "logout": ("cli.account", "Forget the login."),
+    "transcribe": (
+        "cli.transcribe",
+        "Send recordings to a running system and write down what is said in them.",
+    ),
+    "list": ("cli.recordings", "Print your recordings, newest first."),
+    "status": ("cli.recordings", "Print how far a transcription is."),
+    "cancel": ("cli.recordings", "Stop a transcription and release its minutes."),
+    "export": ("cli.recordings", "Print the text of a transcription, or write it to a file."),
+    "quota": ("cli.account", "Print how many minutes are left."),
+    "completion": ("cli.completion", "Print what a shell needs to complete commands."),
+}
+COMMANDS: Final = {**SYSTEM, **CLIENT}
 """The module of each, which has it under its own name, and what the list says of it."""
+_ATTRIBUTES: Final = {"list": "list_recordings"}
+"""Where the command's own name is taken in Python."""
 
 
 class Commands(click.Group):
@@ -48,13 +61,14 @@ class Commands(click.Group):
     def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command = getattr(import_module(COMMANDS[cmd_name][0]), _ATTRIBUTES.get(cmd_name, cmd_name))
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        for title, commands in (("As a client of a running system", CLIENT), ("The system", SYSTEM)):
+            with formatter.section(title):
+                formatter.write_dl([(name, summary) for name, (_, summary) in commands.items()])
 
 
 def version() -> str:

@@ -15,17 +15,28 @@ OnPercent = Callable[[float, str], None]
 _LINE_EVERY_PERCENT: Final = 20
 
 
+Bar = Callable[[str], OnPercent]
+"""Begins one more bar under a title."""
+
+
 @contextmanager
 def percent_bar(title: str) -> Iterator[OnPercent]:
-    if sys.stderr.isatty():
-        with _live(title) as on_percent:
-            yield on_percent
-    else:
-        yield _Lines(title)
+    with percent_bars() as bar:
+        yield bar(title)
 
 
 @contextmanager
-def _live(title: str) -> Iterator[OnPercent]:
+def percent_bars() -> Iterator[Bar]:
+    """Any number of them, one below the other."""
+    if sys.stderr.isatty():
+        with _live() as bar:
+            yield bar
+    else:
+        yield _Lines
+
+
+@contextmanager
+def _live() -> Iterator[Bar]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -34,8 +45,12 @@ def _live(title: str) -> Iterator[OnPercent]:
         TextColumn("{task.fields[state]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=100, state="")
-        yield lambda percent, state: progress.update(task, completed=percent, state=state)
+
+        def begin(title: str) -> OnPercent:
+            task = progress.add_task(title, total=100, state="")
+            return lambda percent, state: progress.update(task, completed=percent, state=state)
+
+        yield begin
 
 
 class _Lines:

@@ -5,7 +5,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -13,16 +13,22 @@ from infrastructure.mendable import Mendable
 from infrastructure.process import SETTINGS_EXIT_CODE, leaves
 from infrastructure.settings import InvalidSetting
 
+INTERRUPTED_CODE: Final = 130
+"""What a shell expects of a command that Ctrl-C ended before it had done its work."""
+
 
 def say(line: str) -> None:
     """For the person at the keyboard; standard output is for results."""
     click.echo(line, err=True)
 
 
-def run(command: Coroutine[None, None, None]) -> None:
-    """Runs to the end, or until Ctrl-C or SIGTERM, both of which are a fine way to end."""
-    with complaining(), contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_until_told(command))
+def run(command: Coroutine[None, None, None], *, interrupted_code: int = 0) -> None:
+    """Runs to the end, or until Ctrl-C or SIGTERM; for what serves, both are a fine way to end."""
+    with complaining():
+        try:
+            asyncio.run(_until_told(command))
+        except asyncio.CancelledError:
+            sys.exit(interrupted_code)
 
 
 @contextlib.contextmanager

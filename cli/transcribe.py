@@ -1,73 +1,181 @@
 """`stenolog transcribe`: recordings up, transcripts down, over the public HTTP API."""
 
-import os
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
+import msgspec
+from msgspec import Struct
 
-from cli.client import Format, opened_client
-from cli.running import run, say
-from cli.transcribing import register_unless_known, transcribe_file
+from cli.asking import api_options
+from cli.client import Client, Format, LoginOver, waited_out
+from cli.events import json_option
+from cli.login import Access, find_access, opened
+from cli.progress import Bar, percent_bars
+from cli.running import INTERRUPTED_CODE, complaining, run, say
+from cli.targets import targets_of, write_result
+from cli.transcribing import PATIENCE_SECONDS, Followed, Wishes, follow
 from infrastructure.mendable import Mendable
 
+STDOUT = Path("-")
+JOBS_MAX = 16
+
 _existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
-_folder = click.Path(file_okay=False, path_type=Path)
+_folder = click.Path(file_okay=False, allow_dash=True, path_type=Path)
 
 
-class ResultExists(Mendable):
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} exists: remove it, or choose another folder with --output")
+class SomeFailed(Mendable):
+    def __init__(self, failed: int, total: int) -> None:
+        super().__init__(
+            f"{failed} of {total} recordings have no transcript; what went wrong is said above"
+        )
+
+
+class Result(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one recording, for programs."""
+
+    file: str
+    transcription_id: str = ""
+    output: str = ""
+    error: str = ""
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What one call is to do with each recording; without a target its text goes to standard output."""
+
+    targets: Mapping[Path, Path]
+    format_: Format
+    wishes: Wishes
+    force: bool
+    as_json: bool
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_existing_file)
 @click.option("--format", "format_", type=click.Choice(get_args(Format)), default="txt", show_default=True)
+@click.option("--language", metavar="TAG", help="What is spoken, such as de.  [default: it is detected]")
+@click.option("--translate", is_flag=True, help="Into English, whatever is spoken.")
+@click.option("--prompt", default="", help="Text as it might come before the recording.")
+@click.option("--vocabulary", metavar="TERM", multiple=True, help="A name or term in it; again for more.")
 @click.option(
-    "--url", envvar="STENOLOG_URL", default="http://127.0.0.1:8000", show_default=True, help="The API."
+    "--output", type=_folder, default=Path(), help="Folder for the results, or -.  [default: here]"
 )
-@click.option("--email", envvar="STENOLOG_EMAIL", prompt=True, help="Your account; or STENOLOG_EMAIL.")
+@click.option("--force", is_flag=True, help="Replace results that are there.")
+@click.option(
+    "--jobs", type=click.IntRange(1, JOBS_MAX), default=1, show_default=True, help="How many at once."
+)
 @click.option("--register", is_flag=True, help="Make the account first, unless there is one.")
-@click.option("--output", type=_folder, default=Path(), help="Folder for the results.  [default: here]")
+@json_option
+@api_options
 def transcribe(
-    *, files: Sequence[Path], format_: Format, url: str, email: str, register: bool, output: Path
+    *,
+    files: Sequence[Path],
+    output: Path,
+    format_: Format,
+    force: bool,
+    as_json: bool,
+    jobs: int,
+    **given: Any,
 ) -> None:
     """Transcribe each FILE; the result gets FILE's name with the ending of the format.
 
-    The password is taken from STENOLOG_PASSWORD, or asked for.
+    It goes on after one that fails, and then ends with 1. Ctrl-C ends with 130; what was requested goes on, and is
+    named. Who you are is what `stenolog login` keeps, or STENOLOG_EMAIL and STENOLOG_PASSWORD, or asked for.
     """
-    run(_transcribe(files, format_, url, (email, _password()), register=register, output=output))
+    if output == STDOUT and (as_json or len(files) > 1):
+        raise click.UsageError("--output - is for one FILE, and not with --json: both would be mixed up")
+    wishes = Wishes(
+        language=given["language"],
+        task="translate" if given["translate"] else "transcribe",
+        prompt=given["prompt"],
+        vocabulary=tuple(given["vocabulary"]),
+    )
+    with complaining():
+        targets = {} if output == STDOUT else targets_of(files, output, format_, force=force)
+        access = find_access(given["url"], given["email"], register=given["register"])
+    order = Order(targets=targets, format_=format_, wishes=wishes, force=force, as_json=as_json)
+    run(_transcribe(files, access, order, jobs), interrupted_code=INTERRUPTED_CODE)
 
 
-def _password() -> str:
-    """Never an argument: everybody on the machine can read those."""
-    return os.environ.get("STENOLOG_PASSWORD") or str(click.prompt("Password", hide_input=True, err=True))
+async def _transcribe(files: Sequence[Path], access: Access, order: Order, jobs: int) -> None:
+    followed = [Followed(file=file) for file in files]
+    turn = asyncio.Semaphore(jobs)
+    try:
+        async with opened(access) as client:
+            with percent_bars() as bar:
+                done = await _all(client, followed, order, turn, bar)
+    except asyncio.CancelledError:
+        _tell_what_goes_on(followed)
+        raise
+    if failed := done.count(False):
+        raise SomeFailed(failed, len(files))
 
 
-async def _transcribe(
-    files: Sequence[Path],
-    format_: Format,
-    url: str,
-    credentials: tuple[str, str],
-    *,
-    register: bool,
-    output: Path,
-) -> None:
-    targets = [_free_target(output / f"{file.stem}.{format_}") for file in files]
-    async with opened_client(url) as client:
-        if register:
-            await register_unless_known(client, *credentials)
-        await client.log_in(*credentials)
-        for file, target in zip(files, targets, strict=True):
-            transcription_id = await transcribe_file(client, file)
-            target.write_bytes(await client.export(transcription_id, format_))
-            say(f"wrote {target}")
+async def _all(
+    client: Client, followed: Sequence[Followed], order: Order, turn: asyncio.Semaphore, bar: Bar
+) -> Sequence[bool]:
+    async def in_turn(each: Followed) -> bool:
+        async with turn:
+            return await _one(client, each, order, bar)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(in_turn(each)) for each in followed]
+    return [task.result() for task in tasks]
 
 
-def _free_target(target: Path) -> Path:
-    """Asked before anything is uploaded. Raises ResultExists."""
-    if target.exists():
-        raise ResultExists(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target
+async def _one(client: Client, followed: Followed, order: Order, bar: Bar) -> bool:
+    """Whether it has a transcript. Raises LoginOver, which is true of all of them."""
+    try:
+        transcription_id = await follow(client, followed, order.wishes, bar)
+        content = await waited_out(lambda: client.export(transcription_id, order.format_), PATIENCE_SECONDS)
+        _hand_over(followed, content, order)
+    except LoginOver:
+        raise
+    except Mendable as problem:
+        _tell_failure(followed, problem, order)
+        return False
+    return True
+
+
+def _hand_over(followed: Followed, content: bytes, order: Order) -> None:
+    target = order.targets.get(followed.file)
+    if target is None:
+        click.echo(content, nl=False)
+        return
+    write_result(target, content, force=order.force)
+    if order.as_json:
+        _print(followed, output=str(target))
+    else:
+        say(f"wrote {target}")
+
+
+def _tell_failure(followed: Followed, problem: Exception, order: Order) -> None:
+    text, name = str(problem), followed.file.name
+    say(text if text.startswith(name) else f"{name}: {text}")
+    if order.as_json:
+        _print(followed, error=text)
+
+
+def _print(followed: Followed, *, output: str = "", error: str = "") -> None:
+    result = Result(
+        file=str(followed.file),
+        transcription_id=str(followed.transcription_id or ""),
+        output=output,
+        error=error,
+    )
+    click.echo(msgspec.json.encode(result).decode())
+
+
+def _tell_what_goes_on(followed: Sequence[Followed]) -> None:
+    for each in followed:
+        if each.is_done:
+            continue
+        if each.transcription_id is None:
+            say(f"{each.file.name} was not requested: give it again")
+        else:
+            say(
+                f"{each.file.name} goes on as {each.transcription_id}: `stenolog export {each.transcription_id} --wait` "
+                "gets it, `stenolog cancel` stops it"
+            )

@@ -6,42 +6,75 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from cli.client import Client, Refused
-from cli.progress import OnPercent, percent_bar
+from msgspec import Struct
+
+from cli.client import Client, waited_out
+from cli.progress import Bar, OnPercent, percent_bars
 from cli.running import say
+from domain.instructions import Task
 from domain.transcript import MediaWarning
 from infrastructure.mendable import Mendable
-from schemas.bodies import TranscriptionBody, Uploaded
+from schemas.bodies import TranscriptionBody, TranscriptionRequest, Uploaded
 
+PATIENCE_SECONDS: Final = 900.0
+"""How long an API that is busy or away is waited for, and a transcription that does not get on."""
 _POLL_SECONDS: Final = 0.5
-_STALLED_SECONDS: Final = 900.0
 _OPEN: Final = frozenset({"queued", "processing"})
-_CONFLICT: Final = 409
 
 
 class NotTranscribed(Mendable):
     """The transcription ended without a transcript, or does not get on."""
 
 
-async def register_unless_known(client: Client, email: str, password: str) -> None:
-    try:
-        await client.register(email, password)
-    except Refused as refusal:
-        if refusal.status != _CONFLICT:
-            raise
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What is asked for besides the recording, as in TranscriptionRequest."""
+
+    language: str | None = None
+    task: Task = "transcribe"
+    prompt: str = ""
+    vocabulary: tuple[str, ...] = ()
+
+
+class Followed(Struct, kw_only=True):
+    """A recording on its way; `transcription_id` once it was requested."""
+
+    file: Path
+    transcription_id: UUID | None = None
+    is_done: bool = False
 
 
 async def transcribe_file(client: Client, file: Path) -> UUID:
     """Uploads, requests and waits until it is done. Raises NotTranscribed."""
-    uploaded = await _upload(client, file)
-    transcription_id = await client.request_transcription(uploaded.file_id)
-    with percent_bar(f"transcribing {file.name}") as show:
-        ended = await _wait_until_ended(client, transcription_id, show)
-    if ended.status != "completed":
-        raise NotTranscribed(f"{file.name}: {ended.status}: {ended.failure_reason or 'no reason given'}")
-    for each in ended.warnings:
-        say(f"{file.name}: {_told(each)}")
+    followed = Followed(file=file)
+    with percent_bars() as bar:
+        return await follow(client, followed, Wishes(), bar)
+
+
+async def follow(client: Client, followed: Followed, wishes: Wishes, bar: Bar) -> UUID:
+    """As `transcribe_file`; `followed` says how far it came, also when it is broken off."""
+    file = followed.file
+    uploaded = await _upload(client, file, bar(f"uploading {file.name}"))
+    asked = TranscriptionRequest(
+        file_id=uploaded.file_id,
+        language=wishes.language,
+        task=wishes.task,
+        prompt=wishes.prompt,
+        vocabulary=list(wishes.vocabulary),
+    )
+    transcription_id = await waited_out(lambda: client.request_transcription(asked), PATIENCE_SECONDS)
+    followed.transcription_id = transcription_id
+    ended = await wait_until_ended(client, transcription_id, bar(f"transcribing {file.name}"))
+    followed.is_done = True
+    require_completed(ended, file.name)
     return transcription_id
+
+
+def require_completed(ended: TranscriptionBody, name: str) -> None:
+    """Says what there is to say of a transcript. Raises NotTranscribed where there is none."""
+    if ended.status != "completed":
+        raise NotTranscribed(f"{name}: {ended.status}: {ended.failure_reason or 'no reason given'}")
+    for each in ended.warnings:
+        say(f"{name}: {_told(each)}")
 
 
 def _told(warning: MediaWarning) -> str:
@@ -51,10 +84,12 @@ def _told(warning: MediaWarning) -> str:
     return f"damaged {stretch}: what was said there is missing"
 
 
-async def _upload(client: Client, file: Path) -> Uploaded:
+async def _upload(client: Client, file: Path, show: OnPercent) -> Uploaded:
+    """A second time only where the API said that it took nothing."""
     size_bytes = (await asyncio.to_thread(file.stat)).st_size
-    sent_bytes = 0
-    with percent_bar(f"uploading {file.name}") as show:
+
+    async def send() -> Uploaded:
+        sent_bytes = 0
 
         def count(more: int) -> None:
             nonlocal sent_bytes
@@ -63,17 +98,20 @@ async def _upload(client: Client, file: Path) -> Uploaded:
 
         return await client.upload(file, count)
 
+    return await waited_out(send, PATIENCE_SECONDS, repeatable=False)
 
-async def _wait_until_ended(client: Client, transcription_id: UUID, show: OnPercent) -> TranscriptionBody:
+
+async def wait_until_ended(client: Client, transcription_id: UUID, show: OnPercent) -> TranscriptionBody:
+    """Raises NotTranscribed when it does not get on."""
     seen: tuple[str, int] | None = None
     moved_at = time.monotonic()
     while True:
-        now = await client.transcription(transcription_id)
+        now = await waited_out(lambda: client.transcription(transcription_id), PATIENCE_SECONDS)
         show(now.progress_percentage, now.status)
         if now.status not in _OPEN:
             return now
         if seen != (now.status, now.progress_percentage):
             seen, moved_at = (now.status, now.progress_percentage), time.monotonic()
-        elif time.monotonic() - moved_at > _STALLED_SECONDS:
-            raise NotTranscribed(f"{transcription_id} has been {now.status} for {_STALLED_SECONDS:.0f} s")
+        elif time.monotonic() - moved_at > PATIENCE_SECONDS:
+            raise NotTranscribed(f"{transcription_id} has been {now.status} for {PATIENCE_SECONDS:.0f} s")
         await asyncio.sleep(_POLL_SECONDS)

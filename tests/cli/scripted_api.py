@@ -1,8 +1,8 @@
-"""An HTTP server that answers `stenolog transcribe` from a script."""
+"""An HTTP server that answers the commands of a client from a script."""
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -12,11 +12,11 @@ FILE = UUID(int=1)
 TRANSCRIPTION = UUID(int=2)
 EXPORTED = b"1\n00:00:00,000 --> 00:00:01,000\nHello.\n"
 
-Answer = tuple[int, Mapping[str, Any] | bytes]
+Answer = tuple[int, Mapping[str, Any] | Sequence[Mapping[str, Any]] | bytes]
 
 
-def problem(status: int, detail: str) -> Answer:
-    return status, {"status": status, "detail": detail, "error": detail}
+def problem(status: int, detail: str, **members: str) -> Answer:
+    return status, {"status": status, "detail": detail, "error": detail} | members
 
 
 def transcription(status: str, percent: int, **more: object) -> Answer:
@@ -38,7 +38,12 @@ class ScriptedApi:
             "duration_seconds": 9.0,
         }
         change = {"transcription_id": str(TRANSCRIPTION), "status": "queued", "message": "queued"}
+        quota = {"quota_minutes_remaining": 7, "quota_minutes_reserved": 2, "quota_minutes_used": 51}
         self.asked: list[str] = []
+        self.tokens: list[str | None] = []
+        self.bodies: dict[str, bytes] = {}
+        self.headers: dict[str, Mapping[str, str]] = {}
+        """Of the answers, by request."""
         self.uploaded = b""
         self.answers: dict[str, list[Answer]] = {
             "POST /v1/auth/register": [(201, {"message": "registered"})],
@@ -51,11 +56,17 @@ class ScriptedApi:
                 transcription("completed", 100),
             ],
             f"GET /v1/transcriptions/{TRANSCRIPTION}/export": [(200, EXPORTED)],
+            f"POST /v1/transcriptions/{TRANSCRIPTION}/cancel": [
+                (200, change | {"status": "cancelled", "message": "cancelled"})
+            ],
+            "GET /v1/user/quota": [(200, quota)],
         }
         self.url = ""
 
-    def answer(self, request: str, content: bytes) -> Answer:
+    def answer(self, request: str, content: bytes, token: str | None) -> Answer:
         self.asked.append(request)
+        self.tokens.append(token)
+        self.bodies[request] = content
         if request.endswith("/upload"):
             self.uploaded = content
         answers = self.answers[request]
@@ -86,10 +97,13 @@ def _handler(api: ScriptedApi) -> type[BaseHTTPRequestHandler]:
             self._answer(self.rfile.read(int(self.headers["Content-Length"])))
 
         def _answer(self, content: bytes) -> None:
-            status, body = api.answer(f"{self.command} {self.path.partition('?')[0]}", content)
+            request = f"{self.command} {self.path.partition('?')[0]}"
+            status, body = api.answer(request, content, self.headers["Authorization"])
             encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(encoded)))
+            for name, value in api.headers.get(request, {}).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(encoded)
 

@@ -163,3 +163,23 @@ def test_a_number_of_api_processes_that_nobody_can_mean_is_named(number: str) ->
     assert finished.returncode == 2
     assert finished.stderr.startswith("STENOLOG_API_WORKERS: ")
     assert len(finished.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_a_script_that_asks_us(shell: str) -> None:
+    finished = stenolog("completion", shell)
+    assert (finished.returncode, "_STENOLOG_COMPLETE" in finished.stdout) == (0, True)
+
+
+def test_commands_are_completed_without_being_read() -> None:
+    asked = {"_STENOLOG_COMPLETE": "bash_complete", "COMP_WORDS": "stenolog ex", "COMP_CWORD": "1"}
+    assert stenolog(**asked).stdout == "plain,export\n"
+
+
+def test_options_are_completed() -> None:
+    asked = {
+        "_STENOLOG_COMPLETE": "bash_complete",
+        "COMP_WORDS": "stenolog transcribe --la",
+        "COMP_CWORD": "2",
+    }
+    assert stenolog(**asked).stdout == "plain,--language\n"

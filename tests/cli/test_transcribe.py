@@ -1,7 +1,9 @@
 """`stenolog transcribe` as its user sees it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,7 +18,11 @@ from tests.cli.scripted_api import (
     transcription,
 )
 
-CREDENTIALS = {"STENOLOG_EMAIL": "anna@example.com", "STENOLOG_PASSWORD": "correct horse"}
+CREDENTIALS = {
+    "STENOLOG_EMAIL": "anna@example.com",
+    "STENOLOG_PASSWORD": "correct horse",
+    "XDG_CONFIG_HOME": "/nowhere",
+}
 
 
 @pytest.fixture
@@ -33,8 +39,16 @@ def recording(tmp_path: Path) -> Path:
 
 
 def transcribe(url: str, recording: Path, *options: str) -> Result:
-    arguments = ["transcribe", str(recording), "--url", url, "--output", str(recording.parent), *options]
-    return CliRunner().invoke(main, arguments, env=CREDENTIALS)
+    return invoke(url, recording, "--output", str(recording.parent), *options)
+
+
+def invoke(url: str, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["transcribe", "--url", url, *map(str, arguments)], env=CREDENTIALS)
+
+
+def asked_for(api: ScriptedApi) -> dict[str, Any]:
+    asked: dict[str, Any] = json.loads(api.bodies["POST /v1/transcriptions"])
+    return asked
 
 
 def test_the_result_is_written_beside_its_name_with_the_ending_of_the_format(
@@ -61,7 +75,7 @@ def test_a_refusal_is_one_line_in_the_words_of_the_api(api: ScriptedApi, recordi
     api.answers["POST /v1/transcriptions"] = [problem(402, "2 minutes are left, 5 are needed")]
     result = transcribe(api.url, recording)
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == "stenolog: 2 minutes are left, 5 are needed"
+    assert result.stderr.splitlines()[-2] == "talk.ogg: 2 minutes are left, 5 are needed"
     assert "Traceback" not in result.output
 
 
@@ -70,7 +84,7 @@ def test_a_transcription_that_failed_says_why(api: ScriptedApi, recording: Path)
     api.answers[f"GET /v1/transcriptions/{TRANSCRIPTION}"] = [failed]
     result = transcribe(api.url, recording)
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == "stenolog: talk.ogg: failed: the media is unreadable"
+    assert result.stderr.splitlines()[-2] == "talk.ogg: failed: the media is unreadable"
 
 
 def test_what_is_missing_of_a_damaged_recording_is_said(api: ScriptedApi, recording: Path) -> None:
@@ -100,7 +114,9 @@ def test_a_result_that_exists_is_not_overwritten_and_nothing_is_uploaded(
     recording.with_suffix(".txt").write_text("edited by hand")
     result = transcribe(api.url, recording)
     assert result.exit_code == 1
-    assert "exists: remove it, or choose another folder with --output" in result.stderr
+    assert (
+        "exists: remove it, choose another place with --output, or replace it with --force" in result.stderr
+    )
     assert api.asked == []
     assert recording.with_suffix(".txt").read_text() == "edited by hand"
 
@@ -134,3 +150,109 @@ def test_something_that_answers_unlike_the_api_is_named(api: ScriptedApi, record
     result = transcribe(api.url, recording)
     assert result.exit_code == 1
     assert "does not answer like Stenolog" in result.stderr
+
+
+def test_with_force_a_result_that_exists_is_replaced(api: ScriptedApi, recording: Path) -> None:
+    recording.with_suffix(".txt").write_text("of yesterday")
+    assert transcribe(api.url, recording, "--force").exit_code == 0
+    assert recording.with_suffix(".txt").read_bytes() == EXPORTED
+
+
+def test_what_is_wished_for_is_asked_for(api: ScriptedApi, recording: Path) -> None:
+    wishes = (
+        "--language",
+        "de",
+        "--translate",
+        "--prompt",
+        "At sea.",
+        "--vocabulary",
+        "Ahab",
+        "--vocabulary",
+        "Queequeg",
+    )
+    assert transcribe(api.url, recording, *wishes).exit_code == 0
+    wished = {
+        "language": "de",
+        "task": "translate",
+        "prompt": "At sea.",
+        "vocabulary": ["Ahab", "Queequeg"],
+    }
+    assert asked_for(api).items() >= wished.items()
+
+
+def test_recordings_of_one_name_keep_their_endings(api: ScriptedApi, recording: Path) -> None:
+    other = recording.with_suffix(".wav")
+    other.write_bytes(b"other")
+    assert invoke(api.url, recording, other, "--output", recording.parent).exit_code == 0
+    assert {each.name for each in recording.parent.iterdir()} == {
+        "talk.ogg",
+        "talk.wav",
+        "talk.ogg.txt",
+        "talk.wav.txt",
+    }
+
+
+def test_two_recordings_that_would_be_one_result_are_refused_before_anything_is_uploaded(
+    api: ScriptedApi, recording: Path
+) -> None:
+    (recording.parent / "other").mkdir()
+    other = recording.parent / "other" / recording.name
+    other.write_bytes(b"other")
+    result = invoke(api.url, recording, other, "--output", recording.parent)
+    assert result.exit_code == 1
+    assert "more than one recording would be written to" in result.stderr
+    assert api.asked == []
+
+
+def test_it_goes_on_after_a_recording_that_fails(api: ScriptedApi, recording: Path) -> None:
+    other = recording.with_name("other.ogg")
+    other.write_bytes(b"other")
+    api.answers["POST /v1/files/upload"].insert(0, problem(400, "no recording"))
+    result = invoke(api.url, recording, other, "--output", recording.parent)
+    assert result.exit_code == 1
+    assert "talk.ogg: no recording" in result.stderr.splitlines()
+    assert result.stderr.splitlines()[-1].startswith("stenolog: 1 of 2 recordings have no transcript")
+    assert other.with_suffix(".txt").read_bytes() == EXPORTED
+
+
+def test_programs_get_a_line_of_json_for_each_recording(api: ScriptedApi, recording: Path) -> None:
+    other = recording.with_name("other.ogg")
+    other.write_bytes(b"other")
+    api.answers["POST /v1/files/upload"].insert(0, problem(400, "no recording"))
+    result = invoke(api.url, recording, other, "--output", recording.parent, "--json")
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [
+        {"file": str(recording), "error": "no recording"},
+        {
+            "file": str(other),
+            "transcription_id": str(TRANSCRIPTION),
+            "output": str(other.with_suffix(".txt")),
+        },
+    ]
+
+
+def test_a_dash_is_standard_output_and_nothing_else_is_on_it(api: ScriptedApi, recording: Path) -> None:
+    result = invoke(api.url, recording, "--output", "-")
+    assert (result.exit_code, result.stdout_bytes) == (0, EXPORTED)
+
+
+def test_several_recordings_at_once_are_all_written(api: ScriptedApi, recording: Path) -> None:
+    others = [recording.with_name(f"{number}.ogg") for number in range(5)]
+    for other in others:
+        other.write_bytes(b"other")
+    result = invoke(api.url, *others, "--output", recording.parent, "--jobs", "3")
+    assert result.exit_code == 0, result.output
+    assert all(other.with_suffix(".txt").read_bytes() == EXPORTED for other in others)
+
+
+def test_an_api_that_is_busy_while_it_is_followed_is_waited_for(api: ScriptedApi, recording: Path) -> None:
+    follow = f"GET /v1/transcriptions/{TRANSCRIPTION}"
+    api.answers[follow].insert(1, problem(503, "starting"))
+    api.headers[follow] = {"Retry-After": "0"}
+    assert transcribe(api.url, recording).exit_code == 0
+
+
+def test_a_recording_that_was_requested_before_is_followed(api: ScriptedApi, recording: Path) -> None:
+    before = problem(409, "already", code="transcription_exists", transcription_id=str(TRANSCRIPTION))
+    api.answers["POST /v1/transcriptions"] = [before]
+    assert transcribe(api.url, recording).exit_code == 0
+    assert recording.with_suffix(".txt").read_bytes() == EXPORTED

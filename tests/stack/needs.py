@@ -11,6 +11,7 @@ PLACES: Final = (
     "tests/api/test_hostile_uploads.py",
     "tests/architecture/test_production.py",
     "tests/chaos/test_chaos.py",
+    "tests/cli/test_interrupted.py",
     "tests/cli/test_main.py",
     "tests/embedded/hub/",
     "tests/embedded/test_accounts.py",

@@ -1,0 +1,63 @@
+"""`stenolog login`, `logout` and `quota`."""
+
+import click
+import msgspec
+
+from cli.asking import api_options, ask
+from cli.client import Client, opened_client, register_unless_known
+from cli.events import json_option
+from cli.login import DEFAULT_URL, Login, asked, forget_login, keep_login, password
+from cli.running import INTERRUPTED_CODE, complaining, run, say
+
+
+@click.command()
+@click.option("--url", envvar="STENOLOG_URL", default=DEFAULT_URL, show_default=True, help="The API.")
+@click.option("--email", envvar="STENOLOG_EMAIL", help="Your account; or STENOLOG_EMAIL, or asked for.")
+@click.option("--register", is_flag=True, help="Make the account first, unless there is one.")
+def login(url: str, email: str | None, register: bool) -> None:
+    """Log in once, so that no other command asks for it.
+
+    The token is kept in your own config folder, where nobody else can read it, and goes to this API alone. The password
+    is taken from STENOLOG_PASSWORD, or asked for, and kept nowhere.
+    """
+    with complaining():
+        email = email or asked("Email")
+        secret = password()
+    run(_login(url, email, secret, register=register), interrupted_code=INTERRUPTED_CODE)
+
+
+async def _login(url: str, email: str, secret: str, *, register: bool) -> None:
+    async with opened_client(url) as client:
+        if register:
+            await register_unless_known(client, email, secret)
+        token = await client.log_in(email, secret)
+    file = keep_login(Login(url=url, email=email, token=token))
+    say(f"logged in at {url}; the token is in {file}")
+
+
+@click.command()
+def logout() -> None:
+    """Forget the login that `stenolog login` keeps.
+
+    The token itself goes on being valid until it runs out.
+    """
+    with complaining():
+        say("logged out" if forget_login() else "nobody was logged in")
+
+
+@click.command()
+@json_option
+@api_options
+def quota(url: str | None, email: str | None, as_json: bool) -> None:
+    """Print how many minutes are left, reserved for what runs, and used."""
+
+    async def show(client: Client) -> None:
+        found = await client.quota()
+        if as_json:
+            click.echo(msgspec.json.encode(found).decode())
+            return
+        click.echo(f"{found.quota_minutes_remaining} minutes left")
+        click.echo(f"{found.quota_minutes_reserved} reserved")
+        click.echo(f"{found.quota_minutes_used} used")
+
+    ask(url, email, show)

@@ -1,6 +1,7 @@
 """`stenolog transcribe`: recordings up, transcripts down, over the public HTTP API."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -109,6 +110,8 @@ async def _transcribe(files: Sequence[Path], access: Access, order: Order, jobs:
     except asyncio.CancelledError:
         _tell_what_goes_on(followed)
         raise
+    if len(files) == 1 and not done[0]:
+        sys.exit(1)  # All that there is to say was said.
     if failed := done.count(False):
         raise SomeFailed(failed, len(files))
 

@@ -75,7 +75,7 @@ def test_a_refusal_is_one_line_in_the_words_of_the_api(api: ScriptedApi, recordi
     api.answers["POST /v1/transcriptions"] = [problem(402, "2 minutes are left, 5 are needed")]
     result = transcribe(api.url, recording)
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-2] == "talk.ogg: 2 minutes are left, 5 are needed"
+    assert result.stderr.splitlines()[-1] == "talk.ogg: 2 minutes are left, 5 are needed"
     assert "Traceback" not in result.output
 
 
@@ -84,7 +84,7 @@ def test_a_transcription_that_failed_says_why(api: ScriptedApi, recording: Path)
     api.answers[f"GET /v1/transcriptions/{TRANSCRIPTION}"] = [failed]
     result = transcribe(api.url, recording)
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-2] == "talk.ogg: failed: the media is unreadable"
+    assert result.stderr.splitlines()[-1] == "talk.ogg: failed: the media is unreadable"
 
 
 def test_what_is_missing_of_a_damaged_recording_is_said(api: ScriptedApi, recording: Path) -> None:

@@ -14,6 +14,7 @@ from litestar.di import Provide
 from api import (
     accounts,
     consistency,
+    contents,
     contracts,
     errors,
     evidence,
@@ -190,6 +191,7 @@ def _protected_routes() -> Router:
             Router("/", route_handlers=[files.upload_file], request_max_body_size=None),
             files.list_files,
             files.get_file,
+            contents.get_content,
             transcriptions.request,
             transcriptions.list_transcriptions,
             transcriptions.get_transcription,

@@ -19,6 +19,7 @@ from litestar.types import ExceptionHandlersMap
 from msgspec import UNSET
 
 from api.patience import RequestStalled
+from api.ranges import RangeNotSatisfiable
 from api.requests import request_id_of
 from api.tokens import NotAuthenticated
 from commands.turns import TooManyAtOnce
@@ -106,6 +107,7 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.StaleAttempt: HTTPStatus.CONFLICT,
     errors.AttemptOfAnother: HTTPStatus.CONFLICT,
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     ComeBackLater: HTTPStatus.TOO_MANY_REQUESTS,
 }
@@ -129,6 +131,8 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
             members["field"] = rejection.field
         case errors.LanguageUnsupported() | errors.LanguageRequired():
             members["languages"] = list(rejection.known) or UNSET
+        case RangeNotSatisfiable():
+            headers["Content-Range"] = f"bytes */{rejection.size_bytes}"
         case ComeBackLater():
             headers["Retry-After"] = str(rejection.retry_after_seconds)
         case NotAuthenticated():

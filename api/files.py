@@ -84,13 +84,18 @@ async def list_files(
     return (await _list(parts, page_of(caller.user_id, limit, cursor_of(cursor)))).response
 
 
-async def _one(parts: Parts, user_id: UUID, ids: list[UUID]) -> Answer:
-    file = await parts.reads.file.answer(ids[0])
+async def find_owned_file(parts: Parts, file_id: UUID, user_id: UUID) -> FileView:
+    """Raises FileNotFound or NotOwner."""
+    file = await parts.reads.file.answer(file_id)
     if file is None:
-        raise FileNotFound(ids[0])
+        raise FileNotFound(file_id)
     if file.user_id != user_id:
         raise NotOwner
-    return Answer(_body(file))
+    return file
+
+
+async def _one(parts: Parts, user_id: UUID, ids: list[UUID]) -> Answer:
+    return Answer(_body(await find_owned_file(parts, ids[0], user_id)))
 
 
 @get(

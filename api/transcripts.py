@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 from uuid import UUID
 
@@ -109,17 +109,19 @@ async def export(
     transcript = await parts.texts.transcript(_key_of(view))
     # Cues of many hours take a moment.
     content = await asyncio.to_thread(FORMATS[name].write, transcript, layout)
-    disposition = attachment(f"{await _stem(parts, view.file_id)}.{name}")
+    filename = f"{await _stem(parts, view.file_id)}.{name}"
     return Response(
-        content, media_type=FORMATS[name].media_type, headers={"Content-Disposition": disposition}
+        content,
+        media_type=FORMATS[name].media_type,
+        headers={"Content-Disposition": disposition("attachment", filename)},
     )
 
 
-def attachment(filename: str) -> str:
+def disposition(kind: Literal["attachment", "inline"], filename: str) -> str:
     """RFC 6266: an ASCII name for old clients, and the real one as RFC 8187 has it."""
     plain = "".join(sign if sign.isascii() and sign.isprintable() else "_" for sign in filename)
     plain = plain.replace("\\", "_").replace('"', "_").replace("%", "_")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def _key_of(view: TranscriptionView) -> str:

@@ -4,7 +4,7 @@ Rejection
 ├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField, TranscriptMisplaced, NothingDecoded
 ├── LanguageUnsupported, LanguageRequired, TranslationUnsupported, PromptUnsupported
 ├── EmailTaken, InvalidCredentials
-├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing
+├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing, MediaMissing
 ├── NotOwner
 ├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong, TooShortMedia, JoinedMedia,
 │                      SoundUnsupported, EncryptedMedia
@@ -141,6 +141,18 @@ class TranscriptMissing(NotFound):
     def __init__(self) -> None:
         super().__init__(
             "The transcript was made but is not to be found any more: tell whoever runs this service, "
+            "who may have a copy of it"
+        )
+
+
+class MediaMissing(NotFound):
+    """A recording that was uploaded and is gone; as TranscriptMissing."""
+
+    code = "media_missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The recording was uploaded but is not to be found any more: tell whoever runs this service, "
             "who may have a copy of it"
         )
 

@@ -201,8 +201,13 @@ class ObjectStore(Protocol):
         """Raises ObjectMissing."""
         ...
 
-    def stream(self, key: str, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
-        """Raises ObjectMissing at the first chunk."""
+    def stream(
+        self, key: str, chunk_bytes: int = 1 << 20, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """The bytes from `start` on, those from `end` on not among them; at least one of them has to be there.
+
+        Raises ObjectMissing at the first chunk.
+        """
         ...
 
     async def fetch(self, key: str, path: Path) -> None:

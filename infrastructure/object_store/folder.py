@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import shutil
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -54,12 +55,17 @@ class FolderObjectStore:
         with _missing(key), self._there():
             return await asyncio.to_thread(path.read_bytes)
 
-    async def stream(self, key: str, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
+    async def stream(
+        self, key: str, chunk_bytes: int = 1 << 20, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
         path = self._path(key)
         with _missing(key), self._there():
             file = await _opened(path)
         try:
-            while chunk := await self._read(file, chunk_bytes):
+            file.seek(start)
+            left = sys.maxsize if end is None else end - start
+            while chunk := await self._read(file, min(chunk_bytes, left)):
+                left -= len(chunk)
                 yield chunk
         finally:
             file.close()

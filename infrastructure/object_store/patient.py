@@ -65,9 +65,11 @@ class PatientObjectStore:
     async def get(self, key: str) -> bytes:
         return await sit_out(lambda: self._store.get(key), self._patience)
 
-    def stream(self, key: str, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
+    def stream(
+        self, key: str, chunk_bytes: int = 1 << 20, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
         """Without patience: what was handed out cannot be taken back. `fetch` begins again."""
-        return self._store.stream(key, chunk_bytes)
+        return self._store.stream(key, chunk_bytes, start=start, end=end)
 
     async def fetch(self, key: str, path: Path) -> None:
         """A full disk where `path` lies is no outage of the store: that OSError comes at once."""

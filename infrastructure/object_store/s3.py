@@ -108,8 +108,12 @@ class S3ObjectStore:
                 content: bytes = await body.read()
         return content
 
-    async def stream(self, key: str, chunk_bytes: int = 1 << 20) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, key: str, chunk_bytes: int = 1 << 20, *, start: int = 0, end: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
         named = self._named(key)
+        if start or end is not None:
+            named["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         with _answers(key):
             answer = await self._client.get_object(**named)
         async with answer["Body"] as body:

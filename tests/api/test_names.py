@@ -3,7 +3,7 @@
 import pytest
 
 from api.filenames import FILENAME_CHARACTERS_MAX, clean_filename
-from api.transcripts import attachment
+from api.transcripts import disposition
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,6 @@ def test_a_long_filename_keeps_its_extension() -> None:
 
 
 def test_a_download_has_its_name_for_old_and_new_clients() -> None:
-    assert attachment('a"b\\c%.txt') == (
+    assert disposition("attachment", 'a"b\\c%.txt') == (
         "attachment; filename=\"a_b_c_.txt\"; filename*=UTF-8''a%22b%5Cc%25.txt"
     )

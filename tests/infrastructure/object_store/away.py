@@ -27,9 +27,11 @@ class AwayStore:
         self._answer("get")
         return await self._store.get(key)
 
-    async def stream(self, key: str, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
+    async def stream(
+        self, key: str, chunk_bytes: int = 1 << 20, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
         self._answer("stream")
-        async for chunk in self._store.stream(key, chunk_bytes):
+        async for chunk in self._store.stream(key, chunk_bytes, start=start, end=end):
             yield chunk
 
     async def fetch(self, key: str, path: Path) -> None:

@@ -42,6 +42,16 @@ async def test_an_object_streams_in_chunks(store: ObjectStore) -> None:
     assert all(len(chunk) <= 1 << 20 for chunk in chunks)
 
 
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 1), (5, 9), (1 << 20, (3 << 20) + 7), (7, None), (0, len(NINE_MEBIBYTES))]
+)
+async def test_some_bytes_of_an_object_stream(store: ObjectStore, start: int, end: int | None) -> None:
+    await store.put(KEY, NINE_MEBIBYTES)
+    chunks = [chunk async for chunk in store.stream(KEY, chunk_bytes=1 << 20, start=start, end=end)]
+    assert b"".join(chunks) == NINE_MEBIBYTES[start:end]
+    assert all(0 < len(chunk) <= 1 << 20 for chunk in chunks)
+
+
 async def test_an_object_is_fetched_to_a_file(store: ObjectStore, tmp_path: Path) -> None:
     for name, content in (("empty", b""), ("long", NINE_MEBIBYTES)):
         await store.put(KEY, content)

@@ -2,6 +2,7 @@
 
 import sys
 
+from cli.auditor_role import provide_auditor
 from dispatcher.__main__ import migrate as migrate_queue
 from evidence.tables import migrate_evidence_tables
 from infrastructure.postgres.__main__ import bring_up_to_date
@@ -11,11 +12,12 @@ from projections.__main__ import migrate_tables
 
 
 async def migrate_database(settings: Settings) -> None:
-    """The log first: all else lies beside it, or is folded from it."""
+    """The log first: all else lies beside it, or is folded from it. Auditors last: they may read some of all that."""
     await bring_up_to_date(settings)
     await migrate_tables(settings)
     await migrate_queue(settings)
     await migrate_evidence_tables(settings)
+    await provide_auditor(settings)
 
 
 if __name__ == "__main__":

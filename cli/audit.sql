@@ -1,19 +1,45 @@
 -- name: streams
-select
-    partition, seq, stream_id, version, owner_id, type, schema_version, data, event_id, recorded_at,
-    actor, correlation_id, causation_id, request_id, traceparent
-from events
-where stream_id = any ($1::text[])
-order by recorded_at, partition, seq;
+-- Which of these streams there are, and where, and how many events each has.
+select asked.stream_id, found.partition, found.owner_id, found.version
+from unnest($1::text[]) with ordinality as asked (stream_id, place)
+cross join lateral (
+    select partition, owner_id, version from events where events.stream_id = asked.stream_id order by version desc limit 1
+) as found
+order by asked.place;
 
--- name: related
--- What the same requests did to other streams; they have the same owner, so they lie in the same partition.
+-- name: of_stream
 select
     partition, seq, stream_id, version, owner_id, type, schema_version, data, event_id, recorded_at,
     actor, correlation_id, causation_id, request_id, traceparent
 from events
-where partition = $1 and seq between $2 and $3 and correlation_id = any ($4::uuid[])
+where partition = $1 and stream_id = $2 and version > $3
+order by version
+limit $4;
+
+-- name: of_owner
+select
+    partition, seq, stream_id, version, owner_id, type, schema_version, data, event_id, recorded_at,
+    actor, correlation_id, causation_id, request_id, traceparent
+from events
+where partition = $1 and seq > $3 and seq <= $4 and owner_id = $2
 order by seq;
+
+-- name: of_correlations
+select
+    partition, seq, stream_id, version, owner_id, type, schema_version, data, event_id, recorded_at,
+    actor, correlation_id, causation_id, request_id, traceparent
+from events
+where partition = $1 and seq > $3 and seq <= $4 and correlation_id = any ($2::uuid[])
+order by seq;
+
+-- name: of_stream_and_correlation
+select
+    partition, seq, stream_id, version, owner_id, type, schema_version, data, event_id, recorded_at,
+    actor, correlation_id, causation_id, request_id, traceparent
+from events
+where partition = $1 and stream_id = $2 and correlation_id = $3
+order by seq
+limit $4;
 
 -- name: newest
 select newest.*
@@ -41,6 +67,12 @@ select
     partition, seq, stream_id, version, owner_id, type, schema_version, data, event_id, recorded_at,
     actor, correlation_id, causation_id, request_id, traceparent
 from events
-where partition = $1 and seq > $2
+where partition = $1 and seq > $2 and seq <= $4
 order by seq
 limit $3;
+
+-- name: recorded_at
+select recorded_at from events where partition = $1 and seq = $2;
+
+-- name: tell_access
+select audit_access($1, $2);

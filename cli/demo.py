@@ -17,8 +17,8 @@ from rapidfuzz.distance import Levenshtein
 
 from cli.audit import opened_log, stream_records, with_related
 from cli.client import Client, opened_client
-from cli.events import as_text
 from cli.running import run, say
+from cli.telling import Timeline
 from cli.transcribing import transcribe_file
 from embedded.given import without_given
 from embedded.stack_folder import Addresses, StackFolder
@@ -127,7 +127,7 @@ def _as_minutes(quota: QuotaBody) -> str:
 async def _show_events(database_url: str, transcription_id: UUID) -> None:
     async with opened_log(database_url) as log:
         records = await with_related(log, await stream_records(log, str(transcription_id)))
-    _show("What the auditor sees", "\n".join(as_text(record) for record in records))
+    _show("What the auditor sees", "\n".join(Timeline().tell(records)))
 
 
 async def _show_word_error_rate(client: Client, transcription_id: UUID) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 import click
 import msgspec
 
-from cli.audit import opened_log
+from cli.audit import opened_log, tell_access
 from cli.events import database_url, events, json_option
 from cli.progress import percent_bar
 from cli.running import complaining, run, say
@@ -138,6 +138,7 @@ def _address(text: str) -> Address:
 async def _prove(address: Address, output: Path | None, data: Path) -> None:
     places = _places(data)
     async with opened_log(places.database_url) as log, open_object_store(places.object_store) as objects:
+        await tell_access(log, "prove", str(address))
         tables, tiles = EvidenceTables(log), PublishedTiles(objects, address.partition)
         proof = await made_proof(address, tables, tiles)
     file = output or Path(f"{address.partition}-{address.seq}.tlog-proof")

@@ -18,7 +18,7 @@ SYSTEM: Final[Mapping[str, tuple[str, str]]] = {
         "Start everything, transcribe two samples, show what came of it, stop everything.",
     ),
     "model": ("cli.model", "List, fetch and choose speech models."),
-    "events": ("cli.evidence", "Read the event log, and verify it."),
+    "events": ("cli.auditor", "Read the event log, and verify it."),
     "projections": ("cli.projections", "Print where each projection stands, and which event stops it."),
     "rebuild": (
         "cli.processes",

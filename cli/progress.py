@@ -1,8 +1,9 @@
 """How far something is, on standard error: a live bar in a terminal, a line now and then elsewhere."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import click
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 OnPercent = Callable[[float, str], None]
 """Told how many of 100 are done, and a word on what goes on."""
 
+LATE_SECONDS: Final = 2.0
 _LINE_EVERY_PERCENT: Final = 20
 
 
@@ -65,3 +67,20 @@ class _Lines:
         if (step, state) != self._printed:
             self._printed = (step, state)
             click.echo(f"{self._title}: {percent:.0f} % {state}".rstrip(), err=True)
+
+
+@contextmanager
+def late_bar(title: str) -> Iterator[OnPercent]:
+    """As `percent_bar`, for what may be done in a moment: then nothing is shown."""
+    began = time.monotonic()
+    shown: OnPercent | None = None
+    with ExitStack() as stack:
+
+        def on_percent(percent: float, state: str = "") -> None:
+            nonlocal shown
+            if shown is None and time.monotonic() - began >= LATE_SECONDS:
+                shown = stack.enter_context(percent_bar(title))
+            if shown is not None:
+                shown(percent, state)
+
+        yield on_percent

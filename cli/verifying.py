@@ -12,7 +12,7 @@ from typing import Final
 import uvloop
 from msgspec import Struct
 
-from cli.audit import opened_log
+from cli.audit import opened_log, tell_access
 from domain.ports import ObjectStore
 from evidence.checkpoints import Checkpoint, claimed_checkpoint, origin_of, verified_checkpoint
 from evidence.comparing import Compared, Comparison, Stretch, stretches
@@ -72,6 +72,7 @@ async def verify(
 ) -> Sequence[Verified]:
     """Every partition of the log. Without `keys` those of the database are trusted. Raises UnusableCheckpoint."""
     async with opened_log(places.database_url) as log, open_object_store(places.object_store) as objects:
+        await tell_access(log, "verify", "all")
         tables = EvidenceTables(log)
         before = [await _checkpoint_of(each, tables, keys) for each in kept]
         seals = await _seals(tables, objects, keys)

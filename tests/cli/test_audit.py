@@ -24,7 +24,7 @@ from cli.audit import (
     stream_records,
     with_related,
 )
-from cli.events import as_json_line, as_text
+from cli.telling import as_json_line, as_text
 from domain.events import Event
 from domain.log import LogRecord, Provenance, StreamAppend
 from domain.ports import PartitionDetached
@@ -171,17 +171,16 @@ async def test_a_database_without_a_log_says_what_to_do(url: str) -> None:
         await look()
 
 
-async def test_a_record_is_shown_with_address_time_type_version_actor_and_payload(
+async def test_a_record_is_shown_with_what_happened_and_when_its_place_and_who_caused_it(
     log: Connection, writer: Writer
 ) -> None:
     owner_id = uuid4()
     await writer.append(owner_id, ("quota", 0, granted(60)))
     [record] = await stream_records(log, f"quota-{owner_id}")
-    first, second, third = as_text(record).splitlines()
-    assert first.split()[0] == f"{record.partition}:1"
-    assert first.endswith(f"QuotaGranted  quota-{owner_id} v1")
-    assert f"actor user:{owner_id}  correlation {record.correlation_id}" in second
-    assert '"minutes":60' in third
+    what, where, who = as_text(record).splitlines()
+    assert what == f"{record.recorded_at.isoformat(timespec='milliseconds')[11:23]}  60 minutes granted"
+    assert where.split() == [str(record.address), "QuotaGranted", f"quota-{owner_id}", "version", "1"]
+    assert who.strip() == f"by user:{owner_id}, request {record.correlation_id}"
 
 
 async def test_for_programs_a_record_is_one_line_of_json(log: Connection, writer: Writer) -> None:

@@ -97,6 +97,28 @@ class TranscriptionSummary(Struct, frozen=True, kw_only=True):
     warnings: tuple[MediaWarning, ...]
 
 
+class HistoryEntry(Struct, frozen=True, kw_only=True):
+    """One thing that happened to a transcription; `message` says it, and the optional fields what is in it."""
+
+    at: datetime
+    what: Literal[
+        "requested",
+        "started",
+        "handed_back",
+        "attempt_failed",
+        "completed",
+        "failed",
+        "cancelled",
+        "edited",
+    ]
+    message: str
+    attempt: int | UnsetType = UNSET
+    minutes: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    revision: int | UnsetType = UNSET
+    word_count: int | UnsetType = UNSET
+
+
 class TranscriptionBody(Struct, frozen=True, kw_only=True):
     """The optional fields are there once the transcription has what they say.
 

@@ -1,0 +1,168 @@
+"""What happened to a transcription, for its owner: from the log itself, in the owner's words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, assert_never
+from urllib.parse import urlencode
+from uuid import UUID
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from msgspec import Struct
+
+from api.errors import problems
+from api.paging import LIMIT_DEFAULT, Limit
+from api.parts import Parts
+from api.requests import Caller
+from api.transcriptions import find_owned
+from domain.attempts import HANDED_BACK
+from domain.errors import InvalidField
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_events import (
+    TranscriptEdited,
+    TranscriptionAttemptFailed,
+    TranscriptionCancelled,
+    TranscriptionCompleted,
+    TranscriptionEvent,
+    TranscriptionFailed,
+    TranscriptionRequested,
+    TranscriptionStarted,
+)
+from infrastructure.postgres.detached import require_attached
+from infrastructure.postgres.queries import load_queries
+from schemas.bodies import HistoryEntry
+from schemas.events import decode
+from schemas.partitions import partition_of
+
+_SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+_CURSOR_DIGITS_MAX: Final = 9
+
+HistoryCursor = Annotated[
+    str | None, QueryParameter(name="cursor", description="Where to go on: from the Link header of a page")
+]
+
+
+class Happened(Struct, frozen=True):
+    """An event, and its place in the stream."""
+
+    version: int
+    event: TranscriptionEvent
+
+
+@get(
+    "/transcriptions/{transcription_id:str}/history",
+    responses=problems(400, 401, 403, 404),
+    tags=["transcriptions"],
+)
+async def get_history(
+    transcription_id: FromPath[UUID],
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: HistoryCursor = None,
+) -> Response[list[HistoryEntry]]:
+    """What happened when, oldest first. It is never behind what you did."""
+    after = _after(cursor)
+    await find_owned(parts, transcription_id, caller.user_id)
+    found = await _happened(parts, transcription_id, caller.user_id, after, limit + 1)
+    headers = {}
+    if len(found) > limit:
+        query = urlencode({"limit": limit, "cursor": found[limit - 1].version})
+        headers["Link"] = f'</v1/transcriptions/{transcription_id}/history?{query}>; rel="next"'
+    return Response([entry_of(each.event) for each in found[:limit]], headers=headers)
+
+
+def _after(cursor: str | None) -> int:
+    """Raises InvalidField."""
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= _CURSOR_DIGITS_MAX):
+        raise InvalidField("cursor", "is none that a list gave out: take it from a Link header")
+    return int(cursor)
+
+
+async def _happened(
+    parts: Parts, transcription_id: UUID, user_id: UUID, after: int, limit: int
+) -> Sequence[Happened]:
+    """Raises DatabaseUnavailable, or TableDetached where nobody can say."""
+    partition = partition_of(user_id, parts.settings.partitions)
+    stream_id = TRANSCRIPTION.stream_id(transcription_id)
+    async with parts.reading() as connection:
+        rows = await connection.fetch(_SQL["page"], partition, stream_id, after, limit)
+        if not rows:
+            await require_attached(connection, [partition])
+    return [
+        Happened(row["version"], _event(row["type"], row["schema_version"], row["data"])) for row in rows
+    ]
+
+
+def _event(name: str, schema_version: int, content: bytes) -> TranscriptionEvent:
+    """Nothing personal of it is told, so that no key is needed."""
+    event = decode(name, schema_version, content)
+    assert isinstance(event, TranscriptionEvent)
+    return event
+
+
+def entry_of(event: TranscriptionEvent) -> HistoryEntry:
+    """Without the ids of workers, and without what was said in or about the recording."""
+    match event:
+        case TranscriptionRequested():
+            return HistoryEntry(
+                at=event.requested_at,
+                what="requested",
+                message=f"You asked for the transcription; {_minutes(event.minutes)} of your quota reserved",
+                minutes=event.minutes,
+            )
+        case TranscriptionStarted():
+            message = f"Attempt {event.attempt} was given to a worker"
+            return HistoryEntry(at=event.started_at, what="started", message=message, attempt=event.attempt)
+        case TranscriptionAttemptFailed():
+            return _attempt_failed(event)
+        case TranscriptionCompleted():
+            return HistoryEntry(
+                at=event.completed_at,
+                what="completed",
+                message=f"The transcription is complete: {event.result.word_count} words",
+                attempt=event.attempt,
+                word_count=event.result.word_count,
+                revision=1,
+            )
+        case TranscriptionFailed():
+            return HistoryEntry(
+                at=event.failed_at,
+                what="failed",
+                message="The transcription failed, and its minutes are yours again",
+                attempt=event.attempt,
+                reason=event.reason,
+            )
+        case TranscriptionCancelled():
+            message = "You cancelled the transcription, and its minutes are yours again"
+            return HistoryEntry(at=event.cancelled_at, what="cancelled", message=message)
+        case TranscriptEdited():
+            return HistoryEntry(
+                at=event.edited_at,
+                what="edited",
+                message=f"You edited the text; revision {event.revision} has {event.word_count} words",
+                revision=event.revision,
+                word_count=event.word_count,
+            )
+        case _:
+            assert_never(event)
+
+
+def _attempt_failed(event: TranscriptionAttemptFailed) -> HistoryEntry:
+    """One that was handed back counts as no failure, and is not told as one."""
+    handed_back = event.reason in HANDED_BACK
+    how = "was handed back, and does not count" if handed_back else "failed"
+    return HistoryEntry(
+        at=event.failed_at,
+        what="handed_back" if handed_back else "attempt_failed",
+        message=f"Attempt {event.attempt} {how}",
+        attempt=event.attempt,
+        reason=event.reason,
+    )
+
+
+def _minutes(count: int) -> str:
+    return "1 minute" if count == 1 else f"{count} minutes"

@@ -142,10 +142,10 @@ async def stream_batches(log: Connection, stream: Stream) -> AsyncIterator[Seque
 
 
 async def owner_batches(
-    log: Connection, partition: int, owner_id: UUID, head: int
+    log: Connection, partition: int, owner_id: UUID, head: int, after: int = 0
 ) -> AsyncIterator[tuple[int, Sequence[LogRecord]]]:
     """All events of a person in the order of their recording, with the seq up to which the partition was looked through."""
-    for end, arguments in _stretches(head):
+    for end, arguments in _stretches(head, after):
         yield end, await _fetch(log, "of_owner", partition, owner_id, *arguments)
 
 
@@ -157,9 +157,9 @@ async def correlated_batches(
         yield end, await _fetch(log, "of_correlations", partition, [correlation_id], *arguments)
 
 
-def _stretches(head: int) -> Sequence[tuple[int, tuple[int, int]]]:
-    ends = (*range(STRETCH, head, STRETCH), head)
-    return [(end, (start, end)) for start, end in zip((0, *ends), ends, strict=False)]
+def _stretches(head: int, after: int = 0) -> Sequence[tuple[int, tuple[int, int]]]:
+    ends = (*range(after + STRETCH, head, STRETCH), head)
+    return [(end, (start, end)) for start, end in zip((after, *ends), ends, strict=False)]
 
 
 async def correlated_in_stream(
@@ -235,3 +235,22 @@ def _stream_ids(identity: str) -> list[str]:
 
 async def _fetch(log: Connection, query: str, *arguments: object) -> list[LogRecord]:
     return [LogRecord(**row) for row in await log.fetch(_SQL[query], *arguments)]
+
+
+async def installation_id(log: Connection) -> UUID:
+    """Which log it is: two installations are never taken for one another."""
+    return UUID(str(await log.fetchval(_SQL["installation"])))
+
+
+async def partition_count(log: Connection) -> int:
+    """With those that are detached."""
+    return int(await log.fetchval(_SQL["partition_count"]))
+
+
+async def snapshot_rows(log: Connection) -> AsyncIterator[tuple[int, asyncpg.Record]]:
+    """Each with the number of all."""
+    count, last = int(await log.fetchval(_SQL["count_snapshots"])), ""
+    while rows := await log.fetch(_SQL["snapshots"], last):
+        for row in rows:
+            yield count, row
+        last = rows[-1]["stream_id"]

@@ -76,3 +76,15 @@ select recorded_at from events where partition = $1 and seq = $2;
 
 -- name: tell_access
 select audit_access($1, $2);
+
+-- name: installation
+select installation_id from evidence_log;
+
+-- name: partition_count
+select partition_count from log_settings;
+
+-- name: count_snapshots
+select count(*) from snapshots;
+
+-- name: snapshots
+select stream_id, version, event_id, rules, state, digest from snapshots where stream_id > $1 order by stream_id limit 100;

@@ -26,6 +26,7 @@ from benchmarks import (
     relay,
     servers,
     slots,
+    snapshots,
     start,
     visible,
     words,
@@ -52,6 +53,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "start": start.main,
     "idle": idle.main,
     "deep": deep.main,
+    "snapshots": snapshots.main,
 }
 
 

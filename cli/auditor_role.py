@@ -22,6 +22,7 @@ READABLE: Final = (
     "public.detached_partitions",
     "public.events",
     "public.events_readable",
+    "public.snapshots",
     "public.relay_positions",
     "public.relay_refusals",
     "public.evidence_log",

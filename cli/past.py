@@ -57,7 +57,7 @@ async def streams_to_replay(log: Connection, identity: str) -> Sequence[Stream]:
         except NoSuchStream:
             """Nothing was ever granted."""
     for stream in found:
-        _decider_of(stream)
+        decider_of(stream)
     return found
 
 
@@ -78,20 +78,20 @@ async def require_moments(log: Connection, streams: Sequence[Stream], moments: S
 
 async def past_of(log: Connection, stream: Stream, until: Moment | None) -> Past:
     """Raises UnreadableEvent."""
-    decider = _decider_of(stream)
+    decider = decider_of(stream)
     state, last, sealed = decider.initial, None, False
     with late_bar(f"replaying {stream.stream_id}") as on_percent:
         async for batch in stream_batches(log, stream):
             for record in batch:
                 if until is not None and not until.includes(record):
                     return _past(stream, state, last, sealed=sealed)
-                state, last = _evolved(decider, state, record), record
+                state, last = evolved(decider, state, record), record
                 sealed = sealed or is_sealed(record)
             on_percent(100 * batch[-1].version / stream.version, "")
     return _past(stream, state, last, sealed=sealed)
 
 
-def _decider_of(stream: Stream) -> Decider[Any, Any, Any]:
+def decider_of(stream: Stream) -> Decider[Any, Any, Any]:
     """Raises NoRules."""
     decider = DECIDERS.get(stream.stream_id.partition("-")[0])
     if decider is None:
@@ -99,7 +99,7 @@ def _decider_of(stream: Stream) -> Decider[Any, Any, Any]:
     return decider
 
 
-def _evolved(decider: Decider[Any, Any, Any], state: Any, record: LogRecord) -> Any:
+def evolved(decider: Decider[Any, Any, Any], state: Any, record: LogRecord) -> Any:
     event = event_of(record)
     try:
         return decider.fold([event], state)
@@ -142,7 +142,7 @@ def flat(fields: Fields, prefix: str = "") -> dict[str, object]:
     """By one name each, as in `job.file_id`."""
     found: dict[str, object] = {}
     for name, value in fields.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             found |= flat(value, f"{prefix}{name}.")
         else:
             found[prefix + name] = value

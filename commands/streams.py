@@ -1,5 +1,7 @@
 """The streams that commands are about: their states, read on from where they were known, and what is decided on them."""
 
+import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +10,19 @@ from uuid import UUID
 
 from domain.decider import Decider
 from domain.log import StreamAppend, StreamHead, StreamTail
-from domain.ports import EventStore
+from domain.ports import EventStore, EventStoreUnavailable
+from domain.snapshots import Snapshot
+from schemas.snapshots import CATEGORIES, DamagedSnapshot, OtherRules, snapshot_of, state_of
 
 STATES_MAX: Final = 10_000
 """A state takes about a kilobyte."""
 EVENTS_AT_ONCE: Final = 1_000
 """Read and folded in one go: a few milliseconds, so that a long stream keeps nobody else waiting."""
+
+SNAPSHOT_EVERY: Final = 1_000
+"""Events between two snapshots of a stream: so many are read and folded at the most after one."""
+
+_logger = logging.getLogger(__name__)
 
 State = TypeVar("State")
 Event = TypeVar("Event")
@@ -25,16 +34,35 @@ Subject: TypeAlias = tuple[Decider[Any, Any, Any], UUID]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A stream up to its head, folded."""
+    """A stream up to its head, folded; `kept` is the version of the last snapshot of it that is known."""
 
     decider: Decider[Any, Any, Any]
     head: StreamHead
     state: Any
+    kept: int = 0
 
     def read_on(self, tail: StreamTail) -> "Known":
         """From the beginning when what was known is not in the log any more."""
-        state = self.state if tail.after == self.head else self.decider.initial
-        return replace(self, head=tail.head, state=self.decider.fold(tail.events, state))
+        if tail.after != self.head:
+            return replace(self, head=tail.head, state=self.decider.fold(tail.events), kept=0)
+        return replace(self, head=tail.head, state=self.decider.fold(tail.events, self.state))
+
+    def or_later(self, snapshot: Snapshot) -> "Known":
+        """What the snapshot knows, where that is more and can be used. Whether the log has its head the next read says."""
+        try:
+            state = state_of(self.decider, snapshot)
+        except OtherRules:
+            return self
+        except DamagedSnapshot as problem:
+            _logger.warning("%s: it is passed over, and written anew", problem)
+            return self
+        if snapshot.head.version <= self.head.version:
+            return replace(self, kept=snapshot.head.version)
+        return replace(self, head=snapshot.head, state=state, kept=snapshot.head.version)
+
+    @property
+    def is_due(self) -> bool:
+        return self.decider.category in CATEGORIES and self.head.version >= self.kept + SNAPSHOT_EVERY
 
 
 class StateCache:
@@ -43,11 +71,14 @@ class StateCache:
     So a stream is read once, and then only what is new in it. A state is never older than the read before it, and
     one whose events are not in the log any more, after a failover that lost commits, is folded anew: its last
     event's id is compared each time.
+
+    In a stream that turns out to be long it goes on from a snapshot, and now and then writes one while nobody waits.
     """
 
     def __init__(self, states_max: int = STATES_MAX) -> None:
         self._states_max = states_max
         self._known: OrderedDict[str, Known] = OrderedDict()
+        self._keeping: asyncio.Task[None] | None = None
 
     def glance(self, decider: Decider[Command, State, Event], identity: UUID) -> State:
         """What is known without a look: good for what never changes once it is there."""
@@ -65,15 +96,21 @@ class StateCache:
         known = {
             decider.stream_id(identity): self._recall(decider, identity) for decider, identity in subjects
         }
-        is_complete = False
+        is_complete = await _read_on(store, known, owner_id)
+        if not is_complete:
+            await _skip_ahead(store, known)
         while not is_complete:
-            heads = {stream_id: each.head for stream_id, each in known.items()}
-            tails = await store.read_streams(heads, EVENTS_AT_ONCE, owner_id)
-            for stream_id, tail in tails.items():
-                known[stream_id] = known[stream_id].read_on(tail)
-            is_complete = sum(len(tail.events) for tail in tails.values()) < EVENTS_AT_ONCE
+            is_complete = await _read_on(store, known, owner_id)
+        self._keep(store, known)
         self._remember(known)
         return known
+
+    def _keep(self, store: EventStore, known: dict[str, Known]) -> None:
+        """Snapshots of what was just read from the log, one after the other; what is due meanwhile is due the next time."""
+        due = [(stream_id, each) for stream_id, each in known.items() if each.is_due]
+        if due and (self._keeping is None or self._keeping.done()):
+            known |= {stream_id: replace(each, kept=each.head.version) for stream_id, each in due}
+            self._keeping = asyncio.create_task(_write_snapshots(store, dict(due)), name="snapshots")
 
     def _recall(self, decider: Decider[Any, Any, Any], identity: UUID) -> Known:
         known = self._known.get(decider.stream_id(identity))
@@ -86,6 +123,37 @@ class StateCache:
                 self._known.move_to_end(stream_id)
         while len(self._known) > self._states_max:
             self._known.popitem(last=False)
+
+
+async def _read_on(store: EventStore, known: dict[str, Known], owner_id: UUID | None) -> bool:
+    """Whether that was all there is."""
+    heads = {stream_id: each.head for stream_id, each in known.items()}
+    tails = await store.read_streams(heads, EVENTS_AT_ONCE, owner_id)
+    for stream_id, tail in tails.items():
+        known[stream_id] = known[stream_id].read_on(tail)
+    return sum(len(tail.events) for tail in tails.values()) < EVENTS_AT_ONCE
+
+
+async def _skip_ahead(store: EventStore, known: dict[str, Known]) -> None:
+    """To the snapshots of those that are there: only a long stream is worth the round trip."""
+    wanted = [
+        stream_id
+        for stream_id, each in known.items()
+        if each.decider.category in CATEGORIES and each.head.version
+    ]
+    for stream_id, snapshot in (await store.read_snapshots(wanted)).items() if wanted else ():
+        known[stream_id] = known[stream_id].or_later(snapshot)
+
+
+async def _write_snapshots(store: EventStore, due: Mapping[str, Known]) -> None:
+    """Nothing hangs on it: what fails is logged, and tried again after as many events."""
+    for stream_id, each in due.items():
+        try:
+            await store.write_snapshot(snapshot_of(each.decider, stream_id, each.head, each.state))
+        except (EventStoreUnavailable, DamagedSnapshot) as problem:
+            _logger.warning("no snapshot of a stream at version %d: %s", each.head.version, problem)
+        except Exception:
+            _logger.exception("no snapshot of a stream at version %d", each.head.version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from domain.log import (
     StreamHead,
     StreamTail,
 )
+from domain.snapshots import Snapshot
 from domain.transcript import Segment
 
 
@@ -76,6 +77,14 @@ class EventStore(Protocol):
         Each may stand on those before it: it expects their streams at the versions they leave. One decision names
         each stream once, and all have the same owner. Raises VersionConflict.
         """
+        ...
+
+    async def read_snapshots(self, stream_ids: Collection[str]) -> Mapping[str, Snapshot]:
+        """Of these streams those that have one, as it was written: whoever uses it looks whether it fits the log."""
+        ...
+
+    async def write_snapshot(self, snapshot: Snapshot) -> None:
+        """In the place of the one before, whatever that was of."""
         ...
 
 

@@ -17,6 +17,7 @@ from domain.log import (
     VersionConflict,
 )
 from domain.ports import Clock, StoredCredentials
+from domain.snapshots import Snapshot
 from infrastructure.clock import SystemClock
 from infrastructure.new_records import new_event_id, require_appendable
 from infrastructure.wake_up import WakeUps
@@ -32,6 +33,7 @@ class InMemoryEventStore:
         self._partitions: list[list[LogRecord]] = [[] for _ in range(partition_count)]
         self._streams: dict[str, list[LogRecord]] = defaultdict(list)
         self._appended = WakeUps()
+        self._snapshots: dict[str, Snapshot] = {}
 
     @property
     def partition_count(self) -> int:
@@ -107,6 +109,12 @@ class InMemoryEventStore:
             request_id=provenance.request_id,
             traceparent=provenance.traceparent,
         )
+
+    async def read_snapshots(self, stream_ids: Collection[str]) -> Mapping[str, Snapshot]:
+        return {each: self._snapshots[each] for each in stream_ids if each in self._snapshots}
+
+    async def write_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshots[snapshot.stream_id] = snapshot
 
     async def read(self, partition: int, after_seq: int, limit: int) -> Sequence[LogRecord]:
         return self._partitions[partition][after_seq : after_seq + limit]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain.events import Event
 from domain.log import Address, Decision, Provenance, StreamAppend, StreamHead, StreamTail
+from domain.snapshots import Snapshot
 from infrastructure.postgres import appending
 from infrastructure.postgres.announcing import Announcer
 from infrastructure.postgres.detached import require_attached
@@ -21,6 +22,7 @@ from infrastructure.postgres.pool import Connection, Pool
 from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.recorder import PostgresRecorder
 from infrastructure.postgres.retry import retried
+from infrastructure.postgres.snapshots import SnapshotTable
 from schemas.partitions import partition_of
 
 DEADLINE_SECONDS: Final = 10.0
@@ -54,6 +56,7 @@ class PostgresEventStore:
         self._lanes = Lanes(pool, limits or GroupLimits(), deadline_seconds, lanes)
         self._announcer = Announcer(pool)
         self._reader = StreamReader(pool, partition_count, deadline_seconds)
+        self._snapshots = SnapshotTable(pool, deadline_seconds)
         self._writing: asyncio.Task[None] | None = None
         self._announcing: asyncio.Task[None] | None = None
 
@@ -114,6 +117,12 @@ class PostgresEventStore:
         last = await self._lanes.append(events)
         self.announce(last.partition)
         return events.addresses(last)
+
+    async def read_snapshots(self, stream_ids: Collection[str]) -> Mapping[str, Snapshot]:
+        return await self._snapshots.read(stream_ids)
+
+    async def write_snapshot(self, snapshot: Snapshot) -> None:
+        await self._snapshots.write(snapshot)
 
     def announce(self, partition: int) -> None:
         """Tells whoever listens that something was appended there, and committed; nobody waits for it."""

@@ -1,7 +1,7 @@
 """The log's order and its versions, with the lock and the checks of the append function, and without them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from commands.request_transcription import request_transcription
@@ -9,6 +9,7 @@ from domain.events import Event
 from domain.log import Address, Decision, Provenance, StreamAppend, StreamHead, StreamTail
 from domain.ports import EventStore
 from domain.quota import QUOTA
+from domain.snapshots import Snapshot
 from tests.builders import ANNA, NOON, granted, identity, uploaded
 from tests.contracts.log_entries import append, provenance
 from tests.guarantees.following import Findings, Hold, tail_under_fire
@@ -110,6 +111,12 @@ class BothAtOnce:
 
     async def append_chain(self, decisions: Sequence[Decision]) -> Sequence[Address]:
         return await self._store.append_chain(decisions)
+
+    async def read_snapshots(self, stream_ids: Collection[str]) -> Mapping[str, Snapshot]:
+        return await self._store.read_snapshots(stream_ids)
+
+    async def write_snapshot(self, snapshot: Snapshot) -> None:
+        await self._store.write_snapshot(snapshot)
 
 
 async def minutes_left_after_two_requests(stores: Sequence[EventStore]) -> int:

@@ -146,7 +146,7 @@ class Timeline:
 def as_text(record: LogRecord) -> str:
     """What happened and when, then where it is stored, then who caused it."""
     moment = record.recorded_at.astimezone(UTC).strftime("%H:%M:%S.%f")[:-3]
-    causes = {"request": record.correlation_id, "caused by event": record.causation_id}
+    causes = {"correlation": record.correlation_id, "caused by event": record.causation_id}
     caused = "".join(f", {name} {value}" for name, value in causes.items() if value is not None)
     return "\n".join(
         [

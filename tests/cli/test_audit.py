@@ -180,7 +180,7 @@ async def test_a_record_is_shown_with_what_happened_and_when_its_place_and_who_c
     what, where, who = as_text(record).splitlines()
     assert what == f"{record.recorded_at.isoformat(timespec='milliseconds')[11:23]}  60 minutes granted"
     assert where.split() == [str(record.address), "QuotaGranted", f"quota-{owner_id}", "version", "1"]
-    assert who.strip() == f"by user:{owner_id}, request {record.correlation_id}"
+    assert who.strip() == f"by user:{owner_id}, correlation {record.correlation_id}"
 
 
 async def test_for_programs_a_record_is_one_line_of_json(log: Connection, writer: Writer) -> None:

@@ -19,6 +19,7 @@ SYSTEM: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "model": ("cli.model", "List, fetch and choose speech models."),
     "events": ("cli.auditor", "Read the event log, and verify it."),
+    "sink": ("cli.sink", "Compare what an analytics consumer wrote down with the event log."),
     "projections": ("cli.projections", "Print where each projection stands, and which event stops it."),
     "rebuild": (
         "cli.processes",

@@ -18,6 +18,8 @@ from infrastructure.postgres.pool import create_pool
 from infrastructure.process import run_process, until_one_ends
 from infrastructure.settings import InvalidSetting, Settings
 from infrastructure.waiting import Wait
+from relay.earlier import PostgresEarlier
+from relay.facts import LaneFacts
 from relay.lanes import LANE_WIDTH, Lane, lanes_of
 from relay.owner import RelayOwner
 from relay.positions import keep_telling
@@ -58,8 +60,9 @@ async def _relay_log(settings: Settings) -> Never:
             mine = relays[lane] = LaneRelay(
                 lane, log, brokers, topics, refuse=refuse, compression=settings.kafka_compression
             )
+            facts = LaneFacts(lane, log, PostgresEarlier(pool), brokers, topics)
             try:
-                await mine.run()
+                await until_one_ends(asyncio.create_task(mine.run()), asyncio.create_task(facts.run()))
             finally:
                 if relays[lane] is mine:  # A successor may have begun before this one has ended.
                     del relays[lane]

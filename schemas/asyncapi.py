@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from schemas.checkpoints import EvidenceCheckpoint, RelayCheckpoint
 from schemas.events import REGISTRY, EventType
+from schemas.facts import FACT, TranscriptionFact
 from schemas.json_schemas import components, event_path
 from schemas.messages import Report
 from schemas.topics import Topics, type_header
@@ -69,6 +70,30 @@ JOB_HEADERS: Final[Part] = {
 }
 
 
+FACT_HEADERS: Final[Part] = {
+    **EVENT_HEADERS,
+    "properties": {
+        **{
+            name: EVENT_HEADERS["properties"][name]
+            for name in ("ce_specversion", "ce_id", "ce_time", "ce_subject", "seq", "version")
+        },
+        "ce_type": {"const": FACT},
+        "ce_source": {"const": "/stenolog/facts"},
+    },
+    "required": [
+        "ce_specversion",
+        "ce_id",
+        "ce_type",
+        "ce_source",
+        "ce_time",
+        "ce_subject",
+        "seq",
+        "version",
+    ],
+}
+"""Of the last event that made it what it is."""
+
+
 class Channel(Struct, frozen=True, kw_only=True):
     """A topic; `messages` are names of components, `configuration` that of the topic."""
 
@@ -126,6 +151,15 @@ CHANNELS: Final[Mapping[str, Channel]] = {
         messages=[EvidenceCheckpoint.__name__],
         configuration={"cleanup.policy": ["delete"], "retention.ms": -1},
     ),
+    "transcriptions": Channel(
+        topic=_TOPICS.facts,
+        key="transcription id",
+        description="What each transcription is at this moment, for who does not want its events; nothing in it names a person. A message is written once for "
+        "each change, some of which may be put together, in the partition of the events and in their order, after them in time; without a value the transcription is deleted. "
+        "The topic can be made again at any time: it is filled from the log.",
+        messages=[TranscriptionFact.__name__],
+        configuration={"cleanup.policy": ["compact"], "delete.retention.ms": int(_MESSAGES_KEPT)},
+    ),
     "dead-letters": Channel(
         topic=_TOPICS.dead_letters,
         key="as the original",
@@ -175,7 +209,8 @@ def _messages() -> Mapping[str, Part]:
         cls.__name__: _message(cls.__name__, {"type": "string", "pattern": "^[0-9]+$"})
         for cls in (RelayCheckpoint, EvidenceCheckpoint)
     }
-    return events | jobs | reports | checkpoints | {"DeadLetter": _dead_letter()}
+    others = {TranscriptionFact.__name__: _fact(), "DeadLetter": _dead_letter()}
+    return events | jobs | reports | checkpoints | others
 
 
 def _event(kind: EventType, headers: Part) -> Part:
@@ -196,6 +231,16 @@ def _message(schema: str, key: Part) -> Part:
     }
 
 
+def _fact() -> Part:
+    """Without a value where the transcription is deleted."""
+    message = _message(TranscriptionFact.__name__, _UUID)
+    return {
+        **message,
+        "headers": FACT_HEADERS,
+        "payload": {"oneOf": [message["payload"], {"type": "null"}]},
+    }
+
+
 def _dead_letter() -> Part:
     return {
         "name": "DeadLetter",
@@ -212,7 +257,7 @@ def _dead_letter() -> Part:
 
 
 def _schemas() -> Mapping[str, Part]:
-    types = [*REGISTRY.values(), *get_args(Report), RelayCheckpoint, EvidenceCheckpoint]
+    types = [*REGISTRY.values(), *get_args(Report), RelayCheckpoint, EvidenceCheckpoint, TranscriptionFact]
     return {name: _as_draft_7(schema) for name, schema in components(types, _SCHEMAS).items()}
 
 

@@ -9,6 +9,7 @@ import msgspec
 from domain.transcript import Transcript
 from schemas.checkpoints import EvidenceCheckpoint, RelayCheckpoint
 from schemas.events import REGISTRY, EventType
+from schemas.facts import TranscriptionFact
 from schemas.messages import Report
 
 JsonSchema: TypeAlias = dict[str, Any]
@@ -42,7 +43,13 @@ def components(types: Iterable[type], ref_template: str) -> Mapping[str, JsonSch
     return {name: _tidied(schema) for name, schema in found.items()}
 
 
-MESSAGES: Final[tuple[type, ...]] = (*get_args(Report), RelayCheckpoint, EvidenceCheckpoint, Transcript)
+MESSAGES: Final[tuple[type, ...]] = (
+    *get_args(Report),
+    RelayCheckpoint,
+    EvidenceCheckpoint,
+    TranscriptionFact,
+    Transcript,
+)
 
 
 def _document(path: str, cls: type) -> JsonSchema:

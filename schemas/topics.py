@@ -15,7 +15,7 @@ PREFIX: Final = "stenolog"
 
 
 class Topics(Struct, frozen=True):
-    """The names of the six topics; deployments and tests that share a Kafka differ in the prefix."""
+    """The names of the seven topics; deployments and tests that share a Kafka differ in the prefix."""
 
     prefix: str = PREFIX
 
@@ -43,6 +43,11 @@ class Topics(Struct, frozen=True):
     def evidence(self) -> str:
         """Key: log partition. Checkpoints that seal the log, signed."""
         return f"{self.prefix}.evidence.checkpoints.v1"
+
+    @property
+    def facts(self) -> str:
+        """Compacted, key: transcription id. What each transcription is at this moment, in the partition of its events."""
+        return f"{self.prefix}.transcriptions.v1"
 
     @property
     def dead_letters(self) -> str:

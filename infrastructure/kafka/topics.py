@@ -1,4 +1,4 @@
-"""Creates the six topics, and refuses topics that do not fit the log."""
+"""Creates the seven topics, and refuses topics that do not fit the log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -32,6 +32,13 @@ _COMPACTED: Final = {
     "segment.ms": str(10 * 60 * 1000),
     "min.cleanable.dirty.ratio": "0.1",
 }
+_FACTS: Final = {
+    "cleanup.policy": "compact",
+    # What a fact was before is gone after a day: also one about a person who was erased.
+    "max.compaction.lag.ms": str(DAY_MS),
+    # A consumer that was away for less still learns what was deleted.
+    "delete.retention.ms": str(MESSAGES_KEPT_MS),
+}
 _BROKERS_DEFAULT: Final = -1
 
 
@@ -57,7 +64,7 @@ async def create_topics(
     *,
     connect: Connect = AIOKafkaAdminClient,
 ) -> Sequence[str]:
-    """Creates those that are missing, and returns their names when all six can be used.
+    """Creates those that are missing, and returns their names when all seven can be used.
 
     `retention_ms` bounds how long messages are kept, -1 keeps the events for ever.
     Raises WrongPartitionCount, a KafkaError, or TimeoutError after half a minute.
@@ -143,6 +150,7 @@ def _names(topics: Topics) -> tuple[str, ...]:
         topics.reports,
         topics.checkpoints,
         topics.evidence,
+        topics.facts,
         topics.dead_letters,
     )
 
@@ -158,6 +166,7 @@ def _wanted(topics: Topics, partition_count: int, retention_ms: int) -> list[New
         topics.reports: reports,
         topics.checkpoints: _COMPACTED,
         topics.evidence: kept,
+        topics.facts: _FACTS,
         topics.dead_letters: kept,
     }
     return [_new_topic(name, partition_count, each) for name, each in settings.items()]

@@ -72,7 +72,7 @@ def _references(part: Any) -> Iterator[str]:
 
 def test_all_topics_are_in_it() -> None:
     of = Topics("mine")
-    topics = {of.events, of.jobs, of.reports, of.checkpoints, of.evidence, of.dead_letters}
+    topics = {of.events, of.jobs, of.reports, of.checkpoints, of.evidence, of.facts, of.dead_letters}
     assert {topic_of(channel, "mine") for channel in CHANNELS} == topics
 
 

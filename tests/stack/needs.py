@@ -32,6 +32,7 @@ PLACES: Final = (
     "tests/infrastructure/object_store/test_patient.py",
     "tests/infrastructure/test_private_files.py",
     "tests/infrastructure/test_scratch.py",
+    "tests/relay/test_facts.py::test_it_goes_on_after_each_outage_of_kafka",
     "tests/relay/test_outages.py",
 )
 """Where tests start processes."""

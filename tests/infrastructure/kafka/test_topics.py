@@ -16,7 +16,7 @@ async def settings_of(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
     return {name: value for name, value, *_ in entries}
 
 
-async def test_all_six_topics_have_as_many_partitions_as_the_log(kafka: str) -> None:
+async def test_all_seven_topics_have_as_many_partitions_as_the_log(kafka: str) -> None:
     topics = await fresh_topics(kafka, partition_count=3)
     async with administering(kafka) as admin:
         described = await admin.describe_topics(
@@ -26,10 +26,11 @@ async def test_all_six_topics_have_as_many_partitions_as_the_log(kafka: str) -> 
                 topics.reports,
                 topics.checkpoints,
                 topics.evidence,
+                topics.facts,
                 topics.dead_letters,
             ]
         )
-    assert [len(each["partitions"]) for each in described] == [3] * 6
+    assert [len(each["partitions"]) for each in described] == [3] * 7
 
 
 async def test_events_are_kept_for_ever_and_checkpoints_compacted(kafka: str) -> None:

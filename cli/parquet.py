@@ -1,4 +1,4 @@
-"""Lines of CloudEvents as a Parquet file, by DuckDB, which is in `stenolog[audit]` alone."""
+"""Lines of CloudEvents as a Parquet file, by DuckDB, which is in `stenolog[parquet]` alone."""
 
 import os
 import tempfile
@@ -22,7 +22,7 @@ def require_duckdb() -> None:
         import duckdb  # noqa: F401, PLC0415  # optional, and large
     except ImportError:
         raise NoParquet(
-            "Parquet is written by DuckDB, which is not installed: `pip install 'stenolog[audit]'`, or take ndjson"
+            "Parquet is written by DuckDB, which is not installed: `pip install 'stenolog[parquet]'`, or take ndjson"
         ) from None
 
 

@@ -32,7 +32,7 @@ Heads: TypeAlias = Mapping[int, int]
 CATEGORIES: Final = (USER.category, QUOTA.category, MEDIA_FILE.category, TRANSCRIPTION.category)
 BATCH: Final = 500
 """Events that are in memory at once."""
-STRETCH: Final = 50_000
+STRETCH: Final = 10_000
 """How many places of a partition are looked through in one go for the few events that are wanted."""
 SEQ_MAX: Final = (1 << 63) - 1
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from cli.audit import (
     Connection,
+    find_streams,
     following,
     heads_of,
     installation_id,
@@ -21,6 +22,7 @@ from cli.moments import Moment, missing, require_address, seq_by
 from cli.part_files import Lines, PartFile, UnusableFile
 from cli.progress import OnPercent
 from domain.log import Address, LogRecord
+from domain.user import USER
 from infrastructure.mendable import Mendable
 from schemas.partitions import partition_of
 
@@ -64,7 +66,7 @@ class Question(Struct, frozen=True, kw_only=True):
 async def question_of(
     log: Connection, asked: Asked, since: Moment | None, until: Moment | None
 ) -> Question:
-    """Raises NoSuchEvent, NothingToExport, or TableDetached where a partition that belongs to it is away."""
+    """Raises NoSuchEvent, NoSuchStream, NothingToExport, or TableDetached where a partition that belongs to it is away."""
     heads = dict(await heads_of(log))
     for moment in (since, until):
         if moment is not None and moment.address is not None:
@@ -80,11 +82,20 @@ async def question_of(
     stretches = [
         await _stretch(log, partition, heads[partition], since, until) for partition in sorted(wanted)
     ]
-    if not stretches or any(each.after_seq > each.last_seq for each in stretches):
+    if _is_empty(stretches, since, until):
         raise NothingToExport(
             "nothing can lie in that range: --from is after --until, or of another person"
         )
+    if asked.person is not None:
+        await find_streams(log, USER.stream_id(asked.person))
     return Question(log=await installation_id(log), asked=asked, stretches=tuple(stretches))
+
+
+def _is_empty(stretches: Sequence[Stretch], since: Moment | None, until: Moment | None) -> bool:
+    """By what was asked, and not since nothing happened in that time."""
+    if not stretches or any(each.after_seq > each.last_seq for each in stretches):
+        return True
+    return bool(since and until and since.at and until.at and since.at > until.at)
 
 
 async def _stretch(

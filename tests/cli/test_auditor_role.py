@@ -1,16 +1,20 @@
 """The role of auditors reads the log and nothing else, and writes nothing."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
-from cli.audit import Connection
+from cli.audit import Connection, opened_log
 from cli.auditor_role import READABLE, ROLE, provide_auditor
 from cli.migrations import migrate_database
+from cli.verifying import Places, verify
+from evidence.tables import EvidenceTables
 from infrastructure.settings import Settings
+from tests.cli.stories import Teller
 from tests.infrastructure.postgres.database import PARTITION_COUNT
 
 RELATIONS = """
@@ -91,6 +95,16 @@ async def test_reading_leaves_a_line_in_the_log_of_the_server(
     assert len(heard) == 1
     assert heard[0].startswith("AuditAccess {")
     assert f'"role": "{await auditor.fetchval("select session_user")}"' in heard[0]
+
+
+async def test_an_auditor_can_verify_the_log(teller: Teller, auditor_url: str, tmp_path: Path) -> None:
+    story = await teller.tell()
+    found = await verify(Places(database_url=auditor_url, object_store=tmp_path.as_uri()))
+    assert [each.events for each in found if each.partition == story.partition] == [8]
+    async with opened_log(auditor_url) as log:
+        tables = EvidenceTables(log)
+        assert len(await tables.following(story.partition, 0, 100)) == 8
+        assert await tables.keys(story.partition) == []
 
 
 async def test_migrating_again_grants_nothing_more_and_gives_back_what_was_taken(

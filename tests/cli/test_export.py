@@ -232,6 +232,8 @@ async def many_more(url: str) -> None:
         (["--until", "HERE:9"], 1, "there is no event HERE:9"),
         (["--from", "HERE:5", "--until", "HERE:3"], 1, "nothing can lie in that range"),
         (["--from", "HERE:1", "--person", "ELSE"], 1, "nothing can lie in that range"),
+        (["--from", "2026-01-02", "--until", "2026-01-01"], 1, "nothing can lie in that range"),
+        (["--person", "ELSE"], 1, "the log has no stream user-"),
         (["--person", "anna"], 2, "'anna' is not a valid UUID"),
         (["--format", "csv"], 2, "'csv' is not one of"),
         (["-o", "none/log"], 1, "cannot write none/log.part: No such file or directory"),

@@ -55,8 +55,8 @@ Report = Callable[[int, int], None]
 """Told how many of how many jars are there."""
 
 
-def pinned_jars() -> Sequence[Jar]:
-    lines = _LIST.read_text(encoding="ascii").splitlines()
+def pinned_jars(listed: Path = _LIST) -> Sequence[Jar]:
+    lines = listed.read_text(encoding="ascii").splitlines()
     return [_parse(line) for line in lines if line and not line.startswith("#")]
 
 

@@ -67,10 +67,10 @@ class Program(Struct, frozen=True):
             await ending
 
 
-async def run_to_its_end(*command: str, environment: Mapping[str, str]) -> Answer:
+async def run_to_its_end(*command: str, environment: Mapping[str, str], seconds: float = SECONDS) -> Answer:
     process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE, stderr=PIPE)
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             output, said = await process.communicate()
     finally:
         if process.returncode is None:

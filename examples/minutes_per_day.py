@@ -141,7 +141,10 @@ def main() -> None:
                     days.add(events)
                 if not arguments.follow:
                     reader.require_whole()
+            unreadable = reader.unreadable
         print(*days.report(), sep="\n")
+        if unreadable:
+            print(f"{unreadable} messages are no events: somebody else writes to {arguments.topic}")
 
 
 def parsed() -> argparse.Namespace:

@@ -1,5 +1,6 @@
 """A sink to Parquet holds each event in one row, whatever is killed; `stenolog sink verify` names the first that is not as in the log."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from domain.log import LogRecord
 from schemas.topics import Topics
 from tests.examples.logs import logged, made_anew, until_relayed
-from tests.examples.programs import Program, stenolog
+from tests.examples.programs import SECONDS, Program, stenolog
 from tests.infrastructure.kafka.messages import fresh_topics, publish, records
 from tests.projections.lives import lived
 from tests.projections.system import PARTITION_COUNT, System, fresh_system
@@ -130,8 +131,9 @@ async def test_two_sinks_do_not_write_to_one_folder(sinking: Program) -> None:
 
 async def until_refused(sinking: Program) -> str:
     """The first may not have begun when the second is over."""
-    while not (said := (await sinking.run()).said):
-        pass
+    async with asyncio.timeout(SECONDS):
+        while not (said := (await sinking.run()).said):
+            pass
     return said
 
 

@@ -52,7 +52,8 @@ from infrastructure.media.sandbox_gaps import sandbox_gaps
 from infrastructure.object_store import folder_of, open_object_store
 from infrastructure.postgres.credentials import PostgresCredentials
 from infrastructure.postgres.known_sources import PostgresKnownSources
-from infrastructure.postgres.pool import create_pool
+from infrastructure.postgres.person_keys import PostgresPersonKeys, fitting_person_keys
+from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.rate_limits import PostgresRateLimit
 from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.scratch import open_scratch, remove_leftovers, scratch_root
@@ -79,7 +80,7 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
             application_name="stenolog api",
             size_max=share.part_of(CONNECTIONS_MAX, CONNECTIONS_MIN),
         ) as pool,
-        PostgresEventStore(pool, settings.partitions) as store,
+        _opened_log(pool, settings) as (store, person_keys),
         consistency.ReadModelProgress(pool) as progress,
         open_object_store(settings.object_store, encrypted=settings.require_encryption) as objects,
         _spool() as spool,
@@ -91,7 +92,7 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
             settings=settings,
             clock=clock,
             store=store,
-            credentials=PostgresCredentials(pool, settings.partitions, store.announce),
+            credentials=PostgresCredentials(pool, settings.partitions, store.announce, person_keys),
             objects=objects,
             attempts=Attempts(
                 PostgresRateLimit(pool), PostgresKnownSources(pool), settings.login_attempts_per_minute
@@ -113,6 +114,16 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
             metrics=metrics.kept_metrics(SystemMetrics(pool, disks, share.folder)),
             share=share,
         )
+
+
+@asynccontextmanager
+async def _opened_log(
+    pool: Pool, settings: Settings
+) -> AsyncIterator[tuple[PostgresEventStore, PostgresPersonKeys]]:
+    """And the keys that it takes, which fit it."""
+    person_keys = await fitting_person_keys(pool, settings.master_keys)
+    async with PostgresEventStore(pool, settings.partitions, person_keys) as store:
+        yield store, person_keys
 
 
 @asynccontextmanager

@@ -25,8 +25,9 @@ from api.tokens import NotAuthenticated
 from commands.turns import TooManyAtOnce
 from domain import errors
 from domain.errors import Rejection
-from domain.ports import EventStoreUnavailable, ObjectStoreUnavailable, PartitionDetached
+from domain.ports import EventStoreUnavailable, EventUnreadable, ObjectStoreUnavailable, PartitionDetached
 from infrastructure.disk import is_full
+from infrastructure.master_keys import KeysUnfit
 from infrastructure.media.probe import ProbeFailed
 from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
 from infrastructure.telemetry.fingerprints import fingerprint_of
@@ -40,6 +41,8 @@ RETRY_AFTER_SECONDS: Final = 2
 FULL_RETRY_AFTER_SECONDS: Final = 60
 """Somebody has to make room."""
 DETACHED_RETRY_AFTER_SECONDS: Final = 60
+"""As above."""
+UNREADABLE_RETRY_AFTER_SECONDS: Final = 60
 """As above."""
 _TYPE: Final = "urn:stenolog:problem:"
 _CLIENT_GONE: Final = "client disconnected prematurely"
@@ -97,6 +100,7 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     MalformedUpload: HTTPStatus.BAD_REQUEST,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     errors.InvalidCredentials: HTTPStatus.UNAUTHORIZED,
+    errors.PersonErased: HTTPStatus.GONE,
     errors.QuotaExceeded: HTTPStatus.PAYMENT_REQUIRED,
     errors.NotOwner: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
@@ -202,6 +206,17 @@ def answer_detached(request: Request[Any, Any, Any], problem: PartitionDetached)
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "partition_detached", text, headers=headers)
 
 
+def answer_unreadable(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
+    """Nothing was done, and nothing will be until somebody has given back the key, or runs a newer version."""
+    _LOGGER.warning("request %s is put off: %s", request_id_of(request.scope), problem)
+    text = (
+        "What is stored about this cannot be read here now; nothing was changed. Try again later, and tell the operator "
+        "if it goes on: the log of the server says what is missing"
+    )
+    headers = {"Retry-After": str(UNREADABLE_RETRY_AFTER_SECONDS)}
+    return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "event_unreadable", text, headers=headers)
+
+
 def answer_busy(request: Request[Any, Any, Any], problem: TooManyAtOnce) -> Response[Problem]:
     """Unlike after an outage it is certain that nothing was done."""
     text = f"{str(problem).capitalize()}; wait a moment and try again"
@@ -255,6 +270,8 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     HTTPException: answer_http,
     **dict.fromkeys(_UNAVAILABLE, answer_unavailable),
     PartitionDetached: answer_detached,
+    EventUnreadable: answer_unreadable,
+    KeysUnfit: answer_unreadable,
     TooManyAtOnce: answer_busy,
     OSError: answer_system_error,
     Exception: answer_unexpected,

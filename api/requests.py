@@ -12,7 +12,7 @@ from litestar.exceptions import ClientException
 from litestar.types import Scope
 
 from domain.log import Provenance
-from infrastructure.random_bits import RandomBits
+from schemas.random_bits import RandomBits
 
 AnonymousRequest: TypeAlias = Request[None, None, State]
 AuthenticatedRequest: TypeAlias = Request[UUID, None, State]

@@ -58,6 +58,7 @@ async def request(
         parts.store,
         caller.provenance,
         instructions=instructions,
+        objects=parts.objects,
     )
     await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
     transcription_id = transcription_id_of(data.file_id)

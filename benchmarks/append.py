@@ -21,6 +21,7 @@ from benchmarks.uma import rate_of_uma
 from benchmarks.writers import PARTITIONS, append_one, rate
 from embedded.postgres import Postgres, programs_folder
 from infrastructure.postgres.store import PostgresEventStore
+from tests.keys import keys_on
 
 CALLERS: Final = (1, 16, 64, 256)
 SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "3"))
@@ -77,7 +78,10 @@ async def _measure(server: Postgres, callers: int) -> Measurement:
 
 
 async def _ours(url: str, callers: int) -> float:
-    async with await one_user.prepared(url) as pool, PostgresEventStore(pool, PARTITIONS) as store:
+    async with (
+        await one_user.prepared(url) as pool,
+        PostgresEventStore(pool, PARTITIONS, keys_on(pool)) as store,
+    ):
         return await rate([lambda: append_one(store)] * callers, SECONDS)
 
 

@@ -35,6 +35,7 @@ from infrastructure.settings import Settings
 from projections import models
 from projections.models import READ_MODELS
 from projections.rebuild import rebuild
+from tests.keys import MASTER_KEYS_TEXT, READING, keys_on
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "5000000"))
 FEW: Final = 5_000
@@ -101,7 +102,10 @@ async def _log_of(events: int, server: Postgres, folder: Path) -> AsyncIterator[
             "order by id limit $1",
             SAMPLES,
         )
-        async with PostgresEventStore(pool, PARTITIONS) as store, _api(url, folder / str(events)) as get:
+        async with (
+            PostgresEventStore(pool, PARTITIONS, keys_on(pool)) as store,
+            _api(url, folder / str(events)) as get,
+        ):
             streams, recordings = cycle(asked), cycle(asked)
 
             async def load() -> None:
@@ -142,7 +146,7 @@ def _fold(url: str, name: str) -> None:
             PostgresEventLog(pool, PARTITIONS) as event_log,
             pool.acquire() as connection,
         ):
-            await rebuild(connection, event_log, READ_MODELS[name], lambda _folded, _there: None)
+            await rebuild(connection, event_log, READ_MODELS[name], READING, lambda _folded, _there: None)
 
     asyncio.run(fold())
 
@@ -152,7 +156,11 @@ async def _api(url: str, folder: Path) -> AsyncIterator[Callable[[UUID, UUID], A
     """A process, and what asks it for a user's transcription."""
     secret, port = secrets.token_hex(32), free_port()
     settings = Settings(
-        database_url=url, jwt_secret=secret, port=port, object_store=(folder / "objects").as_uri()
+        database_url=url,
+        master_keys=MASTER_KEYS_TEXT,
+        jwt_secret=secret,
+        port=port,
+        object_store=(folder / "objects").as_uri(),
     )
     tokens = Tokens(secret, 3600, SystemClock())
     api = await start(module_command(["api"], settings, folder / "api.log"))

@@ -18,6 +18,7 @@ from infrastructure.postgres.pool import Pool
 from schemas.events import encode, type_of
 from schemas.partitions import partition_of
 from tests import builders as b
+from tests.keys import KEY
 from tests.projections.lives import stream_of
 
 RECORDINGS_PER_USER: Final = 6
@@ -74,7 +75,7 @@ def _record(owner_id: UUID, event: Event, address: Address, version: int) -> Log
         owner_id=owner_id,
         type=kind.name,
         schema_version=kind.schema_version,
-        data=encode(event),
+        data=encode(event, version, KEY),
         event_id=new_event_id(),
         recorded_at=datetime.now(UTC),
         actor=f"user:{owner_id}",

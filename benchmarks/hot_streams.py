@@ -19,6 +19,7 @@ from benchmarks.one_user import prepared
 from benchmarks.writers import PARTITIONS, Person, grant_minutes, person
 from embedded.postgres import Postgres
 from infrastructure.postgres.store import PostgresEventStore
+from tests.keys import keys_on
 
 CALLERS: Final = 64
 STREAMS: Final = 4
@@ -78,7 +79,7 @@ def _latency(situation: str, quantile: float, ours: Seen, package: Seen) -> Meas
 
 async def _ours(url: str, seconds: float) -> Seen:
     """Whatever a command raises ends it all: not one may fail."""
-    async with await prepared(url) as pool, PostgresEventStore(pool, PARTITIONS) as store:
+    async with await prepared(url) as pool, PostgresEventStore(pool, PARTITIONS, keys_on(pool)) as store:
         users = [uuid4() for _ in range(STREAMS)]
         for user_id in users:
             await grant_minutes(store, user_id)

@@ -30,6 +30,7 @@ from schemas.objects import encode_transcript, media_key
 from tests import builders as b
 from tests.end_to_end.installation import Installation
 from tests.end_to_end.person import Person, expect
+from tests.keys import keys_on
 
 PEOPLE: Final = 16
 LISTED: Final = 20
@@ -64,7 +65,7 @@ async def arrive(running: Installation, note: Path) -> list[Somebody]:
     objects = Path(urlsplit(running.addresses.object_store).path)
     async with (
         await create_pool(running.addresses.database_url) as pool,
-        PostgresEventStore(pool, running.settings.partitions) as store,
+        PostgresEventStore(pool, running.settings.partitions, keys_on(pool)) as store,
     ):
         for each in people:
             provenance = provenance_of(each.user_id)

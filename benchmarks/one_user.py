@@ -28,6 +28,7 @@ from embedded.postgres import Postgres
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
 from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.store import PostgresEventStore
+from tests.keys import keys_on
 
 CALLERS: Final = (1, 16, 64, 256)
 COMMANDS_PER_SECOND_MIN: Final = 500
@@ -73,7 +74,10 @@ async def _one_user(server: Postgres, callers: int, seconds: float) -> Measureme
     rates: list[float] = []
     for users in (1, callers):
         url = await server.create_database(f"users_{users}_of_{callers}")
-        async with await prepared(url) as pool, PostgresEventStore(pool, PARTITIONS) as store:
+        async with (
+            await prepared(url) as pool,
+            PostgresEventStore(pool, PARTITIONS, keys_on(pool)) as store,
+        ):
             ids = [uuid4() for _ in range(users)]
             for user_id in ids:
                 await grant_minutes(store, user_id)
@@ -91,9 +95,11 @@ async def _one_user(server: Postgres, callers: int, seconds: float) -> Measureme
 async def _long_stream(server: Postgres, seconds: float) -> list[Measurement]:
     url = await server.create_database("long_stream")
     async with await prepared(url) as pool:
-        async with PostgresEventStore(pool, PARTITIONS) as store:
+        async with PostgresEventStore(pool, PARTITIONS, keys_on(pool)) as store:
             users = [await _with_history(store, events) for events in (LONG, SHORT)]
-        async with PostgresEventStore(pool, PARTITIONS) as store:  # It knows nothing of either.
+        async with PostgresEventStore(
+            pool, PARTITIONS, keys_on(pool)
+        ) as store:  # It knows nothing of either.
             people = [await person(store, user_id) for user_id in users]
             first = [await _milliseconds(each) for each in people]
             known: tuple[list[float], list[float]] = ([], [])
@@ -159,7 +165,7 @@ async def _together(server: Postgres, kind: str, processes: int, seconds: float)
     """What so many processes get through, which begin at the same moment."""
     url = await server.create_database(f"processes_{processes}_{kind.replace('-', '_')}")
     user_id = uuid4()
-    async with await prepared(url) as pool, PostgresEventStore(pool, PARTITIONS) as store:
+    async with await prepared(url) as pool, PostgresEventStore(pool, PARTITIONS, keys_on(pool)) as store:
         await grant_minutes(store, user_id)
     command = [sys.executable, "-m", "benchmarks.writers", url, kind, str(CALLERS_PER_PROCESS)]
     async with AsyncExitStack() as exits:

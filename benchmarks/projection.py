@@ -22,8 +22,9 @@ from projections.models import READ_MODELS
 from projections.projection import Projection, as_json
 from projections.runner import PROJECTED_CHANNEL, Runner
 from relay.messages import messages_of
-from schemas.events import decode
+from schemas.events import opened
 from schemas.topics import Topics
+from tests.keys import EVERYBODYS
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "300000"))
 DEADLINE_SECONDS: Final = 600.0
@@ -149,7 +150,7 @@ def _encoded(batches: Sequence[Batch]) -> Iterator[Sequence[str]]:
     tables: dict[str, dict[UUID, Any]] = {name: {} for name in READ_MODELS}
     for batch in batches:
         records = [record for part in batch.values() for record in part.records]
-        events = [decode(record.type, record.schema_version, record.data) for record in records]
+        events = [opened(record, EVERYBODYS) for record in records]
         yield [as_json(_changed(tables[name], READ_MODELS[name], events)) for name in READ_MODELS]
 
 

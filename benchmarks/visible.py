@@ -26,6 +26,7 @@ from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.settings import Settings
 from projections.runner import PROJECTED_CHANNEL
 from schemas.topics import Topics
+from tests.keys import MASTER_KEYS_TEXT, keys_on
 
 RATES: Final = (1, 50, 200)
 SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "15"))
@@ -100,12 +101,13 @@ async def _product(stack: Stack) -> AsyncIterator[Once]:
         database_url=await stack.database("visible"),
         kafka_bootstrap=stack.bootstrap,
         topic_prefix="visible",
+        master_keys=MASTER_KEYS_TEXT,
         partitions=PARTITIONS,
     )
     await stack.topics(settings.topic_prefix)
     async with AsyncExitStack() as exits:
         pool = await exits.enter_async_context(await create_pool(settings.database_url))
-        store = await exits.enter_async_context(PostgresEventStore(pool, PARTITIONS))
+        store = await exits.enter_async_context(PostgresEventStore(pool, PARTITIONS, keys_on(pool)))
         for name in ("relay", "project"):
             process = Process(name, settings, stack.folder / f"{name}.log")
             await process.start()

@@ -27,6 +27,7 @@ from domain.transcription import CancelTranscription, transcription_id_of
 from infrastructure.postgres.pool import create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.process import collect_rarely
+from tests.keys import keys_on
 
 PARTITIONS: Final = 8
 CONNECTIONS_MAX: Final = 16
@@ -125,7 +126,7 @@ def _granted(user_id: UUID) -> QuotaGranted:
 async def _main(url: str, kind: str, callers: int, seconds: float, user: str) -> None:
     async with (
         await create_pool(url, size_max=CONNECTIONS_MAX) as pool,
-        PostgresEventStore(pool, PARTITIONS) as store,
+        PostgresEventStore(pool, PARTITIONS, keys_on(pool)) as store,
     ):
         if kind == NEW_STREAMS:
             each: list[Once] = [lambda: append_one(store)] * callers

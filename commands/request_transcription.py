@@ -1,17 +1,20 @@
 """Requests the transcription of a file and reserves its minutes, both or neither."""
 
+from collections.abc import Callable
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from commands.execution import execute
-from commands.streams import Streams
+from commands.objects_first import put_before_event
+from commands.streams import Streams, Subject
 from domain.instructions import Instructions
 from domain.log import Address, Provenance
 from domain.media_file import MEDIA_FILE, FileUploaded, require_owned
-from domain.ports import EventStore
+from domain.ports import EventStore, ObjectStore
 from domain.quota import QUOTA, ReserveQuota, minutes_for
 from domain.transcription import TRANSCRIPTION, RequestTranscription, transcription_id_of
 from domain.transcription_events import Job
+from schemas.objects import encode_instructions, instructions_key
 
 
 async def request_transcription(
@@ -22,27 +25,40 @@ async def request_transcription(
     provenance: Provenance,
     *,
     instructions: Instructions = Instructions(),  # noqa: B008  # frozen
+    objects: ObjectStore | None = None,
 ) -> Address | None:
-    """Raises FileNotFound, NotOwner, TranscriptionExists or QuotaExceeded."""
+    """A prompt and a vocabulary are put into `objects`, which then has to be given: a worker cannot read them in the event.
+
+    Raises FileNotFound, NotOwner, TranscriptionExists, QuotaExceeded or ObjectStoreUnavailable.
+    """
     transcription_id = transcription_id_of(file_id)
 
-    def decide(streams: Streams) -> None:
-        file = require_owned(streams.state(MEDIA_FILE, file_id), file_id, user_id)
-        request = _request_of(file, transcription_id, requested_at, instructions)
-        streams.decide(TRANSCRIPTION, transcription_id, request)
-        streams.decide(QUOTA, user_id, _reservation_of(request))
+    async def request(key: str | None, decided: Callable[[], None]) -> Address | None:
+        def decide(streams: Streams) -> None:
+            file = require_owned(streams.state(MEDIA_FILE, file_id), file_id, user_id)
+            request = _request_of(file, transcription_id, requested_at, instructions, key)
+            streams.decide(TRANSCRIPTION, transcription_id, request)
+            streams.decide(QUOTA, user_id, _reservation_of(request))
+            decided()
 
-    return await execute(
-        store,
-        user_id,
-        [(MEDIA_FILE, file_id), (TRANSCRIPTION, transcription_id), (QUOTA, user_id)],
-        decide,
-        provenance,
-    )
+        about: list[Subject] = [(MEDIA_FILE, file_id), (TRANSCRIPTION, transcription_id), (QUOTA, user_id)]
+        return await execute(store, user_id, about, decide, provenance)
+
+    if not (instructions.prompt or instructions.vocabulary):
+        return await request(None, lambda: None)
+    assert objects is not None, "what the engine is told goes by way of the object store"
+    key = instructions_key(user_id, transcription_id, uuid4())
+    async with put_before_event(objects, key) as named:
+        await objects.put(key, encode_instructions(instructions))
+        return await request(key, named.appended)
 
 
 def _request_of(
-    file: FileUploaded, transcription_id: UUID, requested_at: datetime, instructions: Instructions
+    file: FileUploaded,
+    transcription_id: UUID,
+    requested_at: datetime,
+    instructions: Instructions,
+    key: str | None,
 ) -> RequestTranscription:
     return RequestTranscription(
         transcription_id=transcription_id,
@@ -56,6 +72,7 @@ def _request_of(
             task=instructions.task,
             prompt=instructions.prompt,
             vocabulary=instructions.vocabulary,
+            instructions_key=key,
         ),
         minutes=minutes_for(file.duration_seconds),
         requested_at=requested_at,

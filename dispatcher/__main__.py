@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from contextlib import AsyncExitStack
 from typing import Final
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import asyncpg
 from dispatcher.dispatcher import Dispatcher, DispatchLimits
 from dispatcher.leadership import FirstSlot, lead
 from dispatcher.migration import QUEUE, migrate_dispatch_tables
+from dispatcher.rewrapping import keep_rewrapping
 from dispatcher.tables import PostgresDispatchTables
 from infrastructure.clock import SystemClock
 from infrastructure.kafka.brokers import Brokers
@@ -22,11 +24,13 @@ from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
 from infrastructure.postgres.kafka_substitute import PostgresSubstitute
 from infrastructure.postgres.leases import DISPATCH, PostgresLeases
 from infrastructure.postgres.migrate import noting_new_tables, tell_done
+from infrastructure.postgres.person_keys import fitting_person_keys
 from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.retry import retried
 from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.process import run_process
 from infrastructure.settings import Settings
+from projections.reading import BLIND_READING
 from projections.runner import Pace, Runner
 from schemas.topics import Topics
 
@@ -39,9 +43,12 @@ async def dispatch(settings: Settings) -> None:
     """Every process folds its share of the queue; the one with the first partition leads, and the others stand by."""
     async with (
         await create_pool(settings.database_url, application_name="stenolog dispatch") as pool,
-        PostgresEventStore(pool, settings.partitions) as store,
+        AsyncExitStack() as exits,
     ):
         await _require_tables(pool)
+        person_keys = await fitting_person_keys(pool, settings.master_keys)
+        store = PostgresEventStore(pool, settings.partitions, person_keys)
+        await exits.enter_async_context(store)
         brokers = await welcoming_brokers(settings)
         dispatcher = _dispatcher(settings, brokers, pool, store)
         leases = PostgresLeases(pool, DISPATCH, settings.partitions, uuid4(), settings.lease_seconds)
@@ -49,6 +56,7 @@ async def dispatch(settings: Settings) -> None:
             folding = _fold_queue(settings, brokers, pool, leases, dispatcher)
             tasks.create_task(folding, name="folding the queue")
             tasks.create_task(lead(FirstSlot(leases), dispatcher.run), name="leading")
+            tasks.create_task(keep_rewrapping(person_keys), name="rewrapping")
 
 
 async def _require_tables(pool: Pool) -> None:
@@ -87,6 +95,7 @@ async def _fold_queue(
         feed,
         leases,
         [QUEUE],
+        BLIND_READING,
         pace=Pace(renew_seconds=leases.renew_seconds),
         on_applied=dispatcher.wake,
     )

@@ -24,7 +24,7 @@ from dispatcher.reports import ReportTaker, together
 from domain.attempts import MOVED
 from domain.errors import Rejection
 from domain.log import Provenance
-from domain.ports import Clock, EventStore, PartitionDetached
+from domain.ports import Clock, EventStore, EventUnreadable, PartitionDetached
 from domain.transcription import FailAttempt
 from infrastructure.waiting import Wait
 from schemas.messages import Report, WorkerGone, WorkerReady
@@ -193,7 +193,7 @@ class Dispatcher:
         except Rejection:
             # Ended otherwise; without a lease, only the queue's lag made it look overdue.
             self._leave_alone(attempt.transcription_id)
-        except PartitionDetached as problem:
+        except (PartitionDetached, EventUnreadable) as problem:
             self._put_off(attempt.transcription_id, problem)
             return False
         await self._tables.end(attempt)
@@ -236,7 +236,7 @@ class Dispatcher:
             logger.info("%s is not to be started: %s", job.transcription_id, rejection)
             self._leave_alone(job.transcription_id)
             return
-        except PartitionDetached as problem:
+        except (PartitionDetached, EventUnreadable) as problem:
             self._put_off(job.transcription_id, problem)
             return
         lease = Lease(
@@ -248,7 +248,7 @@ class Dispatcher:
         )
         await self._tables.grant(lease, self._limits.lease_seconds, job.charge_seconds)
 
-    def _put_off(self, transcription_id: UUID, problem: PartitionDetached) -> None:
+    def _put_off(self, transcription_id: UUID, problem: Exception) -> None:
         """The others go on."""
         logger.error("%s waits: %s", transcription_id, problem)
         self._leave_alone(transcription_id)

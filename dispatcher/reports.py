@@ -13,7 +13,7 @@ from dispatcher.ports import AttemptKey, DispatchTables, ReceivedReport
 from domain.attempts import TRANSCRIPT_MISPLACED
 from domain.errors import NothingDecoded, Rejection, TranscriptMisplaced
 from domain.log import Provenance
-from domain.ports import Clock, EventStore, PartitionDetached
+from domain.ports import Clock, EventStore, EventUnreadable, PartitionDetached
 from domain.transcription import CompleteTranscription, FailAttempt
 from schemas.messages import (
     AttemptFaulted,
@@ -132,8 +132,8 @@ class ReportTaker:
             await self._execute(outcome)
         except Rejection as rejection:
             logger.info("a %s of worker %s is void: %s", _name(outcome), outcome.worker_id, rejection)
-        except PartitionDetached as problem:
-            # As below; when the partition is there again its lease runs out.
+        except (PartitionDetached, EventUnreadable) as problem:
+            # As below; when the partition or the key is there again its lease runs out.
             logger.error("a %s of %s is not taken: %s", _name(outcome), outcome.transcription_id, problem)  # noqa: TRY400
             return
         except self._outages:

@@ -3,7 +3,7 @@
 Rejection
 ├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField, TranscriptMisplaced, NothingDecoded
 ├── LanguageUnsupported, LanguageRequired, TranslationUnsupported, PromptUnsupported
-├── EmailTaken, InvalidCredentials
+├── EmailTaken, InvalidCredentials, PersonErased
 ├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing, MediaMissing
 ├── NotOwner
 ├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong, TooShortMedia, JoinedMedia,
@@ -108,6 +108,15 @@ class InvalidCredentials(Rejection):
 
     def __init__(self) -> None:
         super().__init__("Invalid credentials: check the email and the password")
+
+
+class PersonErased(Rejection):
+    """Everything about this person was erased, and nothing personal is stored about them again."""
+
+    code = "person_erased"
+
+    def __init__(self) -> None:
+        super().__init__("This account was erased: register anew to use the service again")
 
 
 class NotFound(Rejection):

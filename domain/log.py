@@ -70,13 +70,17 @@ class StreamTail(Struct, frozen=True, kw_only=True):
 
 
 class RecordedEvent(Struct, frozen=True):
-    """A stored event, and where: all it takes to fold it. `data` is the event's JSON."""
+    """A stored event, and where: all it takes to fold it. `data` is the event's JSON.
+
+    `version` is its place in its stream (from 1).
+    """
 
     partition: int
     seq: int
     type: str
     schema_version: int
     data: bytes
+    version: int
 
     @property
     def address(self) -> Address:
@@ -84,10 +88,9 @@ class RecordedEvent(Struct, frozen=True):
 
 
 class LogRecord(RecordedEvent, frozen=True):
-    """One stored event with all that the log holds about it; `version` is its place in its stream (from 1)."""
+    """One stored event with all that the log holds about it."""
 
     stream_id: str
-    version: int
     owner_id: UUID
     event_id: UUID
     recorded_at: datetime

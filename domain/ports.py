@@ -46,9 +46,19 @@ class PartitionDetached(EventStoreUnavailable):
         self.partitions = frozenset(numbers)
 
 
+class EventUnreadable(Exception):
+    """A stored event cannot be read here: the key of its person is missing or does not fit, or its type is not known.
+
+    It stays so until somebody has mended it. The message names no person.
+    """
+
+
 @runtime_checkable
 class EventStore(Protocol):
-    """The write side's view of the log. Every method may raise EventStoreUnavailable or PartitionDetached."""
+    """The write side's view of the log. Every method may raise EventStoreUnavailable or PartitionDetached.
+
+    Those that read may raise EventUnreadable, and those that append PersonErased when the events say something personal.
+    """
 
     async def read_stream(self, stream_id: str) -> Sequence[Event]:
         """All events of a stream in order; the stream's version is their count."""

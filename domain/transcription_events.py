@@ -22,6 +22,8 @@ class Job(Struct, frozen=True, kw_only=True):
     task: Task = "transcribe"
     prompt: PersonalText = ""
     vocabulary: Vocabulary = ()
+    instructions_key: str | None = None
+    """Where a worker finds prompt and vocabulary, which it cannot read here. None where there are none."""
 
     @property
     def instructions(self) -> Instructions:

@@ -107,6 +107,10 @@ class StackFolder:
         """Made at first use and kept: whoever verifies the log knows it by its public half."""
         return self._kept("seal-key", f"first:{b64encode(secrets.token_bytes(32)).decode()}")
 
+    def master_keys(self) -> str:
+        """Made at first use and kept: without it nothing personal in the log can be read."""
+        return self._kept("master-keys", f"first={b64encode(secrets.token_bytes(32)).decode()}")
+
     def evidence_token(self) -> str:
         return self._kept("evidence-token", secrets.token_urlsafe(32))
 

@@ -72,6 +72,7 @@ async def _start_servers(
     settings = msgspec.structs.replace(
         settings,
         jwt_secret=settings.jwt_secret or folder.jwt_secret(),
+        master_keys=settings.master_keys or folder.master_keys(),
         seal_keys=settings.seal_keys or folder.seal_key(),
         evidence_token=settings.evidence_token or folder.evidence_token(),
     )

@@ -21,7 +21,8 @@ def fingerprint_of(started: TranscriptionStarted, engine: str, window_seconds: f
     Engines with one name want windows of one length, and cut them so where no other is given.
     """
     job = started.job
-    facts = (job.media_sha256, engine, job.instructions, window_seconds, CUTTING)
+    told = job.instructions_key or job.instructions  # Each request has a key of its own.
+    facts = (job.media_sha256, engine, told, window_seconds, CUTTING)
     return sha256(msgspec.json.encode(facts)).hexdigest()[:32]
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 MEDIA_MISSING: Final = "media_missing"
 MEDIA_CORRUPT: Final = "media_corrupt"
+INSTRUCTIONS_MISSING: Final = "instructions_missing"
 DECODING_FAILED: Final = "decoding_failed"
 ENGINE_DIED: Final = "engine_died"
 ENGINE_STALLED: Final = "engine_stalled"

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Final, Protocol
 from uuid import uuid4
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.assumed import language_warnings
 from domain.damages import damaged_ms, warnings_of
 from domain.errors import NotMedia
+from domain.instructions import Instructions
 from domain.ports import ObjectMissing, ObjectStore
 from domain.transcript import Damage, MediaWarning, Transcript
 from domain.transcript_keys import transcript_key
-from domain.transcription_events import Result, TranscriptionStarted
+from domain.transcription_events import Job, Result, TranscriptionStarted
 from inference_worker import faults
 from inference_worker.assembly import Assembly
 from inference_worker.checkpoints import Checkpoints, fingerprint_of
@@ -34,6 +36,7 @@ from infrastructure.media.timeline import tolerance_seconds
 from infrastructure.object_store.patient import Patience, PatientObjectStore
 from infrastructure.private_files import make_private
 from schemas.messages import FinishedWindow
+from schemas.objects import decode_instructions
 
 FETCH_SECONDS_MAX: Final = 1800.0
 
@@ -91,9 +94,10 @@ async def carry_out(
             await asyncio.to_thread(make_private, folder)
             media = folder / "media"
             await _fetch(place.store, started, media)
+            instructions = await _instructions(place.store, started.job)
             with Assembly(folder) as assembly:
                 work = Work(started, place, engine, follower, assembly)
-                finished = await work.transcribe(media, turn)
+                finished = await work.transcribe(media, instructions, turn)
                 turn.ends()
                 result = await work.store(finished)
     finally:
@@ -127,6 +131,16 @@ async def _fetch(store: ObjectStore, started: TranscriptionStarted, media: Path)
         raise Fault(faults.MEDIA_CORRUPT)
 
 
+async def _instructions(store: ObjectStore, job: Job) -> Instructions:
+    """Raises Fault: without what its owner asked for, it would be another transcription."""
+    if job.instructions_key is None:
+        return job.instructions
+    try:
+        return decode_instructions(await store.get(job.instructions_key))
+    except (ObjectMissing, msgspec.DecodeError) as problem:
+        raise Fault(faults.INSTRUCTIONS_MISSING, permanent=True) from problem
+
+
 def _sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -152,13 +166,13 @@ class Work:
         self._next = WindowStart()
         self._spoken = Spoken()
 
-    async def transcribe(self, media: Path, turn: Turn) -> Finished:
+    async def transcribe(self, media: Path, instructions: Instructions, turn: Turn) -> Finished:
         """Raises Fault."""
         async with aclosing(self._checkpoints.finished()) as windows:
             async for window in windows:
                 await self._take(window)
         self._follower.advance(self._next.start_ms / 1000)
-        async with aclosing(self._engine.run(self._task(media), turn)) as messages:
+        async with aclosing(self._engine.run(self._task(media, instructions), turn)) as messages:
             async for message in messages:
                 match message:
                     case Heard(position_ms=position_ms, end_ms=None):
@@ -208,12 +222,12 @@ class Work:
             return ()
         return language_warnings(self._started.job.language, self._engine.abilities, duration_ms / 1000)
 
-    def _task(self, media: Path) -> Task:
+    def _task(self, media: Path, instructions: Instructions) -> Task:
         job = self._started.job
         return Task(
             media=str(media),
             duration_seconds=job.duration_seconds,
-            instructions=job.instructions,
+            instructions=instructions,
             window_seconds=self._place.window_seconds,
             begin=self._next,
             before=dict(self._spoken.seconds),

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from domain.log import Decision, StreamAppend
-from infrastructure.random_bits import RandomBits
+from schemas.random_bits import RandomBits
 
 _RANDOM: Final = RandomBits(10)
 

@@ -111,6 +111,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     query_seconds: PositiveFloat = 3.0
     """How long a client's query may take, the wait for a connection included, before it is answered 503."""
     consistency_wait_seconds: Annotated[float, Meta(ge=0)] = 2.0
+    master_keys: str = ""
+    """Wrap the keys of people, as `NAME=BASE64,NAME=BASE64`: the first one does, the others did before."""
     seal_keys: str = ""
     """Sign the checkpoints of the evidence, as `id:key,id:key`: the first one does, the others did before."""
     seal_seconds: PositiveFloat = 10.0
@@ -139,7 +141,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 SECRETS: Final = frozenset(
-    {"database_url", "kafka_password", "jwt_secret", "riva_metadata", "seal_keys", "evidence_token"}
+    {
+        "database_url",
+        "kafka_password",
+        "jwt_secret",
+        "riva_metadata",
+        "master_keys",
+        "seal_keys",
+        "evidence_token",
+    }
 )
 _NAMES: Final = {PREFIX + field.encode_name.upper(): field for field in msgspec.structs.fields(Settings)}
 _ELSEWHERE: Final = frozenset(PREFIX + name for name in ("BROKER", "CACHE", "URL", "EMAIL", "PASSWORD"))

@@ -18,12 +18,14 @@ from infrastructure.postgres.kafka_substitute import PostgresSubstitute
 from infrastructure.postgres.leases import PROJECT, PostgresLeases
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import noting_new_tables, tell_done
-from infrastructure.postgres.pool import create_pool
+from infrastructure.postgres.person_keys import fitting_person_keys
+from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.process import run_process, until_one_ends
 from infrastructure.settings import Settings
 from projections.damage_watch import watch_damage
 from projections.lag import read_lags
 from projections.models import READ_MODELS, migrate
+from projections.reading import Reading
 from projections.rebuild import rebuild
 from projections.runner import PROJECTED_CHANNEL, Pace, Runner
 from projections.status import as_json_lines, as_table
@@ -39,6 +41,7 @@ async def project(settings: Settings) -> None:
         await create_pool(settings.database_url, application_name="stenolog project", size_max=6) as pool,
         PostgresEventLog(pool, settings.partitions) as event_log,
     ):
+        person_keys = await fitting_person_keys(pool, settings.master_keys)
         substitute = PostgresSubstitute(pool, settings.partitions)
         feed = KafkaEventFeed(brokers, Topics(settings.topic_prefix), substitute)
         leases = PostgresLeases(pool, PROJECT, settings.partitions, uuid4(), settings.lease_seconds)
@@ -47,6 +50,7 @@ async def project(settings: Settings) -> None:
             feed,
             leases,
             list(READ_MODELS.values()),
+            Reading(person_keys.of),
             channel=PROJECTED_CHANNEL,
             pace=Pace(renew_seconds=leases.renew_seconds),
             event_log=event_log,
@@ -71,7 +75,8 @@ async def migrate_tables(settings: Settings) -> None:
             outdated = await migrate(connection)
         for projection in outdated:
             progress = _Progress(projection.name)
-            await rebuild(connection, event_log, projection, progress.tell)
+            reading = await _reading(pool, settings)
+            await rebuild(connection, event_log, projection, reading, progress.tell)
             done.append(f"{projection.name} in version {projection.version}")
         tell_done("read models", done)
 
@@ -82,11 +87,17 @@ async def rebuild_tables(names: list[str], settings: Settings) -> None:
         await create_pool(settings.database_url, application_name="stenolog rebuild", size_max=3) as pool,
         PostgresEventLog(pool, settings.partitions) as event_log,
     ):
+        reading = await _reading(pool, settings)
         for name in names:
             progress = _Progress(name)
             async with pool.acquire() as connection:
-                await rebuild(connection, event_log, READ_MODELS[name], progress.tell)
+                await rebuild(connection, event_log, READ_MODELS[name], reading, progress.tell)
             progress.say("rebuilt and switched to")
+
+
+async def _reading(pool: Pool, settings: Settings) -> Reading:
+    """Raises InvalidSetting: nothing is begun without the keys that it takes."""
+    return Reading((await fitting_person_keys(pool, settings.master_keys)).of)
 
 
 async def show_status(as_json: bool, settings: Settings) -> None:

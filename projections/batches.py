@@ -8,13 +8,16 @@ from msgspec import Struct
 
 from domain.events import Event
 from domain.log import RecordedEvent
+from infrastructure.master_keys import KeysUnfit
 from infrastructure.mendable import Mendable
 from infrastructure.postgres.errors import OUTAGES
 from infrastructure.postgres.pool import Connection
 from projections import checkpoints
 from projections.checkpoints import NEVER, Checkpoint, Checkpoints
 from projections.projection import Projection, fold_into, versions_of
-from schemas.events import REGISTRY, EventType, UnknownEventType, decode
+from projections.reading import Reading
+from schemas.events import REGISTRY, EventType, UnknownEventType
+from schemas.sealing import Unsealable
 
 EVERY_PROJECTION: Final = "all"
 """Named for an event nobody can read."""
@@ -46,7 +49,7 @@ class ProjectionFailed(Mendable):
 def describe(problem: BaseException) -> str:
     """What went wrong, without the values it went wrong with: they may be somebody's."""
     name = type(problem).__name__
-    if isinstance(problem, UnknownEventType):
+    if isinstance(problem, UnknownEventType | Unsealable | KeysUnfit):
         return f"{name}: {problem}"
     if isinstance(problem, asyncpg.PostgresError):
         return f"{name} {problem.sqlstate} {getattr(problem, 'constraint_name', None) or ''}".rstrip()
@@ -58,6 +61,8 @@ async def apply_batch(
     projections: Sequence[Projection[Any]],
     reached: Checkpoints,
     batch: Batch,
+    reading: Reading,
+    *,
     channel: str | None = None,
 ) -> dict[int, Checkpoint]:
     """Folds the batch in the open transaction; each projection skips what it has already folded.
@@ -73,7 +78,7 @@ async def apply_batch(
     # Checkpoints first: a zombie fails before it touches a row, and a rebuild that holds them is waited for
     # without holding the tables it wants to replace.
     await checkpoints.advance(connection, versions_of(projections), reached, after, channel)
-    events = _read(batch, _ignored(projections))
+    events = await _read(batch, _ignored(projections), reading)
     for projection in projections:
         try:
             await fold_into(connection, projection, _unseen(events, projection.name, reached))
@@ -89,15 +94,21 @@ def _ignored(projections: Iterable[Projection[Any]]) -> frozenset[EventType]:
     return frozenset(name for name, kind in REGISTRY.items() if kind not in wanted)
 
 
-def _read(batch: Batch, ignored: Collection[EventType]) -> list[tuple[RecordedEvent, Event]]:
+async def _read(
+    batch: Batch, ignored: Collection[EventType], reading: Reading
+) -> list[tuple[RecordedEvent, Event]]:
+    wanted = [
+        record
+        for part in batch.values()
+        for record in part.records
+        if EventType(record.type, record.schema_version) not in ignored
+    ]
     try:
-        return [
-            (record, decode(record.type, record.schema_version, record.data))
-            for part in batch.values()
-            for record in part.records
-            if EventType(record.type, record.schema_version) not in ignored
-        ]
+        decode = await reading.prepared(wanted)
+        return [(record, decode(record)) for record in wanted]
     except Exception as problem:
+        if isinstance(problem, OUTAGES):
+            raise
         raise ProjectionFailed(EVERY_PROJECTION, problem) from problem
 
 

@@ -16,6 +16,7 @@ from projections import checkpoints
 from projections.batches import PartitionBatch, ProjectionFailed, apply_batch
 from projections.checkpoints import Checkpoint, CheckpointMoved, Checkpoints
 from projections.projection import Projection
+from projections.reading import Reading
 
 RECORDS_MAX: Final = 500
 """At once. The event loop folds the live projections, too."""
@@ -44,11 +45,13 @@ class CatchUp:
         pool: "asyncpg.Pool[Any]",
         event_log: EventLog | None,
         projections: Sequence[Projection[Any]],
+        reading: Reading,
         live_seq: Callable[[int], int],
     ) -> None:
         self._pool = pool
         self._log = event_log
         self._projections = {projection.name: projection for projection in projections}
+        self._reading = reading
         self._live_seq = live_seq
         self._seqs: dict[Place, int] = {}
         self._records_max: dict[Place, int] = {}
@@ -158,7 +161,8 @@ class CatchUp:
         if records:
             reached = {place.partition: Checkpoint({place.projection: self._seqs[place]})}
             batch = {place.partition: PartitionBatch(records)}
-            await apply_batch(connection, [self._projections[place.projection]], reached, batch)
+            projections = [self._projections[place.projection]]
+            await apply_batch(connection, projections, reached, batch, self._reading)
         await checkpoints.clear_failures(connection, [place.projection], [place.partition])
 
     async def _read(self, partition: int, after_seq: int, count: int) -> Sequence[RecordedEvent]:

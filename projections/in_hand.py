@@ -20,7 +20,8 @@ from projections.batches import Batch, describe
 from projections.checkpoints import Checkpoint, Checkpoints
 from projections.kept_rows import KeptRows
 from projections.projection import Projection, as_json, versions_of
-from schemas.events import REGISTRY, decode
+from projections.reading import Reading
+from schemas.events import REGISTRY
 
 KEPT_ROWS_MAX: Final = 10_000
 """Of each read model: some 25 MB in all."""
@@ -49,10 +50,12 @@ class InHand:
     def __init__(
         self,
         projections: Sequence[Projection[Any]],
+        reading: Reading,
         channel: str | None = None,
         rows_max: int = KEPT_ROWS_MAX,
     ) -> None:
         self._projections = projections
+        self._reading = reading
         self._known = versions_of(projections)
         self._channel = channel
         self._may_keep = all(projection.keeps_rows for projection in projections)
@@ -98,7 +101,7 @@ class InHand:
     async def _apply(
         self, connection: Connection, reached: Checkpoints, batch: Batch
     ) -> dict[int, Checkpoint] | None:
-        touched = self._touched(batch)
+        touched = await self._touched(batch)
         before = await self._rows_before(connection, touched)
         rows = [_fold(*each) for each in zip(self._projections, touched, before, strict=True)]
         if any(old.keys() - new.keys() for old, new in zip(before, rows, strict=True)):
@@ -113,15 +116,16 @@ class InHand:
             kept.keep(new)
         return after
 
-    def _touched(self, batch: Batch) -> list[dict[UUID, list[Event]]]:
+    async def _touched(self, batch: Batch) -> list[dict[UUID, list[Event]]]:
         """For each projection the events of each row; every event is decoded once, if anybody wants it."""
         touched: list[dict[UUID, list[Event]]] = [defaultdict(list) for _ in self._projections]
-        for part in batch.values():
-            for record in part.records:
-                if targets := self._targets[record.type, record.schema_version]:
-                    event = decode(record.type, record.schema_version, record.data)
-                    for place, key_of in targets:
-                        touched[place][key_of(event)].append(event)
+        records = [record for part in batch.values() for record in part.records]
+        wanted = [each for each in records if self._targets[each.type, each.schema_version]]
+        decode = await self._reading.prepared(wanted)
+        for record in wanted:
+            event = decode(record)
+            for place, key_of in self._targets[record.type, record.schema_version]:
+                touched[place][key_of(event)].append(event)
         return touched
 
     async def _rows_before(

@@ -17,6 +17,7 @@ from projections import checkpoints
 from projections.batches import Batch, PartitionBatch, apply_batch
 from projections.checkpoints import Checkpoint
 from projections.projection import Projection, versions_of
+from projections.reading import Reading
 from projections.tables import ensure_tables
 
 log: Final = logging.getLogger(__name__)
@@ -48,7 +49,11 @@ class TableHeld(Mendable):
 
 
 async def rebuild(
-    connection: Connection, event_log: EventLog, projection: Projection[Any], progress: Progress
+    connection: Connection,
+    event_log: EventLog,
+    projection: Projection[Any],
+    reading: Reading,
+    progress: Progress,
 ) -> None:
     """Replaces the live table; readers see the old one up to the switch and the new one from it on.
 
@@ -58,7 +63,7 @@ async def rebuild(
     if not await connection.fetchval(SQL["claim"], projection.name):
         raise AlreadyRebuilding(projection.name)
     try:
-        builder = await _begin(connection, event_log, projection)
+        builder = await _begin(connection, event_log, projection, reading)
         await builder.catch_up(progress)
         await _until_switched(builder)
         await connection.execute(f"drop schema {builder.schema} cascade")
@@ -67,7 +72,9 @@ async def rebuild(
         await connection.execute("reset all")
 
 
-async def _begin(connection: Connection, event_log: EventLog, projection: Projection[Any]) -> "_Builder":
+async def _begin(
+    connection: Connection, event_log: EventLog, projection: Projection[Any], reading: Reading
+) -> "_Builder":
     schema = f"rebuild_{projection.name}"
     await connection.execute(f"drop schema if exists {schema} cascade")
     await ensure_tables(connection, schema, [projection])
@@ -76,7 +83,7 @@ async def _begin(connection: Connection, event_log: EventLog, projection: Projec
     await connection.execute("set synchronous_commit to off")
     partitions = range(event_log.partition_count)
     places = await checkpoints.read_checkpoints(connection, versions_of([projection]), partitions)
-    return _Builder(connection, event_log, projection, schema, places.live)
+    return _Builder(connection, event_log, projection, reading, schema, places.live)
 
 
 async def _until_switched(builder: "_Builder") -> None:
@@ -97,6 +104,7 @@ class _Builder:
     connection: Connection
     event_log: EventLog
     projection: Projection[Any]
+    reading: Reading
     schema: str
     reached: Mapping[int, Checkpoint]
 
@@ -134,7 +142,8 @@ class _Builder:
         return {partition: PartitionBatch(records) for partition, records in parts.items() if records}
 
     async def _fold(self, reached: Mapping[int, Checkpoint], batch: Batch) -> Mapping[int, Checkpoint]:
-        return {**reached, **await apply_batch(self.connection, [self.projection], reached, batch)}
+        folded = await apply_batch(self.connection, [self.projection], reached, batch, self.reading)
+        return {**reached, **folded}
 
     def _folded(self) -> int:
         return sum(place.position.seq for place in self.reached.values())

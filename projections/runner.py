@@ -21,6 +21,7 @@ from projections.catch_up import CatchUp
 from projections.checkpoints import Checkpoint, CheckpointMoved
 from projections.in_hand import InHand
 from projections.projection import Projection, versions_of
+from projections.reading import Reading
 
 log: Final = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Runner:
         feed: EventFeed,
         leases: Leases,
         projections: Sequence[Projection[Any]],
+        reading: Reading,
         *,
         channel: str | None = None,
         pace: Pace | None = None,
@@ -83,8 +85,9 @@ class Runner:
         self._channel = channel
         self._pace = pace or Pace()
         self._on_applied = on_applied
-        self._in_hand = InHand(projections, channel)
-        self._catch_up = CatchUp(pool, event_log, projections, self._live_seq)
+        self._reading = reading
+        self._in_hand = InHand(projections, reading, channel)
+        self._catch_up = CatchUp(pool, event_log, projections, reading, self._live_seq)
         self._catch_up_above = self._pace.catch_up_above if event_log else checkpoints.NEVER
         self._reached: dict[int, Checkpoint] = {}
         self._failed: set[int] = set()  # Partitions with a row in projection_failures.
@@ -254,7 +257,9 @@ class Runner:
     ) -> dict[int, Checkpoint]:
         self._in_hand.forget()
         async with connection.transaction():
-            after = await apply_batch(connection, self._projections, self._reached, batch, self._channel)
+            after = await apply_batch(
+                connection, self._projections, self._reached, batch, self._reading, channel=self._channel
+            )
             if mended:
                 await checkpoints.clear_failures(connection, self._failure_names(), mended)
         return after

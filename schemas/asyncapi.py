@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias, get_args
 from msgspec import Struct
 
 from schemas.checkpoints import EvidenceCheckpoint, RelayCheckpoint
-from schemas.events import REGISTRY, EventType
+from schemas.events import FORMS, EventType
 from schemas.facts import FACT, TranscriptionFact
 from schemas.json_schemas import components, event_path
 from schemas.messages import Report
@@ -19,6 +19,7 @@ VERSION: Final = "1.0.0"
 _BINDING_VERSION: Final = "0.5.0"
 _SCHEMAS: Final = "#/components/schemas/{name}"
 _UUID: Final[Part] = {"type": "string", "format": "uuid"}
+_ROUTED: Final = frozenset({"TranscriptionStarted", "TranscriptionCancelled", "TranscriptionAttemptFailed"})
 _MESSAGES_KEPT: Final = "604800000"
 _TOPICS: Final = Topics()
 
@@ -29,6 +30,9 @@ Every change of state of Stenolog is an event in an append-only log in PostgreSQ
 it `seq` counts from 1 without a gap, so that `(partition, seq)` is an event's address for ever: commit it together with what you make of the event, pass over \
 what is not greater than what you have, and your results are exactly-once whatever is killed. Do not rely on offsets: a topic that was lost is filled again \
 from the log with the same `seq` and other offsets.
+
+**What names or describes a person is sealed** (`x-sealed` in the schemas): text that only Stenolog can open, and nobody any more once the person was erased. Events of before have it in the clear, as version 1 \
+of their types.
 
 **Pass over what you do not know**: types, fields and headers are added at any time. What changes otherwise gets a new version, `TYPE.v2`, and is a type of \
 its own.
@@ -106,7 +110,7 @@ class Channel(Struct, frozen=True, kw_only=True):
 
 def _events() -> Mapping[str, EventType]:
     """By names that AsyncAPI takes, in which is no dot."""
-    return {type_header(kind.name, kind.schema_version).replace(".", "-"): kind for kind in REGISTRY}
+    return {type_header(kind.name, kind.schema_version).replace(".", "-"): kind for kind in FORMS}
 
 
 CHANNELS: Final[Mapping[str, Channel]] = {
@@ -123,10 +127,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
         key="worker id",
         description="What a worker has to do or to stop, written by the relay in the transaction of the event; of a worker's messages in order. "
         "Only who works reads it.",
-        messages=[
-            f"job-{name}"
-            for name in ("TranscriptionStarted", "TranscriptionCancelled", "TranscriptionAttemptFailed")
-        ],
+        messages=[f"job-{name}" for name, kind in _events().items() if kind.name in _ROUTED],
         configuration={"cleanup.policy": ["delete"], "retention.ms": int(_MESSAGES_KEPT)},
     ),
     "reports": Channel(
@@ -201,7 +202,7 @@ def _channel(channel: Channel) -> Part:
 def _messages() -> Mapping[str, Part]:
     events = {name: _event(kind, EVENT_HEADERS) for name, kind in _events().items()}
     jobs = {
-        name: _event(EventType(name.removeprefix("job-"), 1), JOB_HEADERS)
+        name: _event(_events()[name.removeprefix("job-")], JOB_HEADERS)
         for name in CHANNELS["jobs"].messages
     }
     reports = {cls.__name__: _message(cls.__name__, _UUID) for cls in get_args(Report)}
@@ -216,7 +217,7 @@ def _messages() -> Mapping[str, Part]:
 def _event(kind: EventType, headers: Part) -> Part:
     title = f"{kind.name}, version {kind.schema_version}; its data alone: {event_path(kind)}"
     return {
-        **_message(REGISTRY[kind].__name__, _UUID),
+        **_message(FORMS[kind].stored.__name__, _UUID),
         "name": type_header(kind.name, kind.schema_version),
         "title": title,
         "headers": headers,
@@ -257,7 +258,8 @@ def _dead_letter() -> Part:
 
 
 def _schemas() -> Mapping[str, Part]:
-    types = [*REGISTRY.values(), *get_args(Report), RelayCheckpoint, EvidenceCheckpoint, TranscriptionFact]
+    stored = [form.stored for form in FORMS.values()]
+    types = [*stored, *get_args(Report), RelayCheckpoint, EvidenceCheckpoint, TranscriptionFact]
     return {name: _as_draft_7(schema) for name, schema in components(types, _SCHEMAS).items()}
 
 

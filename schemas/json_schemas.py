@@ -8,7 +8,7 @@ import msgspec
 
 from domain.transcript import Transcript
 from schemas.checkpoints import EvidenceCheckpoint, RelayCheckpoint
-from schemas.events import REGISTRY, EventType
+from schemas.events import FORMS, EventType
 from schemas.facts import TranscriptionFact
 from schemas.messages import Report
 
@@ -32,7 +32,7 @@ def message_path(name: str) -> str:
 
 def documents() -> Mapping[str, JsonSchema]:
     """Every schema there is, by its path; each stands for itself, with all that it refers to."""
-    events = {event_path(kind): _document(event_path(kind), cls) for kind, cls in REGISTRY.items()}
+    events = {event_path(kind): _document(event_path(kind), form.stored) for kind, form in FORMS.items()}
     messages = {message_path(cls.__name__): _document(message_path(cls.__name__), cls) for cls in MESSAGES}
     return events | messages
 

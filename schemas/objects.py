@@ -8,11 +8,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from domain.instructions import Instructions
 from domain.transcript import MediaWarning, Segment, Transcript
 
 _SEGMENTS: Final = b'"segments":['
 """Inside of a text its quotation marks would be escaped, so that it is found nowhere else."""
 _DECODER: Final = msgspec.json.Decoder(Transcript)
+_INSTRUCTIONS: Final = msgspec.json.Decoder(Instructions)
 SEGMENTS_AT_ONCE: Final = 100
 """Of a transcript that is read in parts: less than a millisecond."""
 
@@ -50,6 +52,20 @@ def media_key(user_id: UUID, file_id: UUID, media_sha256: str) -> str:
 def window_key(user_id: UUID, transcription_id: UUID, fingerprint: str, index: int) -> str:
     """A finished window, kept until its transcription is; `fingerprint` names media, engine and options."""
     return f"windows/{user_id}/{transcription_id}/{fingerprint}/{index}.json"
+
+
+def instructions_key(user_id: UUID, transcription_id: UUID, request_id: UUID) -> str:
+    """What one request tells the engine. Random and no hash: that of a few words could be guessed, and is in the log."""
+    return f"instructions/{user_id}/{transcription_id}/{request_id}.json"
+
+
+def encode_instructions(instructions: Instructions) -> bytes:
+    return msgspec.json.encode(instructions)
+
+
+def decode_instructions(content: bytes) -> Instructions:
+    """Raises msgspec.DecodeError when the content is none."""
+    return _INSTRUCTIONS.decode(content)
 
 
 def evidence_key(partition: int, path: str) -> str:

@@ -128,7 +128,9 @@ def event_of(partition: int, value: bytes | None, headers: Mapping[str, bytes]) 
         raise UnreadableMessage("no value")
     try:
         name, schema_version = _type_of(headers["ce_type"], headers.get("ce_dataschema"))
-        return RecordedEvent(partition, int(headers["seq"]), name, schema_version, value)
+        return RecordedEvent(
+            partition, int(headers["seq"]), name, schema_version, value, int(headers["version"])
+        )
     except _MALFORMED as problem:
         raise _unreadable(problem) from problem
 

@@ -58,7 +58,7 @@ def _name_in(channel: str, message: Message, headers: Mapping[str, str]) -> str:
         case "events":
             return headers.get("ce_type", "").replace(".", "-")
         case "jobs":
-            return f"job-{headers.get('ce_type', '')}"
+            return f"job-{headers.get('ce_type', '').replace('.', '-')}"
         case "reports":
             return str(msgspec.json.decode(message.value or b"{}").get("type"))
         case _:

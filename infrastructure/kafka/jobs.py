@@ -20,8 +20,9 @@ from infrastructure.kafka.failures import KafkaUnreachable
 from infrastructure.kafka.reader import RETRY_SECONDS, PartitionReader
 from infrastructure.kafka.topics import require_partitions
 from infrastructure.waiting import Wait
-from schemas.events import UnknownEventType, decode
+from schemas.events import UnknownEventType, opened, owners_of_sealed
 from schemas.partitions import partition_of
+from schemas.sealing import BLIND
 from schemas.topics import Topics, UnreadableMessage, event_of, named_partition
 
 JOBS_MAX: Final = 100
@@ -114,9 +115,12 @@ class JobConsumer:
         if (partition := named_partition(headers)) is None:
             raise UnreadableMessage("a job that does not say which partition of the log it comes from")
         record = event_of(partition, message.value, headers)
-        event = decode(record.type, record.schema_version, record.data)
+        event = opened(record, BLIND)  # A worker has nobody's key.
         if not isinstance(event, JobEvent):
             raise UnreadableMessage(f"{record.type} is nothing a worker does")
+        is_told = not isinstance(event, TranscriptionStarted) or event.job.instructions_key
+        if not is_told and owners_of_sealed([record]):
+            raise UnreadableMessage("what the engine is to be told is sealed, and nowhere else")
         if record.seq <= self._seen.get(record.partition, 0):
             return None
         self._seen[record.partition] = record.seq

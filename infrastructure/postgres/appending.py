@@ -15,8 +15,9 @@ from infrastructure.postgres.detached import detached_told
 from infrastructure.postgres.mapper import type_named
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
-from schemas.events import encode, type_of
+from schemas.events import encode, says_personal, type_of
 from schemas.partitions import partition_of
+from schemas.sealing import KeyRing, PersonKey
 
 CHANNEL: Final = "events_appended"
 """Where it is told in which partitions something was appended: their numbers, as in `0,3`."""
@@ -97,23 +98,47 @@ def _columns(provenance: Provenance) -> tuple[str, UUID, UUID | None, str | None
     )
 
 
+async def sealed_events(
+    decisions: Sequence[Decision], partition_count: int, person_keys: KeyRing
+) -> NewEvents:
+    """As `new_events`, with the key of their owner where they say something personal. Raises PersonErased, too."""
+    owner_id = require_appendable(decisions)
+    key = None
+    if _say_personal(decisions):
+        key = person_keys.at_hand(owner_id) or await person_keys.provide(owner_id)
+    return _new_events(decisions, partition_of(owner_id, partition_count), key)
+
+
 def new_events(decisions: Sequence[Decision], partition_count: int) -> NewEvents:
-    """Raises ValueError when the caller broke the contract of EventStore."""
-    partition = partition_of(require_appendable(decisions), partition_count)
+    """Of what says nothing personal. Raises ValueError when the caller broke the contract of EventStore."""
+    return _new_events(decisions, partition_of(require_appendable(decisions), partition_count), None)
+
+
+def _say_personal(decisions: Sequence[Decision]) -> bool:
+    for decision in decisions:
+        for append in decision.appends:
+            for event in append.events:
+                if says_personal(event):
+                    return True
+    return False
+
+
+def _new_events(decisions: Sequence[Decision], partition: int, key: PersonKey | None) -> NewEvents:
     known: set[str] = set()
     rows: list[NewEvent] = []
     counts: list[int] = []
     for decision in decisions:
         before = len(rows)
         for append in decision.appends:
-            rows += _rows(append, partition, decision.provenance, is_first=append.stream_id not in known)
+            is_first = append.stream_id not in known
+            rows += _rows(append, partition, decision.provenance, key, is_first=is_first)
             known.add(append.stream_id)
         counts.append(len(rows) - before)
     return NewEvents(partition, rows, counts)
 
 
 def _rows(
-    append: StreamAppend, partition: int, provenance: Provenance, *, is_first: bool
+    append: StreamAppend, partition: int, provenance: Provenance, key: PersonKey | None, *, is_first: bool
 ) -> Iterator[NewEvent]:
     """`is_first` in its stream: only then is there a version to compare with what is stored."""
     said = _columns(provenance)
@@ -128,7 +153,7 @@ def _rows(
             append.owner_id,
             stored.name,
             stored.schema_version,
-            encode(event),
+            encode(event, version, key),
             new_event_id(),
             *said,
         )
@@ -212,16 +237,19 @@ def conflict_of(command: NewEvents, stream_id: str) -> VersionConflict:
 
 
 async def append_within(
-    connection: Connection, appends: Sequence[StreamAppend], provenance: Provenance, partition_count: int
+    connection: Connection,
+    appends: Sequence[StreamAppend],
+    provenance: Provenance,
+    partition_count: int,
+    person_keys: KeyRing,
 ) -> Address:
     """Appends as part of the caller's transaction, which must then end soon: it keeps writers of the partition waiting.
 
     Call it once per transaction and last, or two transactions may wait for each other. Raises
     VersionConflict, after which the caller's transaction must be rolled back.
     """
-    [answer] = await append_group(
-        connection, [new_events([Decision(appends, provenance)], partition_count)]
-    )
+    events = await sealed_events([Decision(appends, provenance)], partition_count, person_keys)
+    [answer] = await append_group(connection, [events])
     if isinstance(answer, VersionConflict):
         raise answer
     await announce_within(connection, answer.partition)

@@ -10,11 +10,12 @@ import asyncpg
 from domain.errors import EmailTaken
 from domain.log import Address, Decision, Provenance, StreamAppend
 from domain.ports import StoredCredentials
-from infrastructure.postgres.appending import NewEvents, columns_of, conflict_of, new_events
+from infrastructure.postgres.appending import NewEvents, columns_of, conflict_of, sealed_events
 from infrastructure.postgres.detached import detached_told
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
+from schemas.sealing import KeyRing
 
 DEADLINE_SECONDS: Final = 10.0
 STREAM_CONFLICT: Final = "SL001"
@@ -31,12 +32,14 @@ class PostgresCredentials:
         pool: Pool,
         partition_count: int,
         announce: Callable[[int], None],
+        person_keys: KeyRing,
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
         self._pool = pool
         self._partition_count = partition_count
         self._announce = announce
+        self._person_keys = person_keys
         self._deadline_seconds = deadline_seconds
         # One at a time, so that a partition that is held from outside takes one connection and not all of them.
         self._turns = [asyncio.Lock() for _ in range(partition_count)]
@@ -49,7 +52,8 @@ class PostgresCredentials:
         provenance: Provenance,
     ) -> Address:
         # Made once: a second try after a lost answer finds its own row and its own events.
-        events = new_events([Decision(appends, provenance)], self._partition_count)
+        decisions = [Decision(appends, provenance)]
+        events = await sealed_events(decisions, self._partition_count, self._person_keys)
         return await retried(lambda: self._register(email, credentials, events), self._deadline_seconds)
 
     async def _register(self, email: str, credentials: StoredCredentials, events: NewEvents) -> Address:

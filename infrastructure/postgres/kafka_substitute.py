@@ -24,6 +24,7 @@ class PostgresSubstitute:
                 type=each.type,
                 schema_version=each.schema_version,
                 data=each.data,
+                version=each.version,
             )
             for each in await self._log.read(partition, after_seq, records_max)
         ]

@@ -1,10 +1,13 @@
 """Streams read on from where they are known: those of one moment by one statement, each in its own partition."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeAlias
+from uuid import UUID
 
 import asyncpg
+from eventsourcing.persistence import StoredEvent
 from msgspec import Struct
 
 from domain.events import Event
@@ -12,10 +15,13 @@ from domain.log import StreamHead, StreamTail
 from domain.ports import PartitionDetached
 from infrastructure.gathering import Gathering
 from infrastructure.postgres.detached import detached_told, require_attached
+from infrastructure.postgres.mapper import type_named
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.queries import load_queries
 from infrastructure.postgres.retry import retried
-from schemas.events import decode
+from infrastructure.unreadable import unreadable_told
+from schemas.events import StoredRow, opened, owners_of_sealed
+from schemas.sealing import NO_KEYS, KeyRing
 
 Found: TypeAlias = Mapping[str, Sequence[asyncpg.Record]]
 """The rows of each stream, and maybe of others."""
@@ -37,11 +43,14 @@ class Asked(Struct, frozen=True):
 
 
 class StreamReader:
-    """Methods raise DatabaseUnavailable, or TableDetached when a partition that they are about is not there."""
+    """Methods raise DatabaseUnavailable, EventUnreadable, or TableDetached when a partition that they are about is not there."""
 
-    def __init__(self, pool: Pool, partition_count: int, deadline_seconds: float) -> None:
+    def __init__(
+        self, pool: Pool, partition_count: int, person_keys: KeyRing, deadline_seconds: float
+    ) -> None:
         self._pool = pool
         self._partition_count = partition_count
+        self._person_keys = person_keys
         self._deadline_seconds = deadline_seconds
         self._reading = Gathering(self._read_each)
 
@@ -51,11 +60,18 @@ class StreamReader:
         found = await self._reading.answer(Asked([partition] * len(heads), heads, events_max))
         if isinstance(found, PartitionDetached):
             raise found
+        new = {stream_id: _new(found[stream_id]) for stream_id in heads if stream_id in found}
+        events = iter(await self.opened([_row(each) for rows in new.values() for each in rows]))
         return {
-            stream_id: _tail(head, found[stream_id])
-            for stream_id, head in heads.items()
-            if stream_id in found
+            stream_id: _tail(heads[stream_id], found[stream_id], list(islice(events, len(rows))))
+            for stream_id, rows in new.items()
         }
+
+    async def opened(self, rows: Sequence[StoredRow]) -> list[Event]:
+        with unreadable_told():
+            owners: set[UUID] = owners_of_sealed(rows)
+            keys = await self._person_keys.of(owners) if owners else NO_KEYS
+            return [opened(row, keys) for row in rows]
 
     async def read_anywhere(
         self, heads: Mapping[str, StreamHead], events_max: int
@@ -120,13 +136,23 @@ class StreamReader:
         return found
 
 
-def _tail(asked: StreamHead, rows: Sequence[asyncpg.Record]) -> StreamTail:
+def _new(rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
     """A row without a version says that there is nothing new."""
+    return [row for row in rows if row["version"] is not None]
+
+
+def _tail(asked: StreamHead, rows: Sequence[asyncpg.Record], events: Sequence[Event]) -> StreamTail:
     after = asked if rows[0]["after"] == asked.version else StreamHead()
-    new = [row for row in rows if row["version"] is not None]
-    head = StreamHead(new[-1]["version"], new[-1]["event_id"]) if new else after
-    return StreamTail(after=after, events=[_event(row) for row in new], head=head)
+    last = rows[-1]
+    head = StreamHead(last["version"], last["event_id"]) if events else after
+    return StreamTail(after=after, events=events, head=head)
 
 
-def _event(row: asyncpg.Record) -> Event:
-    return decode(row["type"], row["schema_version"], row["data"])
+def _row(row: asyncpg.Record) -> StoredRow:
+    return StoredRow(row["type"], row["schema_version"], row["data"], row["version"])
+
+
+def row_of(stored: StoredEvent) -> StoredRow:
+    """One of the `eventsourcing` package's."""
+    kind = type_named(stored.topic)
+    return StoredRow(kind.name, kind.schema_version, stored.state, stored.originator_version)

@@ -34,7 +34,7 @@ select partition from detached_partitions;
 -- `events` the tables of all partitions would be locked and looked at. In a select of its own an argument does not count
 -- when it is planned: so that happens once, and not each time for the seqs that are asked for.
 select
-    partition, seq, type, schema_version, data, stream_id, version, owner_id, event_id, recorded_at,
+    partition, seq, type, schema_version, data, version, stream_id, owner_id, event_id, recorded_at,
     actor, correlation_id, causation_id, request_id, traceparent
 from (
     select *, sum(octet_length(data)) over (order by seq) as size_bytes

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from domain.events import Event
 from schemas.events import EventType, decode, encode, type_of
+from schemas.sealing import NO_KEYS, Keys, PersonKey
 
 
 class StreamEvent(Struct, frozen=True):
@@ -20,10 +21,15 @@ class StreamEvent(Struct, frozen=True):
 
 
 class EventMapper(Mapper[str]):
-    """Unlike its parent never imports what a topic names: an unknown one raises UnknownEventType."""
+    """Unlike its parent never imports what a topic names: an unknown one raises UnknownEventType.
 
-    def __init__(self) -> None:
+    Events that say something personal are written with `key`, and read with `keys`.
+    """
+
+    def __init__(self, key: PersonKey | None = None, keys: Keys = NO_KEYS) -> None:
         super().__init__(JSONTranscoder())
+        self._key = key
+        self._keys = keys
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
         assert isinstance(domain_event, StreamEvent)
@@ -31,15 +37,15 @@ class EventMapper(Mapper[str]):
             originator_id=domain_event.originator_id,
             originator_version=domain_event.originator_version,
             topic=topic_of(type_of(domain_event.event)),
-            state=encode(domain_event.event),
+            state=encode(domain_event.event, domain_event.originator_version, self._key),
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> StreamEvent:
-        stored_type = type_named(stored_event.topic)
+        kind, version = type_named(stored_event.topic), stored_event.originator_version
         return StreamEvent(
             originator_id=str(stored_event.originator_id),
-            originator_version=stored_event.originator_version,
-            event=decode(stored_type.name, stored_type.schema_version, stored_event.state),
+            originator_version=version,
+            event=decode(kind.name, kind.schema_version, stored_event.state, version, self._keys),
         )
 
 

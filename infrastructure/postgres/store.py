@@ -15,8 +15,7 @@ from infrastructure.postgres.announcing import Announcer
 from infrastructure.postgres.detached import require_attached
 from infrastructure.postgres.group_commit import GroupLimits
 from infrastructure.postgres.lanes import SHARED_LANES, Lanes
-from infrastructure.postgres.loading import StreamReader
-from infrastructure.postgres.mapper import MAPPER
+from infrastructure.postgres.loading import StreamReader, row_of
 from infrastructure.postgres.partition_count import claim_partition_count
 from infrastructure.postgres.pool import Connection, Pool
 from infrastructure.postgres.queries import load_queries
@@ -24,6 +23,7 @@ from infrastructure.postgres.recorder import PostgresRecorder
 from infrastructure.postgres.retry import retried
 from infrastructure.postgres.snapshots import SnapshotTable
 from schemas.partitions import partition_of
+from schemas.sealing import KeyRing
 
 DEADLINE_SECONDS: Final = 10.0
 LEAVE_SECONDS_MAX: Final = 3.0
@@ -44,6 +44,7 @@ class PostgresEventStore:
         self,
         pool: Pool,
         partition_count: int,
+        person_keys: KeyRing,
         *,
         lanes: int = SHARED_LANES,
         limits: GroupLimits | None = None,
@@ -51,11 +52,12 @@ class PostgresEventStore:
     ) -> None:
         self._pool = pool
         self._partition_count = partition_count
+        self._person_keys = person_keys
         self._deadline_seconds = deadline_seconds
         self._recorder = PostgresRecorder(pool)
         self._lanes = Lanes(pool, limits or GroupLimits(), deadline_seconds, lanes)
         self._announcer = Announcer(pool)
-        self._reader = StreamReader(pool, partition_count, deadline_seconds)
+        self._reader = StreamReader(pool, partition_count, person_keys, deadline_seconds)
         self._snapshots = SnapshotTable(pool, deadline_seconds)
         self._writing: asyncio.Task[None] | None = None
         self._announcing: asyncio.Task[None] | None = None
@@ -99,7 +101,7 @@ class PostgresEventStore:
         stored = await retried(lambda: self._recorder.select_events(stream_id), self._deadline_seconds)
         if not stored:
             await require_attached(self._pool, range(self._partition_count))
-        return [MAPPER.to_domain_event(each).event for each in stored]
+        return await self._reader.opened([row_of(each) for each in stored])
 
     async def read_streams(
         self, heads: Mapping[str, StreamHead], events_max: int, owner_id: UUID | None = None
@@ -113,7 +115,7 @@ class PostgresEventStore:
         return address
 
     async def append_chain(self, decisions: Sequence[Decision]) -> Sequence[Address]:
-        events = appending.new_events(decisions, self._partition_count)
+        events = await appending.sealed_events(decisions, self._partition_count, self._person_keys)
         last = await self._lanes.append(events)
         self.announce(last.partition)
         return events.addresses(last)
@@ -132,4 +134,6 @@ class PostgresEventStore:
         self, connection: Connection, appends: Sequence[StreamAppend], provenance: Provenance
     ) -> Address:
         """Appends as part of the caller's transaction: see `appending.append_within`."""
-        return await appending.append_within(connection, appends, provenance, self._partition_count)
+        return await appending.append_within(
+            connection, appends, provenance, self._partition_count, self._person_keys
+        )

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from infrastructure.settings import Settings
 from tests.api.rig import Installation, Person, in_one_task, migrate_all, serving
+from tests.keys import MASTER_KEYS_TEXT
 
 SECRET = "a secret that only this test knows, and nobody else"
 
@@ -51,6 +52,7 @@ async def settings(postgres_url: str) -> AsyncIterator[Settings]:
             database_url=postgres_url,
             object_store=(Path(folder) / "objects").as_uri(),
             jwt_secret=SECRET,
+            master_keys=MASTER_KEYS_TEXT,
             partitions=4,
             free_minutes=60,
             upload_max_bytes=1 << 20,

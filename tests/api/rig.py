@@ -33,9 +33,11 @@ from domain.transcription_events import Result
 from evidence.tables import migrate_evidence_tables
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
+from infrastructure.postgres.person_keys import fitting_person_keys
 from infrastructure.postgres.pool import create_pool
 from infrastructure.settings import Settings
 from projections.models import migrate as migrate_read_models
+from projections.reading import Reading
 from projections.runner import PROJECTED_CHANNEL
 from schemas.objects import encode_transcript
 from tests.builders import NOON, WORKER
@@ -102,7 +104,10 @@ async def projecting(settings: Settings) -> AsyncIterator[None]:
         PostgresEventLog(pool, settings.partitions) as log,
         asyncio.TaskGroup() as tasks,
     ):
-        projector = tasks.create_task(new_runner(pool, log, channel=PROJECTED_CHANNEL).run())
+        reading = Reading((await fitting_person_keys(pool, settings.master_keys)).of)
+        projector = tasks.create_task(
+            new_runner(pool, log, reading=reading, channel=PROJECTED_CHANNEL).run()
+        )
         yield
         projector.cancel()
 

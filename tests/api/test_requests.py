@@ -11,11 +11,18 @@ import pytest
 
 from commands.turns import TooManyAtOnce
 from domain.log import StreamHead, StreamTail
+from domain.media_file import MEDIA_FILE
 from domain.ports import EventStoreUnavailable
 from infrastructure.memory import InMemoryEventStore
+from infrastructure.postgres.credentials import PostgresCredentials
 from infrastructure.postgres.errors import DatabaseUnavailable
+from infrastructure.postgres.person_keys import PostgresPersonKeys
+from infrastructure.postgres.store import PostgresEventStore
 from schemas.partitions import partition_of
 from tests.api.rig import Installation, Person
+from tests.builders import uploaded
+from tests.commands.stories import happened
+from tests.keys import keys_on
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -228,3 +235,36 @@ async def test_who_lies_in_a_detached_partition_is_told_so_until_it_is_attached_
         f"alter table events attach partition events_{partition} for values in ({partition})"
     )
     assert (await anna.client.post("/transcriptions", json={"file_id": uploaded})).status_code == 202
+
+
+async def test_whose_events_cannot_be_read_is_told_so_until_the_key_is_there_again(
+    installation: Installation, anna: Person
+) -> None:
+    pool, owner_id = installation.parts.read_models, UUID(anna.user_id)
+    keys = keys_on(pool)
+    async with PostgresEventStore(pool, installation.parts.settings.partitions, keys) as elsewhere:
+        uploads = [uploaded(user_id=owner_id, file_id=uuid4()) for _ in range(2)]
+        for each in uploads:
+            await happened(elsewhere, MEDIA_FILE.stream_id(each.file_id), each, owner_id=owner_id)
+    [key] = await pool.fetch("delete from person_keys where owner_id = $1 returning *", owner_id)
+    forget_keys(installation)
+    answer = await anna.client.post("/transcriptions", json={"file_id": str(uploads[0].file_id)})
+    assert (answer.status_code, answer.json()["code"]) == (503, "event_unreadable")
+    assert answer.headers["Retry-After"] == "60"
+    await pool.execute("insert into person_keys values ($1, $2, $3)", *list(key)[:3])
+    answer = await anna.client.post("/transcriptions", json={"file_id": str(uploads[0].file_id)})
+    assert answer.status_code == 202, answer.text
+
+    await keys.erase(owner_id)
+    forget_keys(installation)
+    body = {"file_id": str(uploads[1].file_id), "prompt": "Minutes"}
+    answer = await anna.client.post("/transcriptions", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (410, "person_erased")
+
+
+def forget_keys(installation: Installation) -> None:
+    """As after a minute."""
+    credentials = installation.parts.credentials
+    assert isinstance(credentials, PostgresCredentials)
+    assert isinstance(credentials._person_keys, PostgresPersonKeys)
+    credentials._person_keys.forget_all()

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from domain.quota import QUOTA
-from schemas.events import decode
+from schemas.events import opened
+from schemas.sealing import BLIND
 from tests.chaos.ledger import Burst
 from tests.chaos.oracle import Check, check, records_of
 from tests.end_to_end.story import Log
@@ -47,7 +48,7 @@ def _minutes_by_seq(owner_id: UUID, log: Log) -> Minutes:
     quota, minutes = QUOTA.initial, {}
     for record in records_of(log):
         if record.owner_id == owner_id and record.type.startswith("Quota"):
-            event: Any = decode(record.type, record.schema_version, record.data)
+            event: Any = opened(record, BLIND)
             quota = QUOTA.evolve(quota, event)
             minutes[record.seq] = quota.minutes_available
     return minutes

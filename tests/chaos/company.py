@@ -74,6 +74,7 @@ def _settings(running: Installation, line: Wire, variables: Mapping[str, object]
         kafka_bootstrap=running.addresses.kafka_bootstrap,
         object_store=running.addresses.object_store,
         jwt_secret=running.folder.jwt_secret(),
+        master_keys=running.folder.master_keys(),
         seal_keys=running.folder.seal_key(),
         port=free_port(),
     )

@@ -193,7 +193,7 @@ async def _verdict(running: Installation, ledger: Ledger, say: Say) -> tuple[lis
             *oracle.check_answers(ledger, log),
             *oracle.check_reads(ledger),
             *check_bursts(ledger.bursts, log),
-            *await oracle.check_story(database, log),
+            *await oracle.check_story(database, log, running.settings),
             oracle.check_topic(topic, log, forgetful=running.forgetful),
             await oracle.check_contract(running.settings),
             *oracle.check_settlement(log),

@@ -33,6 +33,7 @@ from infrastructure.postgres.pool import create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from tests.builders import granted, reserved, uploaded
 from tests.infrastructure.postgres.database import PARTITION_COUNT, fresh_database
+from tests.keys import keys_on
 from tests.stack.servers import Database
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +70,7 @@ async def url(postgres: Database) -> AsyncIterator[str]:
 async def writer(url: str) -> AsyncIterator[Writer]:
     async with await create_pool(url, size_max=3) as pool:
         await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS)
-        async with PostgresEventStore(pool, PARTITION_COUNT) as store:
+        async with PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store:
             yield Writer(store)
 
 

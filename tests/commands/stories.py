@@ -6,6 +6,7 @@ from uuid import UUID
 from domain.events import Event
 from domain.log import Provenance, StreamAppend
 from domain.media_file import MEDIA_FILE
+from domain.ports import EventStore
 from domain.quota import QUOTA
 from domain.transcription import TRANSCRIPTION
 from infrastructure.memory import InMemoryEventStore
@@ -15,9 +16,7 @@ from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 THE_PAST = Provenance(actor="test", correlation_id=UUID(int=1))
 
 
-async def happened(
-    store: InMemoryEventStore, stream_id: str, *events: Event, owner_id: UUID = ANNA
-) -> None:
+async def happened(store: EventStore, stream_id: str, *events: Event, owner_id: UUID = ANNA) -> None:
     """Appends events of one owner to a stream as they are."""
     version = len(await store.read_stream(stream_id))
     append = StreamAppend(stream_id=stream_id, owner_id=owner_id, expected_version=version, events=events)

@@ -1,18 +1,28 @@
 """Requesting and cancelling a transcription: its event and its minutes, both or neither."""
 
 import asyncio
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from commands.cancel_transcription import cancel_transcription
 from commands.request_transcription import request_transcription
-from domain.errors import FileNotFound, NotOwner, QuotaExceeded, TranscriptionExists, TranscriptionNotFound
+from domain.errors import (
+    FileNotFound,
+    NotOwner,
+    PersonErased,
+    QuotaExceeded,
+    TranscriptionExists,
+    TranscriptionNotFound,
+)
 from domain.instructions import Instructions
 from domain.media_file import MEDIA_FILE
 from domain.transcription import TRANSCRIPTION, CancelTranscription
 from domain.transcription_events import TranscriptionRequested
-from infrastructure.memory import InMemoryEventStore
+from infrastructure.memory import InMemoryEventStore, InMemoryKeys
+from infrastructure.object_store.folder import FolderObjectStore
+from schemas.objects import decode_instructions
 from tests.builders import ANNA, BERT, FILE, LATER, NOON, identity, uploaded
 from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 from tests.commands.conftest import PROVENANCE
@@ -26,15 +36,65 @@ def cancel(user_id: UUID = ANNA) -> CancelTranscription:
     return CancelTranscription(transcription_id=TRANSCRIPTION_ID, user_id=user_id, cancelled_at=LATER)
 
 
-async def test_a_request_reserves_the_minutes_of_its_recording(store: InMemoryEventStore) -> None:
+async def test_a_request_reserves_the_minutes_of_its_recording(
+    store: InMemoryEventStore, objects: FolderObjectStore
+) -> None:
     await file_uploaded(store)
-    address = await request_transcription(FILE, ANNA, NOON, store, PROVENANCE, instructions=ASKED)
+    address = await request_transcription(
+        FILE, ANNA, NOON, store, PROVENANCE, instructions=ASKED, objects=objects
+    )
     [event] = await store.read_stream(STREAM)
     assert isinstance(event, TranscriptionRequested)
     assert (event.minutes, event.job.instructions) == (2, ASKED)
     assert await quota_of(store) == (58, 2, 0)
     assert address is not None
     assert address.seq == await store.head(address.partition)
+
+
+async def test_what_the_engine_is_told_is_where_the_event_says(
+    store: InMemoryEventStore, objects: FolderObjectStore
+) -> None:
+    await file_uploaded(store)
+    await request_transcription(FILE, ANNA, NOON, store, PROVENANCE, instructions=ASKED, objects=objects)
+    [event] = await store.read_stream(STREAM)
+    assert isinstance(event, TranscriptionRequested)
+    assert event.job.instructions_key is not None
+    assert decode_instructions(await objects.get(event.job.instructions_key)) == ASKED
+
+
+async def test_a_request_that_is_refused_leaves_nothing_of_what_the_engine_was_to_be_told(
+    store: InMemoryEventStore, objects: FolderObjectStore, tmp_path: Path
+) -> None:
+    await file_uploaded(store, minutes=1)
+    with pytest.raises(QuotaExceeded):
+        await request_transcription(
+            FILE, ANNA, NOON, store, PROVENANCE, instructions=ASKED, objects=objects
+        )
+    assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+
+async def test_nothing_of_what_an_erased_person_tells_the_engine_stays(
+    store: InMemoryEventStore, objects: FolderObjectStore, tmp_path: Path
+) -> None:
+    await file_uploaded(store)
+    assert isinstance(store.person_keys, InMemoryKeys)
+    await store.person_keys.erase(ANNA)
+    with pytest.raises(PersonErased):
+        await request_transcription(
+            FILE, ANNA, NOON, store, PROVENANCE, instructions=ASKED, objects=objects
+        )
+    assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+    assert await quota_of(store) == (60, 0, 0)
+
+
+async def test_a_request_without_words_for_the_engine_puts_no_object(store: InMemoryEventStore) -> None:
+    await file_uploaded(store)
+    await request_transcription(
+        FILE, ANNA, NOON, store, PROVENANCE, instructions=Instructions(language="de")
+    )
+    [event] = await store.read_stream(STREAM)
+    assert isinstance(event, TranscriptionRequested)
+    assert event.job.instructions_key is None
 
 
 async def test_a_request_above_the_quota_leaves_no_transcription(store: InMemoryEventStore) -> None:

@@ -12,6 +12,7 @@ from infrastructure.postgres.credentials import PostgresCredentials
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.store import PostgresEventStore
 from tests.infrastructure.postgres.database import PARTITION_COUNT, migrated_pool
+from tests.keys import keys_on
 from tests.stack.servers import Database
 
 
@@ -34,11 +35,11 @@ async def in_memory() -> AsyncIterator[Written]:
 async def in_postgres(server: Database) -> AsyncIterator[Written]:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(migrated_pool(server))
-        store = await stack.enter_async_context(PostgresEventStore(pool, PARTITION_COUNT))
+        store = await stack.enter_async_context(PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)))
         yield Written(
             store,
             await stack.enter_async_context(PostgresEventLog(pool, PARTITION_COUNT)),
-            PostgresCredentials(pool, PARTITION_COUNT, store.announce),
+            PostgresCredentials(pool, PARTITION_COUNT, store.announce, keys_on(pool)),
         )
 
 

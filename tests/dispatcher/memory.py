@@ -12,8 +12,9 @@ from dispatcher.ports import AttemptKey, Lease, Outstanding, ReceivedReport
 from dispatcher.queue import KEYS, QUEUED, RUNNING, DispatchJob, project
 from dispatcher.tables import percentage_of
 from infrastructure.memory import InMemoryEventStore
-from schemas.events import decode
+from schemas.events import opened
 from schemas.messages import ProgressReported, Report, WorkerReady
+from schemas.sealing import BLIND
 from tests.builders import NOON
 
 SECONDS_A_BATCH = 0.1
@@ -77,7 +78,7 @@ class MemoryDispatchTables:
     def _folded(self) -> dict[UUID, Folded]:
         rows: dict[UUID, Folded] = {}
         for arrival, record in enumerate(self._store):
-            event = decode(record.type, record.schema_version, record.data)
+            event = opened(record, BLIND)
             if type(event) not in KEYS:
                 continue
             key = KEYS[type(event)](event)

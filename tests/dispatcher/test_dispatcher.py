@@ -1,7 +1,7 @@
 """The dispatcher assigns fairly, ends silent attempts, and shrugs at crashes, lag and rivals."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,9 +11,9 @@ import pytest
 from commands.cancel_transcription import cancel_transcription
 from commands.request_transcription import request_transcription
 from dispatcher.dispatcher import Dispatcher, DispatchLimits
-from domain.log import Address, Decision
+from domain.log import Address, Decision, StreamHead, StreamTail
 from domain.media_file import MEDIA_FILE
-from domain.ports import Clock, PartitionDetached
+from domain.ports import Clock, EventUnreadable, PartitionDetached
 from domain.quota import QUOTA
 from domain.transcription import (
     TRANSCRIPTION,
@@ -446,6 +446,34 @@ async def test_a_job_whose_partition_is_detached_waits_and_keeps_no_other_waitin
     await rig.ready(there, slots=2)
     await rig.assign()
     assert (await rig.starts(away), await rig.starts(there)) == (1, 1)
+
+
+class LogWithALostKey(InMemoryEventStore):
+    """What is of `unreadable` cannot be read."""
+
+    unreadable: UUID | None = None
+
+    async def read_streams(
+        self, heads: Mapping[str, StreamHead], events_max: int, owner_id: UUID | None = None
+    ) -> Mapping[str, StreamTail]:
+        if owner_id is not None and owner_id == self.unreadable:
+            raise EventUnreadable("there is no key")
+        return await super().read_streams(heads, events_max, owner_id)
+
+
+async def test_a_job_that_cannot_be_read_waits_and_keeps_no_other_waiting() -> None:
+    rig = Rig(LogWithALostKey)
+    assert isinstance(rig.store, LogWithALostKey)
+    lost, there = await rig.request("anna's"), await rig.request("bert's", user="bert")
+    rig.store.unreadable = ANNA
+    await rig.ready(slots=2)
+    await rig.assign()
+    assert (await rig.starts(lost), await rig.starts(there)) == (0, 1)
+    rig.store.unreadable = None
+    rig.clock.seconds += LIMITS.void_seconds
+    await rig.ready(there, slots=2)
+    await rig.assign()
+    assert (await rig.starts(lost), await rig.starts(there)) == (1, 1)
 
 
 async def test_an_attempt_whose_partition_is_detached_is_ended_when_it_is_back() -> None:

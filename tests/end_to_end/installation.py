@@ -52,6 +52,7 @@ class Installation:
             database_url=self.addresses.database_url,
             kafka_bootstrap=self.addresses.kafka_bootstrap,
             object_store=self.addresses.object_store,
+            master_keys=self.folder.master_keys(),
         )
 
     @property

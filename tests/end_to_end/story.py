@@ -18,9 +18,11 @@ from projections.projection import Projection
 from projections.quota import QUOTA as QUOTA_READ_MODEL
 from projections.transcriptions import TRANSCRIPTIONS
 from projections.users import USERS
-from schemas.events import decode
+from schemas.events import opened
+from schemas.sealing import BLIND
 from schemas.topics import Topics, record_of
 from tests.end_to_end.database import Database
+from tests.keys import stored_keys
 
 PROJECTIONS: list[Projection[Any]] = [USERS, QUOTA_READ_MODEL, FILES, TRANSCRIPTIONS]
 
@@ -97,13 +99,10 @@ def assert_gap_free(log: Log) -> None:
             assert places.setdefault(record.owner_id, record.partition) == record.partition, record.owner_id
 
 
-async def assert_read_models_equal(connection: Database, log: Log) -> None:
+async def assert_read_models_equal(connection: Database, log: Log, settings: Settings) -> None:
     """Guarantee 4: each read model holds exactly what folding the log from nothing gives."""
-    events = [
-        decode(record.type, record.schema_version, record.data)
-        for records in log.values()
-        for record in records
-    ]
+    secrets = await stored_keys(connection, settings)
+    events = [opened(record, secrets) for records in log.values() for record in records]
     for projection in PROJECTIONS:
         expected: dict[UUID, Any] = {}
         for event in events:
@@ -125,7 +124,7 @@ def assert_quota_adds_up(log: Log) -> None:
     minutes: dict[UUID, int] = {}
     completed: dict[UUID, int] = defaultdict(int)
     for record in (record for records in log.values() for record in records):
-        event: Any = decode(record.type, record.schema_version, record.data)
+        event: Any = opened(record, BLIND)
         if record.type.startswith("Quota"):
             histories[record.owner_id].append(event)
         elif record.type == "TranscriptionRequested":
@@ -162,6 +161,6 @@ async def assert_one_story(connection: Database, settings: Settings, *, forgetfu
     log = await read_log(connection)
     assert_gap_free(log)
     assert await read_topic_as_long_as(log, settings, forgetful=forgetful) == log
-    await assert_read_models_equal(connection, log)
+    await assert_read_models_equal(connection, log, settings)
     assert_quota_adds_up(log)
     return log

@@ -26,7 +26,11 @@ async def rebuild(running: Installation, name: str) -> str:
         str(Path(sys.executable).with_name("stenolog")),
         "rebuild",
         name,
-        env={**os.environ, "STENOLOG_DATABASE_URL": running.settings.database_url},
+        env={
+            **os.environ,
+            "STENOLOG_DATABASE_URL": running.settings.database_url,
+            "STENOLOG_MASTER_KEYS": running.settings.master_keys,
+        },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

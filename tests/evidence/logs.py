@@ -23,6 +23,7 @@ from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from tests.evidence.trees import Tiled
 from tests.infrastructure.postgres.database import fresh_database
+from tests.keys import keys_on
 from tests.relay.logs import append, grants, owner_in
 from tests.stack.servers import Database
 
@@ -125,7 +126,7 @@ async def sealed_log(server: Database, folder: Path) -> AsyncIterator[SealedLog]
     async with fresh_database(server) as url, await create_pool(url) as pool:
         await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS)
         await migrate(pool, EVIDENCE_COMPONENT, EVIDENCE_MIGRATIONS)
-        async with PostgresEventStore(pool, PARTITION_COUNT) as store:
+        async with PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store:
             objects = FolderObjectStore(folder)
             await objects.prepare()
             log = SealedLog(url, pool, store, objects, folder)

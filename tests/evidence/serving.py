@@ -11,6 +11,7 @@ from infrastructure.settings import Settings
 from tests.api.conftest import SECRET
 from tests.api.rig import Installation, installed, migrate_all
 from tests.evidence.logs import PARTITION_COUNT, SealedLog
+from tests.keys import MASTER_KEYS_TEXT
 
 TOKEN: Final = "a token that the auditor was given"  # of a test
 AUDITOR: Final = {"Authorization": f"Bearer {TOKEN}"}
@@ -21,6 +22,7 @@ async def served_settings(log: SealedLog) -> Settings:
         database_url=log.url,
         object_store=log.folder.as_uri(),
         jwt_secret=SECRET,
+        master_keys=MASTER_KEYS_TEXT,
         partitions=PARTITION_COUNT,
         evidence_token=TOKEN,
         query_seconds=20,

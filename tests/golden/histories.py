@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from base64 import b64decode
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +15,12 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from domain.log import LogRecord
+from infrastructure.master_keys import WrappedKey
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
 from projections.models import READ_MODELS as OF_TODAY
+from schemas.sealing import Keys
+from tests.infrastructure.postgres.old_log import NATIVE
+from tests.keys import MASTER_KEYS
 
 FOLDER: Final = Path(__file__).parent / "histories"
 READ_MODELS: Final = tuple(OF_TODAY)
@@ -26,13 +31,15 @@ Rows: TypeAlias = Sequence[dict[str, Any]]
 class History(Struct, frozen=True, kw_only=True):
     """`log` has the columns of the table of events of then; `read_models` the rows as PostgreSQL's JSON, by name.
 
-    `migration` is the last that the log's database had.
+    `migration` is the last that the log's database had, `person_keys` its keys of people, wrapped by tests.keys.MASTER_KEYS
+    (`wrapped` in base64).
     """
 
     migration: str
     partition_count: int
     log: Rows
     read_models: dict[str, Rows]
+    person_keys: Rows = ()
 
 
 def histories() -> Sequence[Path]:
@@ -56,12 +63,29 @@ async def restore(pool: "asyncpg.Pool[Any]", history: History) -> None:
         await migrate(pool, LOG_COMPONENT, Path(folder))
     await pool.execute("insert into log_settings (partition_count) values ($1)", history.partition_count)
     await pool.execute(
-        "insert into log_partitions select generate_series(0, $1::int - 1)", history.partition_count
+        "select create_partitions($1)"
+        if history.migration >= NATIVE
+        else "insert into log_partitions select generate_series(0, $1::int - 1)",
+        history.partition_count,
     )
     columns = list(history.log[0])
     rows = [[_stored(name, row[name]) for name in columns] for row in history.log]
     await pool.copy_records_to_table("events", columns=columns, records=rows)
+    for key in history.person_keys:
+        await pool.execute(
+            "insert into person_keys (owner_id, master_key, wrapped) values ($1, $2, $3)",
+            *(UUID(key["owner_id"]), key["master_key"], b64decode(key["wrapped"])),
+        )
     await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS)
+
+
+def keys_of(history: History) -> Keys:
+    """Unwrapped."""
+    return {
+        owner_id: MASTER_KEYS.unwrap(owner_id, WrappedKey(key["master_key"], b64decode(key["wrapped"])))
+        for key in history.person_keys
+        for owner_id in [UUID(key["owner_id"])]
+    }
 
 
 def _stored(name: str, value: Any) -> Any:

@@ -18,10 +18,12 @@ from tests.end_to_end.installation import Installation, start, stop
 from tests.end_to_end.person import Person, expect
 from tests.end_to_end.quiet import until_quiet
 from tests.golden.histories import FOLDER, READ_MODELS, History, Rows, log_columns
+from tests.keys import MASTER_KEYS_TEXT
 from tests.media import write_tone
 
 SETTINGS: Final = {
     "engine": "scripted",
+    "master_keys": MASTER_KEYS_TEXT,
     "scripted_speed": 30,
     "window_seconds": 5,
     "attempt_lease_seconds": 3,
@@ -97,8 +99,14 @@ async def _history(database: Database) -> History:
         migration=await database.fetchval("select max(name) from migrations where component = 'log'"),
         partition_count=await database.fetchval("select partition_count from log_settings"),
         log=[{name: _told(value) for name, value in row.items()} for row in log],
+        person_keys=await _person_keys(database),
         read_models={name: await _rows(database, name) for name in READ_MODELS},
     )
+
+
+async def _person_keys(database: Database) -> Rows:
+    rows = await database.fetch("select owner_id, master_key, wrapped from person_keys order by 1")
+    return [msgspec.to_builtins(dict(row)) for row in rows]
 
 
 async def _rows(database: Database, name: str) -> Rows:

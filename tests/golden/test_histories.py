@@ -22,10 +22,12 @@ from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import create_pool
 from projections.models import READ_MODELS as MODELS
 from projections.models import migrate
+from projections.reading import Reading
 from projections.rebuild import rebuild
 from schemas.events import REGISTRY, decode
 from schemas.released import released
-from tests.golden.histories import READ_MODELS, histories, read_history, restore
+from tests.golden.histories import READ_MODELS, histories, keys_of, read_history, restore
+from tests.keys import keys_on
 from tests.stack import servers
 
 DECIDERS: dict[str, Decider[Any, Any, Any]] = {
@@ -52,9 +54,13 @@ def test_each_event_is_as_its_released_schema_promised(path: Path) -> None:
 
 @every_history
 def test_each_stream_is_folded_to_its_end(path: Path) -> None:
+    history = read_history(path)
+    keys = keys_of(history)
     streams: dict[str, list[Any]] = defaultdict(list)
-    for row in read_history(path).log:
-        streams[row["stream_id"]].append(decode(row["type"], row["schema_version"], row["data"].encode()))
+    for row in history.log:
+        data, version = row["data"].encode(), row["version"]
+        event = decode(row["type"], row["schema_version"], data, version, keys)
+        streams[row["stream_id"]].append(event)
     for stream_id, events in streams.items():
         decider = DECIDERS[stream_id.partition("-")[0]]
         assert reduce(decider.evolve, events, decider.initial) != decider.initial
@@ -75,8 +81,9 @@ async def test_the_read_models_are_what_they_were(path: Path, pool: "asyncpg.Poo
     await restore(pool, history)
     async with PostgresEventLog(pool, history.partition_count) as log, pool.acquire() as connection:
         await migrate(connection)
+        reading = Reading(keys_on(pool).of)
         for name in READ_MODELS:
-            await rebuild(connection, log, MODELS[name], lambda _folded, _there: None)
+            await rebuild(connection, log, MODELS[name], reading, lambda _folded, _there: None)
     for name, rows in history.read_models.items():
         assert rows, name
         found = await pool.fetch(f"select to_jsonb(t)::text as row from read.{name} t order by 1")

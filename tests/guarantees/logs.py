@@ -21,6 +21,7 @@ from infrastructure.postgres.store import PostgresEventStore
 from tests.contracts.log_entries import append, provenance
 from tests.guarantees.following import PATIENCE_SECONDS, WRITERS, Sighting
 from tests.infrastructure.postgres.database import PARTITION_COUNT
+from tests.keys import keys_on
 
 CONNECTIONS = WRITERS + PARTITION_COUNT + 4
 
@@ -70,7 +71,8 @@ async def our_log(url: str, hold_seconds: float, *changes: str) -> AsyncIterator
         for change in changes:
             await pools[0].execute(change)
         stores = [
-            PostgresEventStore(pool, PARTITION_COUNT, deadline_seconds=patience_seconds) for pool in pools
+            PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool), deadline_seconds=patience_seconds)
+            for pool in pools
         ]
         yield OurLog(
             [await stack.enter_async_context(store) for store in stores],

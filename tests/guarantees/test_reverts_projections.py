@@ -17,7 +17,8 @@ from projections.checkpoints import Checkpoint
 from projections.models import READ_MODELS
 from projections.projection import fold_into
 from projections.runner import Runner
-from schemas.events import decode
+from schemas.events import opened
+from tests.keys import EVERYBODYS, READING
 from tests.projections.feeds import HeldLeases, LogFeed
 from tests.projections.lives import lived
 from tests.projections.running import QUICK, contents, project_all, running, until, until_reached
@@ -47,7 +48,7 @@ class CarelessRunner(Runner):
 def _events(batch: Batch) -> Iterator[Event]:
     for part in batch.values():
         for record in part.records:
-            yield decode(record.type, record.schema_version, record.data)
+            yield opened(record, EVERYBODYS)
 
 
 class CheckpointAfterwards(CarelessRunner):
@@ -87,7 +88,7 @@ class Unguarded(CarelessRunner):
 
 def new_runner(kind: type[Runner], pool: "Pool[Any]", log: EventLog, feed: LogFeed) -> Runner:
     leases = HeldLeases(range(log.partition_count))
-    return kind(pool, feed, leases, tuple(READ_MODELS.values()), pace=QUICK)
+    return kind(pool, feed, leases, tuple(READ_MODELS.values()), READING, pace=QUICK)
 
 
 async def is_told_after_a_crash(

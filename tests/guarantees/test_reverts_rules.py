@@ -18,8 +18,9 @@ from domain.transcript_keys import transcript_key
 from domain.transcription import TRANSCRIPTION, CompleteTranscription, FailAttempt
 from domain.transcription_events import TranscriptionCompleted
 from infrastructure.memory import InMemoryEventStore
-from schemas.events import decode
+from schemas.events import opened
 from schemas.messages import AttemptSucceeded
+from schemas.sealing import BLIND
 from tests.builders import ANNA, LATER, NOON, OTHER_WORKER, WORKER, granted, reserved, result
 from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 from tests.commands.conftest import PROVENANCE
@@ -76,7 +77,7 @@ def _key(name: str) -> str:
 
 
 def _of_type(store: InMemoryEventStore, kind: type[Kind]) -> list[Kind]:
-    events = [decode(record.type, record.schema_version, record.data) for record in store]
+    events = [opened(record, BLIND) for record in store]
     return [event for event in events if isinstance(event, kind)]
 
 

@@ -4,10 +4,13 @@ import hashlib
 from pathlib import Path
 from uuid import UUID
 
+from msgspec.structs import replace
+
+from domain.instructions import Instructions
 from domain.ports import ObjectStore
 from domain.transcription_events import Job, TranscriptionCancelled, TranscriptionStarted
-from schemas.objects import media_key
-from tests.builders import ANNA, FILE, NOON, TRANSCRIPTION, WORKER
+from schemas.objects import encode_instructions, instructions_key, media_key
+from tests.builders import ANNA, FILE, NOON, TRANSCRIPTION, WORKER, identity
 from tests.media import write_tone
 
 
@@ -25,6 +28,13 @@ async def store_media(store: ObjectStore, content: bytes, *, duration_seconds: f
 async def store_tone(store: ObjectStore, folder: Path, *, seconds: float) -> Job:
     tone = write_tone(folder / "tone", seconds=seconds)
     return await store_media(store, tone.read_bytes(), duration_seconds=seconds)
+
+
+async def told_by(store: ObjectStore, job: Job, instructions: Instructions) -> Job:
+    """The job as a worker gets it, with what the engine is to be told where the job says."""
+    key = instructions_key(ANNA, TRANSCRIPTION, identity("request"))
+    await store.put(key, encode_instructions(instructions))
+    return replace(job, language=instructions.language, instructions_key=key)
 
 
 def assigned(

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from domain.errors import NotMedia
+from domain.instructions import Instructions
 from domain.languages import Abilities
 from domain.ports import UNDETERMINED, ObjectStoreUnavailable
 from domain.transcript import Damage, MediaWarning
@@ -20,9 +21,9 @@ from inference_worker.windows import WindowStart
 from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.object_store.patient import Patience
 from schemas.messages import FinishedWindow
-from schemas.objects import decode_transcript, media_key
-from tests.builders import ANNA, FILE
-from tests.inference_worker.assignments import assigned, store_media, store_tone
+from schemas.objects import decode_transcript, instructions_key, media_key
+from tests.builders import ANNA, FILE, TRANSCRIPTION, identity
+from tests.inference_worker.assignments import assigned, store_media, store_tone, told_by
 from tests.inference_worker.fake_engine import FakeEngine
 from tests.infrastructure.object_store.away import AwayStore
 
@@ -314,3 +315,35 @@ async def test_another_language_or_media_or_window_size_is_another_fingerprint(
     }
     assert len(fingerprints) == 6
     assert fingerprint_of(assigned(one, 2), "fake", 10.0) in fingerprints
+
+
+async def test_the_engine_is_told_what_lies_in_the_object_store(
+    place: Workplace, store: FolderObjectStore, job: Job
+) -> None:
+    instructions = Instructions(language="pl", prompt="Minutes", vocabulary=("Nowak", "Szczecin"))
+    engine = FakeEngine()
+    await carry_out(assigned(await told_by(store, job, instructions)), engine, place, Told())
+    assert [task.instructions for task in engine.tasks] == [instructions]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[1]"])
+async def test_without_what_it_is_to_be_told_an_attempt_fails_for_good(
+    place: Workplace, store: FolderObjectStore, job: Job, content: bytes | None
+) -> None:
+    of_words = await told_by(store, job, Instructions(prompt="Minutes"))
+    assert of_words.instructions_key is not None
+    await store.delete(of_words.instructions_key)
+    if content is not None:
+        await store.put(of_words.instructions_key, content)
+    engine = FakeEngine()
+    assert await fault_of(of_words, engine, place) == (faults.INSTRUCTIONS_MISSING, True)
+    assert engine.tasks == []
+
+
+def test_windows_of_one_request_are_not_used_by_another_that_tells_the_engine_something_else(
+    job: Job,
+) -> None:
+    keys = [instructions_key(ANNA, TRANSCRIPTION, identity(name)) for name in ("first", "second")]
+    prints = {fingerprint_of(assigned(replace(job, instructions_key=key)), "fake", None) for key in keys}
+    assert len(prints) == len(keys)
+    assert fingerprint_of(assigned(job), "fake", None) not in prints

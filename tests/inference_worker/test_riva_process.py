@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import msgspec
 import psutil
 import pytest
 
 from domain.attempts import ATTEMPTS_MAX, ENGINE_AWAY, WORKER_STOPPED, failures_after
+from domain.instructions import Instructions
 from domain.transcription_events import Job
 from inference_worker import faults
 from inference_worker.child_messages import Finished, WindowDone
@@ -31,7 +31,7 @@ from schemas.messages import AttemptFaulted, AttemptSucceeded, WorkerReady
 from schemas.objects import decode_transcript
 from tests.builders import WORKER
 from tests.conftest import PARTITION_COUNT
-from tests.inference_worker.assignments import assigned, store_tone
+from tests.inference_worker.assignments import assigned, store_tone, told_by
 from tests.inference_worker.fake_engine import FakeEngine
 from tests.inference_worker.riva_server import Riva, failing, silent
 from tests.inference_worker.test_engine_process import fault_of, run, task, windows_in
@@ -212,7 +212,7 @@ async def test_a_workers_process_transcribes_with_riva_through_an_outage(
         ready_interval_seconds=0.5,
     )
     riva.script.extend([failing(Code.UNAVAILABLE), failing(Code.RESOURCE_EXHAUSTED)])
-    asked = msgspec.structs.replace(job, vocabulary=("Anna Nowak",))
+    asked = await told_by(store, job, Instructions(vocabulary=("Anna Nowak",)))
     async with at_work(settings, tmp_path) as (worker, dispatcher, worker_id):
         ready = await dispatcher.next(WorkerReady)
         assert (ready.languages, ready.translates, ready.takes_prompt) == (("en",), False, False)

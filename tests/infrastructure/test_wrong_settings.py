@@ -15,6 +15,7 @@ from infrastructure.processes import MIGRATE, PROCESSES, with_settings
 from infrastructure.settings import Settings
 from tests.api.conftest import SECRET
 from tests.api.rig import migrate_all
+from tests.keys import MASTER_KEYS_TEXT
 
 DEADLINE_SECONDS = 60.0
 WITH_DATABASE = [(PROCESSES[name],) for name in ("api", "relay", "project", "dispatch", "seal")] + [
@@ -45,6 +46,7 @@ async def settings(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) 
         database_url=postgres_url,
         object_store=(tmp_path_factory.mktemp("store") / "objects").as_uri(),
         jwt_secret=SECRET,
+        master_keys=MASTER_KEYS_TEXT,
         engine="scripted",
         seal_keys=f"test:{'A' * 43}=",
         partitions=4,

@@ -10,13 +10,14 @@ import pytest_asyncio
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.postgres.pool import READ_SCHEMA, SEARCH_PATH
 from projections.models import migrate
+from tests.keys import Everybody
 
 PARTITIONS = 4
 
 
 @pytest.fixture
 def store() -> InMemoryEventStore:
-    return InMemoryEventStore(partition_count=PARTITIONS)
+    return InMemoryEventStore(partition_count=PARTITIONS, person_keys=Everybody())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -11,7 +11,9 @@ from domain.ports import EventLog
 from infrastructure.postgres.pool import Connection
 from projections.models import READ_MODELS
 from projections.projection import Projection
+from projections.reading import Reading
 from projections.runner import Pace, Runner
+from tests.keys import READING
 from tests.projections.feeds import HeldLeases, LogFeed
 
 DEADLINE_SECONDS = 20.0
@@ -26,6 +28,7 @@ def new_runner(
     leases: HeldLeases | None = None,
     feed: LogFeed | None = None,
     projections: Sequence[Projection[Any]] = tuple(READ_MODELS.values()),
+    reading: Reading = READING,
     channel: str | None = None,
     pace: Pace = QUICK,
 ) -> Runner:
@@ -34,6 +37,7 @@ def new_runner(
         feed or LogFeed(log),
         leases or HeldLeases(range(log.partition_count)),
         projections,
+        reading,
         channel=channel,
         pace=pace,
     )

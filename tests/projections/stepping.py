@@ -14,9 +14,12 @@ from projections.in_hand import InHand
 from projections.models import READ_MODELS
 from projections.runner import Pace, Runner
 from schemas.events import encode, type_of
+from tests.keys import KEY, READING
 from tests.projections.feeds import HeldLeases, LogFeed
 
 PARTITIONS = 2
+VERSION = 1
+"""Of every event: nothing here looks at it but what opens it."""
 NEVER_SECONDS = 1_000.0
 ROWS_MAX = 3
 RECORDS_MAX = 5
@@ -34,8 +37,9 @@ class RewrittenLog:
 
     def append(self, partition: int, event: Event) -> None:
         kind, records = type_of(event), self.records[partition]
-        data = encode(event)
-        records.append(RecordedEvent(partition, len(records) + 1, kind.name, kind.schema_version, data))
+        data = encode(event, VERSION, KEY)
+        seq = len(records) + 1
+        records.append(RecordedEvent(partition, seq, kind.name, kind.schema_version, data, VERSION))
 
     def heads(self) -> list[int]:
         return [len(records) for records in self.records]
@@ -111,8 +115,8 @@ class SteppedProjector(Runner):
         self.pool = FragilePool(pool)
         self.leases = HeldLeases(range(PARTITIONS))
         models = list(READ_MODELS.values())
-        super().__init__(self.pool, ImpatientFeed(log), self.leases, models, pace=BATCHED)  # type: ignore[arg-type]  # as much of both as is needed
-        self._in_hand = InHand(models, rows_max=ROWS_MAX)
+        super().__init__(self.pool, ImpatientFeed(log), self.leases, models, READING, pace=BATCHED)  # type: ignore[arg-type]  # as much of both as is needed
+        self._in_hand = InHand(models, READING, rows_max=ROWS_MAX)
 
     async def turn(self) -> None:
         try:

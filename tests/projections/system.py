@@ -18,6 +18,7 @@ from infrastructure.settings import Settings
 from projections.__main__ import migrate_tables
 from tests.infrastructure.kafka.messages import fresh_topics
 from tests.infrastructure.postgres.database import fresh_database
+from tests.keys import MASTER_KEYS_TEXT, keys_on
 from tests.stack.servers import Database
 
 PARTITION_COUNT = 4
@@ -64,13 +65,14 @@ async def fresh_system(postgres: Database, kafka: str, logs: Path, **others: Any
             topic_prefix=topics.prefix,
             partitions=PARTITION_COUNT,
             lease_seconds=LEASE_SECONDS,
+            master_keys=MASTER_KEYS_TEXT,
             **others,
         )
         for bring in (bring_up_to_date, migrate_tables, migrate_dispatch):
             await bring(settings)
         async with (
             await create_pool(database_url) as pool,
-            PostgresEventStore(pool, PARTITION_COUNT) as store,
+            PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store,
             PostgresEventLog(pool, PARTITION_COUNT) as log,
         ):
             system = System(settings, pool, store, log, logs)

@@ -10,11 +10,13 @@ from domain.events import Event
 from domain.log import RecordedEvent
 from projections.models import READ_MODELS
 from projections.projection import Projection
-from schemas.events import decode
+from schemas.events import opened
+from schemas.sealing import Keys
+from tests.keys import EVERYBODYS
 
 
-def told(log: Iterable[RecordedEvent]) -> dict[str, list[tuple[object, ...]]]:
-    events = [decode(record.type, record.schema_version, record.data) for record in log]
+def told(log: Iterable[RecordedEvent], keys: Keys = EVERYBODYS) -> dict[str, list[tuple[object, ...]]]:
+    events = [opened(record, keys) for record in log]
     return {name: _rows(projection, events) for name, projection in READ_MODELS.items()}
 
 

@@ -16,6 +16,7 @@ from projections.files import FILES, FileRow
 from projections.models import READ_MODELS
 from projections.projection import Projection
 from projections.runner import Pace, Runner
+from tests.keys import READING
 from tests.projections.feeds import HeldLeases, LogFeed
 from tests.projections.lives import lived
 from tests.projections.running import checkpoints_of, contents, new_runner, running, until, until_reached
@@ -58,7 +59,7 @@ def with_new(
 ) -> Runner:
     """The projector of a version that knows one read model more."""
     leases = HeldLeases(range(store.partition_count))
-    return Runner(pool, feed, leases, [*OLD, files], pace=PACE, event_log=store)
+    return Runner(pool, feed, leases, [*OLD, files], READING, pace=PACE, event_log=store)
 
 
 async def old_version_ran(pool: "Pool[Any]", store: InMemoryEventStore) -> dict[int, int]:
@@ -164,7 +165,7 @@ async def test_two_projectors_may_both_believe_that_it_is_theirs(
 async def test_in_a_short_log_the_others_simply_wait(pool: "Pool[Any]", store: InMemoryEventStore) -> None:
     await old_version_ran(pool, store)
     leases = HeldLeases(range(store.partition_count))
-    patient = Runner(pool, LogFeed(store), leases, [*OLD, FILES], pace=Pace(), event_log=store)
+    patient = Runner(pool, LogFeed(store), leases, [*OLD, FILES], READING, pace=Pace(), event_log=store)
     async with running(patient):
         await until_reached(pool, store)
     assert await contents(pool) == told(store)

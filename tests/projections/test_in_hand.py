@@ -22,6 +22,7 @@ from projections.models import READ_MODELS, migrate
 from projections.rebuild import rebuild
 from projections.users import UserRow
 from tests.builders import granted, identity, registered
+from tests.keys import READING
 from tests.projections.feeds import HeldLeases
 from tests.projections.lives import ENDS, life
 from tests.projections.running import checkpoints_of, contents, new_runner
@@ -137,7 +138,7 @@ class World:
     async def _rebuild(self, _: SteppedProjector, number: int) -> None:
         projection = list(READ_MODELS.values())[number % len(READ_MODELS)]
         async with self.pool.acquire() as connection:
-            await rebuild(connection, self.log, projection, lambda _folded, _there: None)  # type: ignore[arg-type]  # as much of a log as it needs
+            await rebuild(connection, self.log, projection, READING, lambda _folded, _there: None)  # type: ignore[arg-type]  # as much of a log as it needs
 
 
 def steps() -> st.SearchStrategy[list[Step]]:
@@ -245,7 +246,7 @@ async def test_a_table_that_was_mended_by_a_rebuild_is_folded_on(pool: "Pool[Any
 async def test_a_table_with_writes_of_others_is_never_kept(pool: "Pool[Any]") -> None:
     reached = {0: Checkpoint({QUEUE.name: 0}, stamp=identity("a stamp"))}
     async with pool.acquire() as connection:
-        assert await InHand([QUEUE]).apply(connection, reached, {0: PartitionBatch([])}) is None
+        assert await InHand([QUEUE], READING).apply(connection, reached, {0: PartitionBatch([])}) is None
 
 
 async def test_a_database_of_the_version_before_is_to_be_migrated(

@@ -19,6 +19,7 @@ from projections.projection import Projection
 from projections.rebuild import rebuild
 from projections.runner import Runner, Superseded
 from projections.users import USERS
+from tests.keys import READING
 from tests.projections.feeds import HeldLeases, LogFeed
 from tests.projections.lives import lived
 from tests.projections.running import QUICK, checkpoints_of, new_runner, running, until, until_reached
@@ -62,14 +63,14 @@ NEW = {**READ_MODELS, USERS.name: GREETED}
 
 def new_projector(pool: "Pool[Any]", store: InMemoryEventStore) -> Runner:
     leases = HeldLeases(range(store.partition_count))
-    return Runner(pool, LogFeed(store), leases, list(NEW.values()), pace=QUICK, event_log=store)
+    return Runner(pool, LogFeed(store), leases, list(NEW.values()), READING, pace=QUICK, event_log=store)
 
 
 async def migrated_to_new(pool: "Pool[Any]", store: InMemoryEventStore) -> None:
     """What `stenolog migrate` of the new version does."""
     async with pool.acquire() as connection:
         for projection in await migrate(connection):
-            await rebuild(connection, store, projection, lambda _folded, _there: None)
+            await rebuild(connection, store, projection, READING, lambda _folded, _there: None)
 
 
 async def until_the_others_have_reached(pool: "Pool[Any]", store: InMemoryEventStore) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from domain.log import LogRecord
 from infrastructure.processes import with_settings
+from tests.keys import stored_keys
 from tests.projections.lives import lived
 from tests.projections.running import contents, until, until_reached
 from tests.projections.system import PARTITION_COUNT, System, fresh_system
@@ -55,7 +56,8 @@ async def records_of(system: System) -> list[LogRecord]:
 
 async def assert_the_tables_are_the_fold_of_the_log(system: System) -> None:
     await until_reached(system.pool, system.log)
-    assert await contents(system.pool) == told(await records_of(system))
+    keys = await stored_keys(system.pool, system.settings)
+    assert await contents(system.pool) == told(await records_of(system), keys)
 
 
 async def until_reached_now(system: System) -> None:

@@ -16,6 +16,7 @@ from projections.models import READ_MODELS
 from projections.rebuild import AlreadyRebuilding, rebuild
 from projections.users import USERS, UserRow
 from tests.builders import identity
+from tests.keys import READING
 from tests.projections.lives import lived
 from tests.projections.running import (
     checkpoints_of,
@@ -37,7 +38,9 @@ async def rebuild_now(
     told: list[tuple[int, int]] = []
     async with pool.acquire() as connection:
         try:
-            await rebuild(connection, store, READ_MODELS[name], lambda done, of: told.append((done, of)))
+            await rebuild(
+                connection, store, READ_MODELS[name], READING, lambda done, of: told.append((done, of))
+            )
         finally:
             await connection.execute("reset all")
     return told
@@ -191,7 +194,7 @@ async def test_a_rebuild_that_fails_leaves_the_live_table_alone(
     live = await contents(pool)
     async with pool.acquire() as connection:
         with pytest.raises(ProjectionFailed):
-            await rebuild(connection, store, replace(USERS, project=broken), lambda *_: None)
+            await rebuild(connection, store, replace(USERS, project=broken), READING, lambda *_: None)
         await connection.execute("reset all")
     assert await contents(pool) == live
     await rebuild_now(pool, store)

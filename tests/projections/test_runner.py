@@ -20,6 +20,7 @@ from projections.models import READ_MODELS
 from projections.runner import Pace, Runner
 from projections.users import USERS
 from tests.builders import granted, identity, registered, uploaded
+from tests.keys import READING
 from tests.projections.feeds import HeldLeases, LogFeed
 from tests.projections.lives import happened, lived
 from tests.projections.running import (
@@ -308,7 +309,7 @@ async def test_a_projector_that_is_told_to_end_when_its_connection_breaks_ends(
 ) -> None:
     await lived(store, NAMES[:1])
     leases = HeldLeases(range(store.partition_count))
-    runner = Unlucky(pool, LogFeed(store), leases, tuple(READ_MODELS.values()), pace=QUICK)
+    runner = Unlucky(pool, LogFeed(store), leases, tuple(READ_MODELS.values()), READING, pace=QUICK)
     runner.is_committing = asyncio.Event()
     projecting = asyncio.create_task(runner.run())
     async with asyncio.timeout(20):

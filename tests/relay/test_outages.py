@@ -26,6 +26,7 @@ from tests.builders import ANNA, WORKER, started
 from tests.infrastructure.kafka.brokers import frozen, kill_and_restart, own_broker
 from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, as_shown, newest_ends, until
 from tests.infrastructure.postgres.database import fresh_database
+from tests.keys import keys_on
 from tests.relay.logs import append, grants, relayed, relaying
 from tests.stack.servers import Database
 from tests.stack.waiting import END_SECONDS
@@ -117,7 +118,7 @@ async def test_a_relay_ends_in_time_when_its_broker_answers_nobody(
         )
         relay = Process("relay", settings, tmp_path / "relay.log")
         await relay.start()
-        async with PostgresEventStore(pool, 1) as store:
+        async with PostgresEventStore(pool, 1, keys_on(pool)) as store:
             await append(store, *grants(1))
             await until_sent(broker_of_our_own.bootstrap)
             with frozen(broker_of_our_own):

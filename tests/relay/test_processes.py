@@ -26,6 +26,7 @@ from relay.lanes import LANE_WIDTH
 from schemas.topics import Topics
 from tests.infrastructure.kafka.messages import as_shown, fresh_topics, newest_ends, take, until
 from tests.infrastructure.postgres.database import fresh_database
+from tests.keys import keys_on
 from tests.relay.logs import append, grants, owner_in, relayed
 from tests.stack.servers import Database, Kafka
 from tests.stack.waiting import END_SECONDS
@@ -88,7 +89,10 @@ async def writing(pool: Pool) -> AsyncIterator[None]:
             await asyncio.sleep(PAUSE_SECONDS)
 
     owners = [owner_in(partition) for partition in PARTITIONS]
-    async with PostgresEventStore(pool, PARTITION_COUNT) as store, asyncio.TaskGroup() as tasks:
+    async with (
+        PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store,
+        asyncio.TaskGroup() as tasks,
+    ):
         writer = tasks.create_task(write(store))
         yield
         writer.cancel()

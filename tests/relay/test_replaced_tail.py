@@ -17,6 +17,7 @@ from schemas.topics import Topics
 from tests.builders import identity
 from tests.infrastructure.kafka.messages import DEADLINE_SECONDS, fresh_topics
 from tests.infrastructure.postgres.database import migrated_pool
+from tests.keys import keys_on
 from tests.relay.logs import QUICK, append, grants, log_of, relayed, until_relayed
 from tests.stack.servers import Database
 
@@ -77,7 +78,7 @@ async def test_a_failover_that_lost_commits_stops_the_relay_of_a_real_log(
     topics = await fresh_topics(kafka)
     async with (
         migrated_pool(postgres) as pool,
-        PostgresEventStore(pool, 1) as store,
+        PostgresEventStore(pool, 1, keys_on(pool)) as store,
         PostgresEventLog(pool, 1) as log,
     ):
         await append(store, *grants(5))
@@ -104,7 +105,7 @@ async def test_a_failover_between_two_looks_is_noticed_by_the_identity_of_the_la
     topics = await fresh_topics(kafka)
     async with (
         migrated_pool(postgres) as pool,
-        PostgresEventStore(pool, 1) as store,
+        PostgresEventStore(pool, 1, keys_on(pool)) as store,
         PostgresEventLog(pool, 1) as log,
     ):
         await append(store, *grants(5))

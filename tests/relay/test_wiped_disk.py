@@ -22,6 +22,7 @@ from schemas.topics import Topics
 from tests.infrastructure.kafka.brokers import own_broker
 from tests.infrastructure.kafka.messages import as_shown
 from tests.infrastructure.postgres.database import fresh_database
+from tests.keys import keys_on
 from tests.relay.logs import append, grants
 from tests.stack.servers import Database
 
@@ -96,7 +97,7 @@ async def test_a_broker_that_lost_its_disk_under_load_is_filled_again(
         await relay.start()
         try:
             async with (
-                PostgresEventStore(pool, 1) as store,
+                PostgresEventStore(pool, 1, keys_on(pool)) as store,
                 PostgresEventLog(pool, 1) as log,
                 following(server.bootstrap) as shown,
             ):

@@ -16,7 +16,7 @@ from schemas.checkpoints import RelayCheckpoint, encode_checkpoint
 from schemas.events import encode, type_of
 from schemas.messages import Report, WorkerReady, encode_report
 from schemas.topics import Headers, Topics, headers_of, job_headers_of
-from tests import builders
+from tests import builders, keys
 from tests.asyncapi import CHANNELS, breaches, topic_of
 from tests.infrastructure.kafka.messages import record
 from tests.schemas.earlier_headers import earlier_headers_of
@@ -35,7 +35,7 @@ class Sent(Struct):
 
 def sent(event: Event, headers: Headers | None = None) -> Sent:
     of = record(1, event=event)
-    return Sent(KEY, encode(event), headers_of(of) if headers is None else headers)
+    return Sent(KEY, encode(event, 1, keys.KEY), headers_of(of) if headers is None else headers)
 
 
 def found(channel: str, message: Sent) -> list[str]:
@@ -156,7 +156,7 @@ def test_another_value_is_a_breach_whose_line_does_not_repeat_it() -> None:
         rb'"registered_at":"[^"]+"', b'"registered_at":"anna@example.com"', message.value or b""
     )
     [line] = found("events", message)
-    assert line == "events, UserRegistered: value.registered_at is not format: date-time"
+    assert line == "events, UserRegistered-v2: value.registered_at is not format: date-time"
 
 
 def test_a_type_names_its_schema() -> None:

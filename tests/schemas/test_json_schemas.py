@@ -9,6 +9,7 @@ from domain.events import Event
 from schemas.documents import ASYNCAPI, FOLDER, files
 from schemas.events import REGISTRY, encode, type_of
 from schemas.json_schemas import documents, event_path, message_path
+from tests.keys import KEY
 from tests.schemas.test_events import EVENTS
 
 
@@ -31,7 +32,7 @@ def test_a_schema_is_a_schema_and_says_where_it_is(path: str) -> None:
 def test_an_event_is_what_its_schema_promises(event: Event) -> None:
     schema = documents()[event_path(type_of(event))]
     Draft202012Validator(schema, format_checker=FormatChecker()).validate(
-        msgspec.json.decode(encode(event))
+        msgspec.json.decode(encode(event, 1, KEY))
     )
 
 

@@ -19,6 +19,7 @@ from infrastructure.kafka.topics import create_topics
 from schemas.events import encode, type_of
 from schemas.topics import Topics, headers_of
 from tests.builders import ANNA, NOON, granted, identity
+from tests.keys import KEY
 
 DEADLINE_SECONDS = 30.0
 POLL_SECONDS = 0.01
@@ -36,7 +37,7 @@ def record(seq: int, *, partition: int = 0, event: Event | None = None, owner_id
         owner_id=owner_id,
         type=stored.name,
         schema_version=stored.schema_version,
-        data=encode(event),
+        data=encode(event, seq, KEY),
         event_id=identity(f"event {partition}:{seq}"),
         recorded_at=NOON,
         actor="anna",

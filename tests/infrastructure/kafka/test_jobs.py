@@ -6,8 +6,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from domain.events import Event
+from domain.transcription_events import TranscriptionStarted
 from infrastructure.kafka import reader
 from infrastructure.kafka.jobs import JobConsumer, JobEvent
 from infrastructure.kafka.topics import WrongPartitionCount, create_topics
@@ -154,3 +156,29 @@ async def test_what_is_no_job_becomes_a_dead_letter(kafka: str) -> None:
         await assign(kafka, topics, (4, granted(1)), (5, started()))
         assert await take(jobs, 1) == [started()]
     assert len(await committed(kafka, topics.dead_letters)) == 3
+
+
+def telling(key: str | None) -> TranscriptionStarted:
+    job = replace(started().job, prompt="Minutes of the board", vocabulary=("Nowak",), instructions_key=key)
+    return replace(started(), job=job)
+
+
+async def test_what_the_engine_is_told_is_not_in_the_job_but_where_it_lies_is(kafka: str) -> None:
+    topics = await fresh_topics(kafka)
+    async with JobConsumer(kafka, topics, 1, WORKER) as jobs:
+        await assign(kafka, topics, (1, telling("instructions/1.json")))
+        [job] = await take(jobs, 1)
+    assert isinstance(job, TranscriptionStarted)
+    assert (job.job.instructions_key, job.job.prompt, job.job.vocabulary) == ("instructions/1.json", "", ())
+    for message in await committed(kafka, topics.jobs):
+        assert b"Minutes" not in (message.value or b"")
+        assert b"Nowak" not in (message.value or b"")
+
+
+async def test_a_job_that_cannot_be_done_as_it_was_asked_for_becomes_a_dead_letter(kafka: str) -> None:
+    """One that was requested before there were objects for what the engine is told."""
+    topics = await fresh_topics(kafka)
+    async with JobConsumer(kafka, topics, 1, WORKER) as jobs:
+        await assign(kafka, topics, (1, telling(None)), (2, started(2)))
+        assert await take(jobs, 1) == [started(2)]
+    assert len(await committed(kafka, topics.dead_letters)) == 1

@@ -8,6 +8,7 @@ from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.store import PostgresEventStore
 from tests.infrastructure.postgres.database import PARTITION_COUNT, fresh_database, migrated_pool
+from tests.keys import keys_on
 from tests.stack.servers import Database
 
 
@@ -25,7 +26,7 @@ async def pool(postgres: Database) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def store(pool: Pool) -> AsyncIterator[PostgresEventStore]:
-    async with PostgresEventStore(pool, PARTITION_COUNT) as opened:
+    async with PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as opened:
         yield opened
 
 

@@ -23,6 +23,7 @@ from tests.builders import ANNA, registered
 from tests.contracts.log_entries import append, grants, heads, provenance
 from tests.infrastructure.postgres.database import PARTITION_COUNT
 from tests.infrastructure.postgres.wire import Wire
+from tests.keys import keys_on
 from tests.stack.waiting import eventually
 
 PATIENCE_SECONDS = 30.0
@@ -57,7 +58,7 @@ async def test_an_append_whose_answer_got_lost_is_stored_once(
 
 async def test_a_process_that_starts_survives_the_loss_of_its_connection(wire: Wire, pool: Pool) -> None:
     wire.lose_the_answer(to=b"log_settings")
-    async with PostgresEventStore(pool, PARTITION_COUNT) as store:
+    async with PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store:
         assert store.is_writing
 
 
@@ -101,7 +102,7 @@ async def test_appends_go_on_over_new_connections_when_all_are_cut(
 
 
 async def test_an_append_without_an_answer_ends_at_its_deadline(wire: Wire, pool: Pool) -> None:
-    async with PostgresEventStore(pool, PARTITION_COUNT, deadline_seconds=0.5) as store:
+    async with PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool), deadline_seconds=0.5) as store:
         await store.append([append(ANNA, 1)], provenance())
         wire.fall_silent()
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -140,7 +141,7 @@ async def test_appends_go_on_when_a_silent_line_recovers(wire: Wire, store: Post
 async def test_a_registration_whose_answer_got_lost_is_no_taken_address(
     wire: Wire, pool: Pool, store: PostgresEventStore, log: PostgresEventLog
 ) -> None:
-    credentials = PostgresCredentials(pool, PARTITION_COUNT, store.announce)
+    credentials = PostgresCredentials(pool, PARTITION_COUNT, store.announce, keys_on(pool))
     stored = StoredCredentials(user_id=ANNA, password_hash=b"hash")
     assert await credentials.find("anna@example.com") is None
     wire.lose_the_answer(to=b"anna@example.com")
@@ -189,7 +190,7 @@ async def test_connections_to_a_server_that_only_reads_are_dropped(
         for connection in connections:
             await connection.execute("set default_transaction_read_only = on")
         old = {connection.get_server_pid() for connection in connections}
-    credentials = PostgresCredentials(pool, PARTITION_COUNT, store.announce)
+    credentials = PostgresCredentials(pool, PARTITION_COUNT, store.announce, keys_on(pool))
     stored = StoredCredentials(user_id=ANNA, password_hash=b"hash")
     async with asyncio.timeout(PATIENCE_SECONDS):
         await credentials.register(

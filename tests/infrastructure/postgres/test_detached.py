@@ -21,6 +21,7 @@ from infrastructure.postgres.store import PostgresEventStore
 from tests.builders import registered
 from tests.contracts.log_entries import append, grants, heads, provenance
 from tests.infrastructure.postgres.database import PARTITION_COUNT
+from tests.keys import keys_on
 
 AWAY = 3
 THERE = [partition for partition in range(PARTITION_COUNT) if partition != AWAY]
@@ -142,7 +143,7 @@ async def test_of_loads_of_one_moment_only_those_of_the_partition_that_is_away_f
 
 
 async def test_nobody_registers_in_a_partition_that_is_away(pool: Pool, store: PostgresEventStore) -> None:
-    credentials = PostgresCredentials(pool, PARTITION_COUNT, store.announce)
+    credentials = PostgresCredentials(pool, PARTITION_COUNT, store.announce, keys_on(pool))
     user_id = owner_in(AWAY)
 
     async def register() -> Address:
@@ -180,7 +181,7 @@ async def test_a_partition_that_was_archived_and_dropped_comes_back_as_it_was(
     archive = str(tmp_path / "events_3.dump")
     async with await create_pool(empty_database_url) as pool:
         await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS)
-        async with PostgresEventStore(pool, PARTITION_COUNT) as store:
+        async with PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store:
             owner_id = (await people(store))[AWAY]
             await pool.execute(DETACH)
             dump = ("--format=custom", f"--table=events_{AWAY}", f"--file={archive}", empty_database_url)

@@ -20,6 +20,7 @@ from infrastructure.telemetry.metrics import COUNTED
 from tests.builders import identity
 from tests.contracts.log_entries import append, heads, provenance
 from tests.infrastructure.postgres.database import PARTITION_COUNT
+from tests.keys import keys_on
 
 OWNER = identity("owner")
 
@@ -157,7 +158,7 @@ async def test_a_full_line_refuses_at_once(pool: Pool) -> None:
 
 
 async def test_leaving_the_store_writes_what_is_in_line(pool: Pool) -> None:
-    async with PostgresEventStore(pool, PARTITION_COUNT) as store:
+    async with PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store:
         callers = [
             asyncio.create_task(store.append([append(uuid4(), 1)], provenance())) for _ in range(600)
         ]
@@ -171,7 +172,7 @@ async def test_a_store_that_is_left_while_the_database_hangs_tells_its_callers(
 ) -> None:
     monkeypatch.setattr("infrastructure.postgres.store.LEAVE_SECONDS_MAX", 0.1)
     async with pool.acquire() as blocker, blocker.transaction():
-        async with PostgresEventStore(pool, PARTITION_COUNT) as store:
+        async with PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store:
             await blocker.execute("lock table log_partitions in access exclusive mode")
             caller = asyncio.create_task(store.append([append(OWNER, 1)], provenance()))
             await asyncio.sleep(0)

@@ -18,6 +18,7 @@ from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.store import PostgresEventStore
 from tests.builders import registered
 from tests.contracts.log_entries import append, provenance
+from tests.keys import keys_on
 from tests.stack.waiting import eventually
 
 PARTITIONS = 8
@@ -28,7 +29,9 @@ PATIENCE_SECONDS = 60.0
 
 @pytest.fixture
 async def store(pool: Pool) -> AsyncIterator[PostgresEventStore]:
-    async with PostgresEventStore(pool, PARTITIONS, deadline_seconds=PATIENCE_SECONDS) as opened:
+    async with PostgresEventStore(
+        pool, PARTITIONS, keys_on(pool), deadline_seconds=PATIENCE_SECONDS
+    ) as opened:
         yield opened
 
 
@@ -125,7 +128,7 @@ async def test_lanes_that_close_while_a_partition_is_held_write_what_they_can(
 async def test_registrations_that_wait_for_a_held_partition_take_one_connection(
     pool: Pool, store: PostgresEventStore
 ) -> None:
-    credentials = PostgresCredentials(pool, PARTITIONS, store.announce)
+    credentials = PostgresCredentials(pool, PARTITIONS, store.announce, keys_on(pool))
 
     async def register(user_id: UUID) -> Address:
         email = f"{user_id}@example.com"

@@ -18,6 +18,7 @@ from infrastructure.settings import Settings
 from tests.builders import ANNA
 from tests.contracts.log_entries import append, provenance
 from tests.infrastructure.postgres.database import PARTITION_COUNT
+from tests.keys import keys_on
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ async def test_a_log_keeps_the_number_of_partitions_it_was_started_with(
     with pytest.raises(PartitionCountMismatch, match=f"STENOLOG_PARTITIONS={PARTITION_COUNT}"):
         await PostgresEventLog(pool, PARTITION_COUNT + 1).__aenter__()
     with pytest.raises(PartitionCountMismatch):
-        await PostgresEventStore(pool, 1).__aenter__()
+        await PostgresEventStore(pool, 1, keys_on(pool)).__aenter__()
 
 
 async def test_the_migration_command_writes_the_number_down(empty_database_url: str) -> None:
@@ -63,7 +64,7 @@ async def test_the_migration_command_writes_the_number_down(empty_database_url: 
 async def test_each_of_any_number_of_partitions_has_a_table_of_its_own(
     pool: Pool, partition_count: int
 ) -> None:
-    async with PostgresEventStore(pool, partition_count) as store:
+    async with PostgresEventStore(pool, partition_count, keys_on(pool)) as store:
         for partition in range(partition_count):
             owner_id = UUID(int=partition)
             await store.append([append(owner_id, *range(1, partition + 2))], provenance())
@@ -88,10 +89,10 @@ async def test_who_runs_a_process_need_not_be_allowed_to_create_tables(empty_dat
         theirs = url._replace(netloc=f"{role}:api@{url.hostname}:{url.port}").geturl()
         async with await create_pool(theirs) as pool:
             with pytest.raises(DatabaseNotMigrated, match="stenolog migrate"):
-                await PostgresEventStore(pool, PARTITION_COUNT).__aenter__()
+                await PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)).__aenter__()
             await claim_partition_count(owner, PARTITION_COUNT)
             await owner.execute(f"grant select on all tables in schema public to {role}")
-            async with PostgresEventStore(pool, PARTITION_COUNT) as store:
+            async with PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store:
                 await store.append([append(ANNA, 1)], provenance())
                 assert len(await store.read_stream(f"quota-{ANNA}")) == 1
         await owner.execute(f"drop owned by {role}; drop role {role}")
@@ -100,7 +101,7 @@ async def test_who_runs_a_process_need_not_be_allowed_to_create_tables(empty_dat
 async def test_a_database_without_a_log_is_said_to_be_one(empty_database_url: str) -> None:
     async with await create_pool(empty_database_url) as pool:
         with pytest.raises(DatabaseNotMigrated, match="stenolog migrate"):
-            await PostgresEventStore(pool, PARTITION_COUNT).__aenter__()
+            await PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)).__aenter__()
 
 
 async def test_a_server_that_is_not_there_is_waited_for_until_the_deadline() -> None:

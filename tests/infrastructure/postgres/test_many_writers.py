@@ -11,6 +11,7 @@ from infrastructure.postgres.store import PostgresEventStore
 from tests.contracts.log_entries import append, heads, provenance
 from tests.contracts.test_event_log import assert_streams_are_in_order
 from tests.infrastructure.postgres.database import PARTITION_COUNT
+from tests.keys import keys_on
 
 WRITERS = 16
 ROUNDS = 20
@@ -65,8 +66,8 @@ async def hold_a_transaction_open(pool: Pool, done: asyncio.Event) -> None:
 async def test_followers_see_every_event_once_and_in_order(pool: Pool, log: PostgresEventLog) -> None:
     done = asyncio.Event()
     async with (
-        PostgresEventStore(pool, PARTITION_COUNT) as here,
-        PostgresEventStore(pool, PARTITION_COUNT) as there,
+        PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as here,
+        PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as there,
         asyncio.timeout(PATIENCE_SECONDS),
         asyncio.TaskGroup() as group,
     ):
@@ -104,8 +105,8 @@ async def test_transactions_that_touch_all_partitions_do_not_block_each_other_fo
     pool: Pool,
 ) -> None:
     async with (
-        PostgresEventStore(pool, PARTITION_COUNT) as here,
-        PostgresEventStore(pool, PARTITION_COUNT) as there,
+        PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as here,
+        PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as there,
         asyncio.timeout(PATIENCE_SECONDS),
     ):
         await asyncio.gather(

@@ -21,6 +21,7 @@ from infrastructure.postgres.store import PostgresEventStore
 from tests.contracts.log_entries import append, grants, provenance
 from tests.infrastructure.kafka.messages import until
 from tests.infrastructure.postgres.old_log import NATIVE, digest, make_old_log
+from tests.keys import keys_on
 
 ROOT = Path(__file__).parents[3]
 EVENTS = 3_000
@@ -59,7 +60,7 @@ async def test_every_row_is_moved_as_it_was(old: Pool, told: list[LogRecord]) ->
 async def test_a_log_that_was_moved_is_read_and_appended_to(old: Pool, told: list[LogRecord]) -> None:
     await bring_up_to_date(old)
     last = told[-1]
-    async with PostgresEventStore(old, PARTITIONS) as store:
+    async with PostgresEventStore(old, PARTITIONS, keys_on(old)) as store:
         again = append(last.owner_id, 7, at=await version_of(old, f"quota-{last.owner_id}"))
         address = await store.append([again], provenance())
         assert address.seq == 1 + max(each.seq for each in told if each.partition == last.partition)

@@ -3,7 +3,7 @@
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 
-from infrastructure.random_bits import RandomBits
+from schemas.random_bits import RandomBits
 
 MANY = 2_000
 """More than a block has."""

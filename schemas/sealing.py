@@ -1,0 +1,128 @@
+"""Personal fields of stored events, sealed: AES-256-GCM (NIST SP 800-38D) under a key of the person's own."""
+
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Collection, Mapping
+from typing import Final, Protocol, TypeAlias, runtime_checkable
+from uuid import UUID
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
+
+from schemas.random_bits import RandomBits
+
+SECRET_BYTES: Final = 32
+FORM: Final = b"\x01"
+"""Begins whatever is sealed in this way; another way would begin otherwise."""
+_NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+
+
+_NONCES: Final = RandomBits(_NONCE_BYTES)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Unsealable(Exception):
+    """What is sealed cannot be opened: it was changed, or sealed for another place or with another key."""
+
+
+class PersonKeyMissing(Unsealable):
+    """There is no key of this person and never was one here, which is not the same as that it was erased."""
+
+    def __init__(self, owner_id: UUID) -> None:
+        super().__init__(
+            f"there is no key of user {owner_id}: restore the table person_keys, newest backup first"
+        )
+
+
+class Place(Struct, frozen=True):
+    """The event in which something is sealed; it cannot be opened in another."""
+
+    stream_id: str
+    version: int
+
+    def of(self, field: str) -> bytes:
+        """The associated data of one field, which is named as in `job.prompt`."""
+        return f"{self.stream_id}/{self.version}/{field}".encode()
+
+
+class Sealer:
+    """Seals with one secret of 32 bytes; `where` is what has to be the same when it is opened."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._cipher = AESGCM(secret)
+
+    def seal(self, content: bytes, where: bytes) -> bytes:
+        """Form, nonce, then the content and its tag. Nonces are random: good for 2^32 contents with one secret."""
+        nonce = _NONCES.next().to_bytes(_NONCE_BYTES, "big")
+        return FORM + nonce + self._cipher.encrypt(nonce, content, where)
+
+    def open(self, sealed: bytes, where: bytes) -> bytes:
+        """Raises Unsealable."""
+        if sealed[:1] != FORM or len(sealed) < len(FORM) + _NONCE_BYTES + _TAG_BYTES:
+            raise Unsealable("this was not sealed in a way that this version knows: run a newer Stenolog")
+        start = len(FORM) + _NONCE_BYTES
+        try:
+            return self._cipher.decrypt(sealed[len(FORM) : start], sealed[start:], where)
+        except InvalidTag:
+            raise Unsealable("this was changed, or sealed for another place or with another key") from None
+
+
+class PersonKey:
+    """Seals the fields of one person's events."""
+
+    def __init__(self, secret: bytes) -> None:
+        self.secret: Final = secret
+        self._sealer = Sealer(secret)
+
+    @staticmethod
+    def new() -> "PersonKey":
+        return PersonKey(AESGCM.generate_key(8 * SECRET_BYTES))
+
+    def seal(self, value: object, where: bytes) -> str:
+        """A JSON value as base64."""
+        return b2a_base64(self._sealer.seal(_ENCODER.encode(value), where), newline=False).decode()
+
+    def open(self, sealed: str, where: bytes) -> object:
+        """Raises Unsealable."""
+        try:
+            content = a2b_base64(sealed, strict_mode=True)
+        except ValueError:
+            raise Unsealable("this is not base64, and so nothing that was sealed") from None
+        return msgspec.json.decode(self._sealer.open(content, where))
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return "PersonKey(…)"
+
+
+Keys: TypeAlias = Mapping[UUID, PersonKey | None]
+"""By person. None for who was erased: what they said says nothing any more."""
+NO_KEYS: Final[Keys] = {}
+
+
+class _Blind(dict[UUID, PersonKey | None]):
+    def __missing__(self, owner_id: UUID) -> None:
+        return None
+
+
+BLIND: Final[Keys] = _Blind()
+"""For who needs nothing personal, and has no keys: whatever is sealed says nothing."""
+
+
+@runtime_checkable
+class KeyRing(Protocol):
+    """The keys of all people. Methods raise EventStoreUnavailable."""
+
+    async def of(self, owner_ids: Collection[UUID]) -> Keys:
+        """Of these people, those that there are; None for who was erased."""
+        ...
+
+    def at_hand(self, owner_id: UUID) -> PersonKey | None:
+        """This person's, if it is known without a wait."""
+        ...
+
+    async def provide(self, owner_id: UUID) -> PersonKey:
+        """Made when it is first asked for; all who ask get the same. Raises PersonErased."""
+        ...

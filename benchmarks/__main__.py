@@ -24,6 +24,7 @@ from benchmarks import (
     projection,
     recovery,
     relay,
+    sealing,
     servers,
     slots,
     snapshots,
@@ -37,6 +38,7 @@ from infrastructure.process import collect_rarely
 
 BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "append": append.main,
+    "sealing": sealing.main,
     "api_workers": api_workers.main,
     "relay": relay.main,
     "projection": projection.main,

@@ -156,10 +156,21 @@ def _length(log: Log) -> int:
     return sum(map(len, log.values()))
 
 
+async def assert_nothing_personal(connection: Database, log: Log) -> None:
+    """No address and no name of a file is anywhere in the log, and so in Kafka, which holds the same."""
+    rows = await connection.fetch(
+        "select email as said from credentials union select original_filename from read.files"
+    )
+    assert rows
+    stored = b"".join(record.data for records in log.values() for record in records)
+    assert [row["said"] for row in rows if row["said"].encode() in stored] == []
+
+
 async def assert_one_story(connection: Database, settings: Settings, *, forgetful: bool = False) -> Log:
     """All of the above at a moment when nothing is under way; returns the log."""
     log = await read_log(connection)
     assert_gap_free(log)
+    await assert_nothing_personal(connection, log)
     assert await read_topic_as_long_as(log, settings, forgetful=forgetful) == log
     await assert_read_models_equal(connection, log, settings)
     assert_quota_adds_up(log)

@@ -239,6 +239,14 @@ class ObjectStore(Protocol):
         """Deleting what is not there is fine."""
         ...
 
+    async def delete_all(self, folder: str) -> None:
+        """Every object whose key begins with `folder` and a slash, and what is on its way to such a key.
+
+        What is put there meanwhile may stay; whoever puts it may be told that the store is unavailable. Asked again it
+        takes the rest away.
+        """
+        ...
+
 
 class Window(Struct, frozen=True, kw_only=True):
     """A stretch of sound to transcribe alone: 16 kHz mono signed 16-bit little-endian PCM."""

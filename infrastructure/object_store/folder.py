@@ -21,6 +21,8 @@ INCOMING: Final = ".incoming"
 """Where objects are written before they have their name; keys cannot reach it."""
 LEFTOVER_SECONDS: Final = 24 * 3600.0
 """A file this old in there belongs to a process that was killed."""
+_ASIDE_CHARACTERS_MAX: Final = 200
+"""Of a key in the name of what is on its way there: file systems take names of 255 bytes."""
 
 _OUTAGES: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT}
@@ -93,6 +95,28 @@ class FolderObjectStore:
         except FileNotFoundError:
             return
 
+    async def delete_all(self, folder: str) -> None:
+        path = self._path(folder)
+        with self._there():
+            self._require_folder()
+            await asyncio.to_thread(self._remove_all, path, _aside_name(f"{folder}/"))
+
+    def _remove_all(self, path: Path, aside: str) -> None:
+        """First what is on its way there, also that of a process that was killed, and then what has arrived."""
+        for incoming in self._incoming.iterdir():
+            if incoming.name.startswith(aside):
+                incoming.unlink(missing_ok=True)
+        while path.is_dir():
+            try:
+                shutil.rmtree(path)
+            except FileNotFoundError:
+                continue  # Somebody else is at it.
+            except OSError as problem:
+                if problem.errno != errno.ENOTEMPTY:  # Something has just arrived.
+                    raise
+        if path.parent.is_dir():
+            _sync(path.parent)
+
     async def _read(self, file: BinaryIO, chunk_bytes: int) -> bytes:
         with self._there():
             return await asyncio.to_thread(file.read, chunk_bytes)
@@ -141,18 +165,30 @@ class FolderObjectStore:
                 continue  # Another process was faster.
 
     def _write(self, path: Path, fill: Callable[[Path], object]) -> None:
-        aside = self._incoming / uuid4().hex
+        aside = self._incoming / f"{_aside_name(str(path.relative_to(self._root)))}+{uuid4().hex}"
         with self._there():
             try:
                 open_private(aside, "xb").close()
                 fill(aside)
-                _sync(aside)
-                provide_private(path.parent)
-                aside.replace(path)
+                self._arrive(aside, path)
             finally:
                 aside.unlink(missing_ok=True)
+
+    def _arrive(self, aside: Path, path: Path) -> None:
+        try:
+            _sync(aside)
+            provide_private(path.parent)
+            aside.replace(path)
             for folder in _folders_between(path, self._root):
                 _sync(folder)
+        except FileNotFoundError as problem:
+            self._require_folder()
+            raise ObjectStoreUnavailable("what was being put was deleted meanwhile") from problem
+
+
+def _aside_name(key: str) -> str:
+    """What the names of all begin with that are on their way to this key, or below this folder."""
+    return key[:_ASIDE_CHARACTERS_MAX].replace("/", "+")
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

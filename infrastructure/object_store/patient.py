@@ -80,3 +80,6 @@ class PatientObjectStore:
 
     async def delete(self, key: str) -> None:
         await sit_out(lambda: self._store.delete(key), self._patience)
+
+    async def delete_all(self, folder: str) -> None:
+        await sit_out(lambda: self._store.delete_all(folder), self._patience)

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,7 @@ PART_BYTES: Final = 8 << 20
 """Files above this go up in parts; S3 takes parts of at least 5 MiB."""
 PARTS_MAX: Final = 10_000
 PARTS_AT_ONCE: Final = 4
+DELETED_AT_ONCE: Final = 16
 _MISSING: Final = frozenset({"NoSuchKey", "NotFound", "404"})
 _NO_BUCKET: Final = "NoSuchBucket"
 """As with a folder that was not mounted: nobody deletes objects by deleting the bucket."""
@@ -146,6 +147,26 @@ class S3ObjectStore:
         with _answers(key):
             await self._client.delete_object(**named)
 
+    async def delete_all(self, folder: str) -> None:
+        """As many at a time as a list names, each by a request of its own: not all servers take many in one."""
+        below = {"Bucket": self._bucket, "Prefix": f"{require_valid_key(folder)}/"}
+        with _answers(folder):
+            await self._abort_all(below)
+            while keys := await self._some_keys(below):
+                await _together(self.delete(key) for key in keys)
+
+    async def _some_keys(self, below: dict[str, str]) -> list[str]:
+        answer = await self._client.list_objects_v2(**below)
+        return [each["Key"] for each in answer.get("Contents", [])]
+
+    async def _abort_all(self, below: dict[str, str]) -> None:
+        """Uploads in parts that are not finished, also of processes that were killed."""
+        while uploads := (await self._client.list_multipart_uploads(**below)).get("Uploads"):
+            for each in uploads:
+                named = {"Bucket": self._bucket, "Key": each["Key"], "UploadId": each["UploadId"]}
+                with suppress(self._client.exceptions.NoSuchUpload):
+                    await self._client.abort_multipart_upload(**named)
+
     def _named(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": require_valid_key(key)}
 
@@ -192,6 +213,20 @@ class S3ObjectStore:
             # The first of them is as good as any: they all lost the same server.
             raise problems.exceptions[0] from problems
         return [task.result() for task in tasks]
+
+
+async def _together(deletions: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """A few at once. Raises the first of the errors."""
+    permits = asyncio.Semaphore(DELETED_AT_ONCE)
+
+    async def delete(deletion: Coroutine[Any, Any, None]) -> None:
+        async with permits:
+            await deletion
+
+    answers = await asyncio.gather(*map(delete, deletions), return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
 
 
 def _read_part(path: Path, offset: int, length: int) -> bytes:

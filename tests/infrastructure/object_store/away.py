@@ -46,6 +46,10 @@ class AwayStore:
         self._answer("delete")
         await self._store.delete(key)
 
+    async def delete_all(self, folder: str) -> None:
+        self._answer("delete_all")
+        await self._store.delete_all(folder)
+
     def _answer(self, method: str) -> None:
         if self.failures <= 0 or (self.only and method not in self.only):
             return

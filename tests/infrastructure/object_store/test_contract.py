@@ -1,6 +1,7 @@
 """What every object store promises."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -92,12 +93,37 @@ async def test_a_deleted_object_is_gone_and_may_be_deleted_again(store: ObjectSt
     assert not await store.exists(KEY)
 
 
+async def test_all_of_a_folder_is_deleted_and_nothing_beside_it(store: ObjectStore) -> None:
+    below = [f"media/anna/{name}" for name in ("1", "2/a", "2/b", "3/c/d", *map(str, range(10, 40)))]
+    beside = ["media/anna2/1", "media/bert/1", "transcripts/anna/1"]
+    await asyncio.gather(*(store.put(key, b"x") for key in below + beside))
+    for _ in range(2):  # A second time there is nothing to do.
+        await store.delete_all("media/anna")
+        assert [await store.exists(key) for key in below] == [False] * len(below)
+        assert [await store.exists(key) for key in beside] == [True] * len(beside)
+
+
+async def test_a_folder_can_be_used_again_and_while_it_is_deleted(store: ObjectStore) -> None:
+    async def put(number: int) -> None:
+        with suppress(ObjectStoreUnavailable):
+            await store.put(f"media/anna/{number}/x", b"x")
+
+    keys = [f"media/anna/{number}/x" for number in range(50)]
+    await asyncio.gather(*map(put, range(25)), store.delete_all("media/anna"), *map(put, range(25, 50)))
+    await store.delete_all("media/anna")
+    assert not any([await store.exists(key) for key in keys])
+    await store.put(KEY, b"new")
+    assert await store.get(KEY) == b"new"
+
+
 @pytest.mark.parametrize("key", [*BAD_KEYS, "a" * 513])
 async def test_a_key_cannot_lead_out_of_the_store(store: ObjectStore, key: str) -> None:
     with pytest.raises(ValueError, match="is no object key"):
         await store.put(key, b"x")
     with pytest.raises(ValueError, match="is no object key"):
         await store.get(key)
+    with pytest.raises(ValueError, match="is no object key"):
+        await store.delete_all(key)
 
 
 async def test_a_store_that_is_away_says_so_whatever_it_is_asked(
@@ -115,6 +141,7 @@ async def test_a_store_that_is_away_says_so_whatever_it_is_asked(
         lost_store.fetch(KEY, tmp_path / "out"),
         lost_store.exists(KEY),
         lost_store.delete(KEY),
+        lost_store.delete_all("media/anna"),
         return_exceptions=True,
     )
     assert {type(answer) for answer in answers} == {ObjectStoreUnavailable}

@@ -53,7 +53,10 @@ async def test_whatever_is_asked_is_answered_after_the_outage(away: AwayStore, t
     await patient.delete("media/x")
     away.failures = 3
     assert not await patient.exists("media/x")
-    assert away.failed == 18
+    away.failures = 3
+    await patient.delete_all("media")
+    assert not await patient.exists("media/file")
+    assert away.failed == 21
 
 
 class OnAFullDisk(AwayStore):

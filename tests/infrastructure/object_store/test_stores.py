@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import shutil
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,31 @@ async def test_a_disk_that_goes_away_while_a_file_is_fetched_is_an_outage(tmp_pa
     with pytest.raises(ObjectStoreUnavailable, match="Stale file handle"):
         await store.fetch("media/x", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+async def test_what_killed_processes_left_on_its_way_to_a_folder_goes_with_it(tmp_path: Path) -> None:
+    class Killed(FolderObjectStore):
+        def _arrive(self, aside: Path, path: Path) -> None:  # noqa: ARG002  # it never does
+            shutil.copy(aside, aside.with_name(f"{aside.name}0"))
+
+    store = Killed(tmp_path / "objects")
+    await store.prepare()
+    for key in ("media/anna/0a1b", "media/anna2/0a1b"):
+        await store.put(key, b"some sound")
+    await store.delete_all("media/anna")
+    assert [path.name[:12] for path in (tmp_path / "objects" / INCOMING).iterdir()] == ["media+anna2+"]
+
+
+async def test_uploads_in_parts_that_nobody_will_finish_go_with_their_folder(
+    s3_client: Any, tmp_path: Path
+) -> None:
+    bucket = f"stenolog-{uuid4().hex}"
+    await s3_client.create_bucket(Bucket=bucket)
+    for key in ("media/anna/x", "media/bert/x"):
+        await s3_client.create_multipart_upload(Bucket=bucket, Key=key)
+    await S3ObjectStore(s3_client, bucket).delete_all("media/anna")
+    left = await s3_client.list_multipart_uploads(Bucket=bucket)
+    assert [each["Key"] for each in left["Uploads"]] == ["media/bert/x"]
 
 
 @pytest.mark.parametrize("url", BAD_URLS)

@@ -23,6 +23,7 @@ from api import (
     history,
     metrics,
     openapi,
+    person_export,
     quota,
     transcriptions,
     transcripts,
@@ -33,6 +34,7 @@ from api.attempts import Attempts
 from api.border import Api
 from api.cross_origin import origins_of
 from api.database import reading
+from api.export_room import EXPORTS_AT_ONCE, ExportRoom
 from api.known_users import KnownUsers, look_in
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords, threads_at_most
@@ -52,6 +54,7 @@ from infrastructure.media.sandbox_gaps import sandbox_gaps
 from infrastructure.object_store import folder_of, open_object_store
 from infrastructure.postgres.credentials import PostgresCredentials
 from infrastructure.postgres.known_sources import PostgresKnownSources
+from infrastructure.postgres.own_events import PostgresOwnEvents
 from infrastructure.postgres.person_keys import PostgresPersonKeys, fitting_person_keys
 from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.rate_limits import PostgresRateLimit
@@ -110,6 +113,8 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
             probe=_probe_of(settings, share),
             spool=spool,
             upload_room=_upload_room(settings, share),
+            own_events=PostgresOwnEvents(pool, settings.partitions, person_keys),
+            export_room=ExportRoom(share.part_of(EXPORTS_AT_ONCE)),
             health=health.Health(pool, objects, disks, await sandbox_gaps(), share),
             metrics=metrics.kept_metrics(SystemMetrics(pool, disks, share.folder)),
             share=share,
@@ -199,6 +204,8 @@ def _protected_routes() -> Router:
         BASE_PATH,
         route_handlers=[
             accounts.me,
+            accounts.erase_me,
+            person_export.export_me,
             # An upload counts its bytes itself, to answer in its own words.
             Router("/", route_handlers=[files.upload_file], request_max_body_size=None),
             files.list_files,

@@ -48,7 +48,7 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
 
 @get(
     "/files/{file_id:str}/content",
-    responses=problems(400, 401, 403, 404, 416, 503)
+    responses=problems(400, 401, 403, 404, 410, 416, 503)
     | {
         200: ResponseSpec(bytes, media_type=UNKNOWN, description="The recording", generate_examples=False),
         206: ResponseSpec(

@@ -57,6 +57,15 @@ class UploadTooLarge(Rejection):
         )
 
 
+class ExportTooLarge(Rejection):
+    code = "export_too_large"
+
+    def __init__(self, events_max: int) -> None:
+        super().__init__(
+            f"There are more than the {events_max} events about you that an export may have: ask whoever runs this service"
+        )
+
+
 class MalformedUpload(Rejection):
     """The body is no upload; every message says what to send."""
 
@@ -106,12 +115,14 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     RequestStalled: HTTPStatus.REQUEST_TIMEOUT,
     errors.EmailTaken: HTTPStatus.CONFLICT,
+    errors.ErasureNotRequested: HTTPStatus.CONFLICT,
     errors.TranscriptionExists: HTTPStatus.CONFLICT,
     errors.TranscriptionNotCancellable: HTTPStatus.CONFLICT,
     errors.StaleAttempt: HTTPStatus.CONFLICT,
     errors.AttemptOfAnother: HTTPStatus.CONFLICT,
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    ExportTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     ComeBackLater: HTTPStatus.TOO_MANY_REQUESTS,
 }

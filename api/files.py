@@ -15,7 +15,7 @@ from api.plain import Answer, plainly
 from api.requests import AuthenticatedRequest, Caller
 from api.uploads import Received, receive
 from commands.record_upload import record_upload
-from domain.errors import FileNotFound, NotOwner
+from domain.errors import FileNotFound, NotOwner, PersonErased
 from domain.media_file import RecordUpload
 from projections.files import FileView, ListedFile
 from projections.paging import Page
@@ -26,7 +26,7 @@ from schemas.objects import media_key
 @post(
     "/files/upload",
     operation_class=UploadOperation,
-    responses=problems(400, 401, 408, 413, 429, 503, 507),
+    responses=problems(400, 401, 408, 410, 413, 429, 503, 507),
     tags=["files"],
 )
 async def upload_file(
@@ -73,7 +73,7 @@ async def _first_page(parts: Parts, user_id: UUID, _: list[UUID]) -> Answer:
     return await _list(parts, page_of(user_id, LIMIT_DEFAULT))
 
 
-@get("/files", middleware=[plainly(_first_page)], responses=problems(400, 401), tags=["files"])
+@get("/files", middleware=[plainly(_first_page)], responses=problems(400, 401, 410), tags=["files"])
 async def list_files(
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
@@ -85,12 +85,14 @@ async def list_files(
 
 
 async def find_owned_file(parts: Parts, file_id: UUID, user_id: UUID) -> FileView:
-    """Raises FileNotFound or NotOwner."""
+    """Raises FileNotFound, NotOwner or PersonErased."""
     file = await parts.reads.file.answer(file_id)
     if file is None:
         raise FileNotFound(file_id)
     if file.user_id != user_id:
         raise NotOwner
+    if file.owner_leaves:
+        raise PersonErased
     return file
 
 
@@ -101,7 +103,7 @@ async def _one(parts: Parts, user_id: UUID, ids: list[UUID]) -> Answer:
 @get(
     "/files/{file_id:str}",
     middleware=[plainly(_one)],
-    responses=problems(400, 401, 403, 404),
+    responses=problems(400, 401, 403, 404, 410),
     tags=["files"],
 )
 async def get_file(

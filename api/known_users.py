@@ -9,12 +9,14 @@ from uuid import UUID
 
 from api.database import Reading
 from commands.execution import load
+from domain.errors import PersonErased
 from domain.ports import EventStore
-from domain.user import USER
+from domain.user import USER, require_staying
 from projections import users
 
 KNOWN_SECONDS: Final = 60.0
-"""For how long one look serves: an erasure in another process is noticed after it at the latest."""
+"""For how long one look serves. Nothing of an erased user is shown or changed for it: each query asks for the mark of an erasure,
+and each command for its event."""
 KNOWN_USERS_MAX: Final = 10_000
 
 Look = Callable[[UUID], Awaitable[bool]]
@@ -30,7 +32,7 @@ class KnownUsers:
         self._looks: dict[UUID, asyncio.Task[bool]] = {}
 
     async def knows(self, user_id: UUID) -> bool:
-        """Raises DatabaseProblem when it has to look and cannot."""
+        """Raises DatabaseProblem when it has to look and cannot, and PersonErased for who has asked for that."""
         seen_at = self._seen_at.get(user_id)
         if seen_at is not None and self._clock() - seen_at < KNOWN_SECONDS:
             return True
@@ -71,12 +73,17 @@ def _retrieved(looking: "asyncio.Task[bool]") -> None:
 
 
 def look_in(reading: Reading, store: EventStore) -> Look:
-    """In the read models, and for somebody whom they do not know yet in the log."""
+    """In the read models, and for somebody whom they do not know yet, or any more, in the log."""
 
     async def look(user_id: UUID) -> bool:
         async with reading() as connection:
-            if await users.find(connection, user_id) is not None:
-                return True
-        return (await load(store, USER, user_id, user_id)).state.user_id is not None
+            user = await users.find(connection, user_id)
+        if user is not None and user.leaves:
+            raise PersonErased
+        if user is not None:
+            return True
+        state = (await load(store, USER, user_id, user_id)).state
+        require_staying(state)
+        return state.user_id is not None
 
     return look

@@ -9,6 +9,7 @@ from litestar.params import QueryParameter
 from msgspec import Struct
 
 from api.plain import Answer
+from domain.errors import PersonErased
 from projections.paging import Cursor, Page, decode_cursor
 
 LIMIT_DEFAULT: Final = 50
@@ -39,8 +40,12 @@ def page_of(user_id: UUID, limit: int, before: Cursor | None = None) -> Page:
     return Page(user_id, limit + 1, before)
 
 
-def answer_of(path: str, entries: Sequence[Entry], limit: int, body_of: Callable[[Entry], Body]) -> Answer:
-    """`entries` has one more than `limit` when there is a next page."""
+def answer_of(
+    path: str, entries: Sequence[Entry] | None, limit: int, body_of: Callable[[Entry], Body]
+) -> Answer:
+    """`entries` has one more than `limit` when there is a next page. Raises PersonErased when it is None."""
+    if entries is None:
+        raise PersonErased
     shown = entries[:limit]
     headers = {}
     if len(entries) > limit:

@@ -11,6 +11,7 @@ from prometheus_client.core import Metric as Family
 from api.attempts import Attempts
 from api.consistency import ReadModelProgress
 from api.database import Reading
+from api.export_room import ExportRoom
 from api.health import Health
 from api.kept import Kept
 from api.known_users import KnownUsers
@@ -25,6 +26,7 @@ from api.upload_room import UploadRoom
 from domain.languages import Abilities
 from domain.ports import Clock, Credentials, EventStore, ObjectStore
 from infrastructure.media.probe import MediaFacts
+from infrastructure.postgres.own_events import PostgresOwnEvents
 from infrastructure.postgres.pool import Pool
 from infrastructure.settings import Settings
 
@@ -55,6 +57,8 @@ class Parts:
     probe: Probe
     spool: Path
     upload_room: UploadRoom
+    own_events: PostgresOwnEvents
+    export_room: ExportRoom
     health: Health
     metrics: Kept[Sequence[Family]]
     share: Share

@@ -12,7 +12,7 @@ from infrastructure.postgres.pool import Connection
 from projections import files, quota, transcriptions
 from projections.files import FileView, ListedFile
 from projections.paging import Page
-from projections.quota import QuotaRow
+from projections.quota import QuotaView
 from projections.transcriptions import ListedTranscription, TranscriptionView
 
 Question = TypeVar("Question")
@@ -24,10 +24,10 @@ class Reads(Struct, frozen=True, kw_only=True):
     """Each raises DatabaseUnavailable when the answer takes too long."""
 
     transcription: Gathering[UUID, TranscriptionView | None]
-    transcriptions: Gathering[Page, list[ListedTranscription]]
+    transcriptions: Gathering[Page, list[ListedTranscription] | None]
     file: Gathering[UUID, FileView | None]
-    files: Gathering[Page, list[ListedFile]]
-    quota: Gathering[UUID, QuotaRow | None]
+    files: Gathering[Page, list[ListedFile] | None]
+    quota: Gathering[UUID, QuotaView | None]
 
 
 def reads_of(reading: Reading) -> Reads:

@@ -16,7 +16,7 @@ from api.plain import Answer, plainly
 from api.requests import AuthenticatedRequest, Caller
 from commands.cancel_transcription import cancel_transcription
 from commands.request_transcription import request_transcription
-from domain.errors import NotOwner, TranscriptionNotFound, TranscriptMissing
+from domain.errors import NotOwner, PersonErased, TranscriptionNotFound, TranscriptMissing
 from domain.instructions import instructions_of, require_able
 from domain.transcription import ACTIVE, CancelTranscription, Status, transcription_id_of
 from projections.paging import Page
@@ -37,7 +37,7 @@ POLL_SECONDS: Final = 1
 @post(
     "/transcriptions",
     status_code=202,
-    responses=problems(400, 401, 402, 403, 404, 409),
+    responses=problems(400, 401, 402, 403, 404, 409, 410),
     tags=["transcriptions"],
 )
 async def request(
@@ -74,7 +74,7 @@ async def request(
 @post(
     "/transcriptions/{transcription_id:str}/cancel",
     status_code=200,
-    responses=problems(400, 401, 403, 404, 409),
+    responses=problems(400, 401, 403, 404, 409, 410),
     tags=["transcriptions"],
 )
 async def cancel(
@@ -108,7 +108,7 @@ async def _first_page(parts: Parts, user_id: UUID, _: list[UUID]) -> Answer:
 @get(
     "/transcriptions",
     middleware=[plainly(_first_page)],
-    responses=problems(400, 401),
+    responses=problems(400, 401, 410),
     tags=["transcriptions"],
 )
 async def list_transcriptions(
@@ -130,7 +130,7 @@ async def _one(parts: Parts, user_id: UUID, ids: list[UUID]) -> Answer:
 @get(
     "/transcriptions/{transcription_id:str}",
     middleware=[plainly(_one)],
-    responses=problems(400, 401, 403, 404),
+    responses=problems(400, 401, 403, 404, 410),
     tags=["transcriptions"],
 )
 async def get_transcription(
@@ -153,12 +153,14 @@ async def _text_of(view: TranscriptionView, parts: Parts) -> str | UnsetType:
 
 
 async def find_owned(parts: Parts, transcription_id: UUID, user_id: UUID) -> TranscriptionView:
-    """Raises TranscriptionNotFound or NotOwner."""
+    """Raises TranscriptionNotFound, NotOwner or PersonErased."""
     view = await parts.reads.transcription.answer(transcription_id)
     if view is None:
         raise TranscriptionNotFound(transcription_id)
     if view.user_id != user_id:
         raise NotOwner
+    if view.owner_leaves:
+        raise PersonErased
     return view
 
 

@@ -32,7 +32,7 @@ TEXT_BODY_BYTES_MAX: Final = 8 << 20
 
 @get(
     "/transcriptions/{transcription_id:str}/transcript",
-    responses=problems(400, 401, 403, 404)
+    responses=problems(400, 401, 403, 404, 410)
     | {200: ResponseSpec(TranscriptBody, description="The transcript", generate_examples=False)},
     tags=["transcriptions"],
 )
@@ -58,7 +58,7 @@ async def _in_parts(body: TranscriptBody, outline: TranscriptOutline) -> AsyncIt
 @put(
     "/transcriptions/{transcription_id:str}/text",
     request_max_body_size=TEXT_BODY_BYTES_MAX,
-    responses=problems(400, 401, 403, 404, 413),
+    responses=problems(400, 401, 403, 404, 410, 413),
     tags=["transcriptions"],
 )
 async def put_text(
@@ -86,7 +86,7 @@ async def put_text(
 
 @get(
     "/transcriptions/{transcription_id:str}/export",
-    responses=problems(400, 401, 403, 404)
+    responses=problems(400, 401, 403, 404, 410)
     | {200: ResponseSpec(str, media_type=MediaType.TEXT, description="The file", generate_examples=False)},
     tags=["transcriptions"],
 )

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import DecodeError, Struct
 
 from commands.execution import execute, load
-from commands.streams import Streams
+from commands.streams import Streams, Subject
 from domain.edits import edit
 from domain.errors import InvalidField, TranscriptMissing
 from domain.log import Address, Provenance
@@ -18,6 +18,7 @@ from domain.tokens import tokens_of
 from domain.transcript import Word
 from domain.transcript_keys import transcript_key
 from domain.transcription import TRANSCRIPTION, EditTranscript, require_completed
+from domain.user import USER, require_staying
 from schemas.objects import decode_transcript, encode_transcript
 
 TEXT_CHARACTERS_MAX: Final = 1_000_000
@@ -44,10 +45,11 @@ async def edit_transcript(
 ) -> Address | None:
     """None when the text is the same.
 
-    Raises InvalidField, TranscriptionNotFound, NotOwner, TranscriptionNotCompleted or TranscriptMissing.
+    Raises InvalidField, TranscriptionNotFound, NotOwner, TranscriptionNotCompleted, TranscriptMissing or PersonErased.
     """
     if len(change.text) > TEXT_CHARACTERS_MAX:
         raise InvalidField("transcript_text", f"may have at most {TEXT_CHARACTERS_MAX} characters")
+    require_staying((await load(store, USER, change.user_id, change.user_id)).state)
     transcription = await load(store, TRANSCRIPTION, change.transcription_id, None)  # It may be another's.
     require_completed(transcription.state, change.transcription_id, change.user_id)
     content, command = await _edit(transcription.state.heard_key, objects, change)
@@ -57,11 +59,11 @@ async def edit_transcript(
     await objects.put(command.transcript_key, content)
 
     def decide(streams: Streams) -> None:
+        require_staying(streams.state(USER, change.user_id))
         streams.decide(TRANSCRIPTION, change.transcription_id, command)
 
-    return await execute(
-        store, change.user_id, [(TRANSCRIPTION, change.transcription_id)], decide, provenance
-    )
+    about: list[Subject] = [(USER, change.user_id), (TRANSCRIPTION, change.transcription_id)]
+    return await execute(store, change.user_id, about, decide, provenance)
 
 
 async def _edit(heard_key: str, objects: ObjectStore, change: ChangeText) -> tuple[bytes, EditTranscript]:

@@ -14,6 +14,7 @@ from domain.ports import EventStore, ObjectStore
 from domain.quota import QUOTA, ReserveQuota, minutes_for
 from domain.transcription import TRANSCRIPTION, RequestTranscription, transcription_id_of
 from domain.transcription_events import Job
+from domain.user import USER, require_staying
 from schemas.objects import encode_instructions, instructions_key
 
 
@@ -29,19 +30,25 @@ async def request_transcription(
 ) -> Address | None:
     """A prompt and a vocabulary are put into `objects`, which then has to be given: a worker cannot read them in the event.
 
-    Raises FileNotFound, NotOwner, TranscriptionExists, QuotaExceeded or ObjectStoreUnavailable.
+    Raises FileNotFound, NotOwner, TranscriptionExists, QuotaExceeded, PersonErased or ObjectStoreUnavailable.
     """
     transcription_id = transcription_id_of(file_id)
 
     async def request(key: str | None, decided: Callable[[], None]) -> Address | None:
         def decide(streams: Streams) -> None:
+            require_staying(streams.state(USER, user_id))
             file = require_owned(streams.state(MEDIA_FILE, file_id), file_id, user_id)
             request = _request_of(file, transcription_id, requested_at, instructions, key)
             streams.decide(TRANSCRIPTION, transcription_id, request)
             streams.decide(QUOTA, user_id, _reservation_of(request))
             decided()
 
-        about: list[Subject] = [(MEDIA_FILE, file_id), (TRANSCRIPTION, transcription_id), (QUOTA, user_id)]
+        about: list[Subject] = [
+            (USER, user_id),
+            (MEDIA_FILE, file_id),
+            (TRANSCRIPTION, transcription_id),
+            (QUOTA, user_id),
+        ]
         return await execute(store, user_id, about, decide, provenance)
 
     if not (instructions.prompt or instructions.vocabulary):

@@ -4,25 +4,31 @@ import argparse
 import asyncio
 import sys
 from contextlib import AsyncExitStack
-from typing import Final
+from functools import partial
+from typing import Final, Never
 from uuid import uuid4
 
 import asyncpg
 
 from dispatcher.dispatcher import Dispatcher, DispatchLimits
+from dispatcher.erasing import Eraser, ErasureLimits
+from dispatcher.erasures import CHANNEL, PostgresErasures
 from dispatcher.leadership import FirstSlot, lead
 from dispatcher.migration import QUEUE, migrate_dispatch_tables
 from dispatcher.rewrapping import keep_rewrapping
 from dispatcher.tables import PostgresDispatchTables
+from domain.ports import ObjectStore, PersonKeys
 from infrastructure.clock import SystemClock
 from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.failures import KafkaUnreachable
 from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.kafka.reports import ReportConsumer
+from infrastructure.object_store import open_object_store
 from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
 from infrastructure.postgres.kafka_substitute import PostgresSubstitute
 from infrastructure.postgres.leases import DISPATCH, PostgresLeases
+from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.migrate import noting_new_tables, tell_done
 from infrastructure.postgres.person_keys import fitting_person_keys
 from infrastructure.postgres.pool import Pool, create_pool
@@ -43,6 +49,7 @@ async def dispatch(settings: Settings) -> None:
     """Every process folds its share of the queue; the one with the first partition leads, and the others stand by."""
     async with (
         await create_pool(settings.database_url, application_name="stenolog dispatch") as pool,
+        open_object_store(settings.object_store, encrypted=settings.require_encryption) as objects,
         AsyncExitStack() as exits,
     ):
         await _require_tables(pool)
@@ -51,12 +58,23 @@ async def dispatch(settings: Settings) -> None:
         await exits.enter_async_context(store)
         brokers = await welcoming_brokers(settings)
         dispatcher = _dispatcher(settings, brokers, pool, store)
+        eraser = _eraser(settings, pool, store, objects, person_keys)
         leases = PostgresLeases(pool, DISPATCH, settings.partitions, uuid4(), settings.lease_seconds)
-        async with asyncio.TaskGroup() as tasks:
+        async with (
+            Listener(pool, CHANNEL, lambda _: eraser.wake(), eraser.wake),
+            asyncio.TaskGroup() as tasks,
+        ):
             folding = _fold_queue(settings, brokers, pool, leases, dispatcher)
             tasks.create_task(folding, name="folding the queue")
-            tasks.create_task(lead(FirstSlot(leases), dispatcher.run), name="leading")
+            tasks.create_task(lead(FirstSlot(leases), partial(_work, dispatcher, eraser)), name="leading")
             tasks.create_task(keep_rewrapping(person_keys), name="rewrapping")
+
+
+async def _work(dispatcher: Dispatcher, eraser: Eraser) -> Never:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(dispatcher.run(), name="dispatching")
+        tasks.create_task(eraser.run(), name="erasing")
+    raise AssertionError("neither task ends without an error")
 
 
 async def _require_tables(pool: Pool) -> None:
@@ -82,6 +100,15 @@ def _dispatcher(settings: Settings, brokers: Brokers, pool: Pool, store: Postgre
     )
     return Dispatcher(
         tables, store, SystemClock(), open_reports, limits=limits, outages=(*OUTAGES, KafkaUnreachable)
+    )
+
+
+def _eraser(
+    settings: Settings, pool: Pool, store: PostgresEventStore, objects: ObjectStore, keys: PersonKeys
+) -> Eraser:
+    limits = ErasureLimits(settle_seconds=settings.erasure_settle_seconds)
+    return Eraser(
+        PostgresErasures(pool), store, objects, keys, SystemClock(), limits=limits, outages=OUTAGES
     )
 
 

@@ -100,6 +100,47 @@ class DispatchTables(Protocol):
     async def keep_offsets(self, next_offsets: Mapping[int, int]) -> None: ...
 
 
+class Leaving(Struct, frozen=True):
+    """Somebody who is to be erased, and for how many seconds they have been, by the database's clock."""
+
+    user_id: UUID
+    seconds: float
+
+
+class Erasures(Protocol):
+    """Who is to be erased, and what of them is in the database and is no fold. Times are the database's."""
+
+    async def under_way(self) -> Sequence[Leaving]:
+        """Those who asked for it and are not erased yet, the first of them first."""
+        ...
+
+    async def done_within(self, seconds: float) -> Sequence[UUID]:
+        """Those who were erased so lately."""
+        ...
+
+    async def come_back(self) -> Sequence[UUID]:
+        """Those of whom the log says that they asked for it, and the credentials or the keys say no more so: their tables
+        were restored from a backup.
+        """
+        ...
+
+    async def open_streams_of(self, user_id: UUID) -> Sequence[str]:
+        """The ids of their files and transcriptions that are not deleted."""
+        ...
+
+    async def is_worked_for(self, user_id: UUID) -> bool:
+        """Whether a worker has, or may have, one of their recordings in hand."""
+        ...
+
+    async def forget(self, user_id: UUID) -> None:
+        """Marks them, if they are not, and forgets their address, the hash of their password, from where they came, and how far their jobs were."""
+        ...
+
+    async def finish(self, user_id: UUID) -> None:
+        """Notes that they are erased."""
+        ...
+
+
 class ReportFeed(Protocol):
     """The reports topic, from where the dispatcher left off; entered before use."""
 

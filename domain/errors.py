@@ -10,6 +10,7 @@ Rejection
 │                      SoundUnsupported, EncryptedMedia
 ├── QuotaExceeded
 ├── TranscriptionExists, TranscriptionNotCompleted, TranscriptionNotCancellable
+├── ErasureNotRequested
 └── StaleAttempt, AttemptOfAnother
 """
 
@@ -117,6 +118,15 @@ class PersonErased(Rejection):
 
     def __init__(self) -> None:
         super().__init__("This account was erased: register anew to use the service again")
+
+
+class ErasureNotRequested(Rejection):
+    """Nobody is erased who did not ask for it."""
+
+    code = "erasure_not_requested"
+
+    def __init__(self) -> None:
+        super().__init__("This person did not ask to be erased")
 
 
 class NotFound(Rejection):

@@ -1,4 +1,4 @@
-"""Media files: a recording that was uploaded, probed and stored."""
+"""Media files: a recording that was uploaded, probed and stored, and may be deleted."""
 
 from typing import TypeAlias, assert_never
 from uuid import UUID
@@ -25,7 +25,13 @@ class FileUploaded(Struct, frozen=True, kw_only=True):
     uploaded_at: Moment
 
 
-FileEvent: TypeAlias = FileUploaded
+class FileDeleted(Struct, frozen=True, kw_only=True):
+    file_id: UUID
+    user_id: UUID
+    deleted_at: Moment
+
+
+FileEvent: TypeAlias = FileUploaded | FileDeleted
 
 
 class RecordUpload(Struct, frozen=True, kw_only=True):
@@ -39,18 +45,25 @@ class RecordUpload(Struct, frozen=True, kw_only=True):
     uploaded_at: Moment
 
 
-FileCommand: TypeAlias = RecordUpload
+class DeleteFile(Struct, frozen=True, kw_only=True):
+    file_id: UUID
+    user_id: UUID
+    deleted_at: Moment
+
+
+FileCommand: TypeAlias = RecordUpload | DeleteFile
 
 
 class MediaFile(Struct, frozen=True, kw_only=True):
-    """`uploaded` is None until the file exists."""
+    """`uploaded` is None until the file exists, and again once it is deleted."""
 
     uploaded: FileUploaded | None = None
+    deleted: bool = False
 
 
 def decide(command: FileCommand, state: MediaFile) -> list[FileEvent]:
     match command:
-        case RecordUpload() if state.uploaded is not None:
+        case RecordUpload() if state.uploaded is not None or state.deleted:
             return []
         case RecordUpload():
             return [
@@ -65,6 +78,13 @@ def decide(command: FileCommand, state: MediaFile) -> list[FileEvent]:
                     uploaded_at=command.uploaded_at,
                 )
             ]
+        case DeleteFile() if state.deleted:
+            return []
+        case DeleteFile():
+            require_owned(state, command.file_id, command.user_id)
+            return [
+                FileDeleted(file_id=command.file_id, user_id=command.user_id, deleted_at=command.deleted_at)
+            ]
         case _:
             assert_never(command)
 
@@ -73,6 +93,8 @@ def evolve(state: MediaFile, event: FileEvent) -> MediaFile:
     match event:
         case FileUploaded():
             return replace(state, uploaded=event)
+        case FileDeleted():
+            return MediaFile(deleted=True)
         case _:
             assert_never(event)
 

@@ -22,6 +22,7 @@ from domain.log import (
     StreamTail,
 )
 from domain.snapshots import Snapshot
+from domain.personal import PersonalText
 from domain.transcript import Segment
 
 
@@ -172,8 +173,17 @@ class Leases(Protocol):
 
 
 class StoredCredentials(Struct, frozen=True, kw_only=True):
+    """`leaves` says whether the user has asked to be erased."""
+
     user_id: UUID
     password_hash: bytes
+    leaves: bool = False
+
+
+class OwnCredentials(StoredCredentials, frozen=True, kw_only=True):
+    """With the address, for who is known already."""
+
+    email: PersonalText
 
 
 @runtime_checkable
@@ -191,6 +201,23 @@ class Credentials(Protocol):
         ...
 
     async def find(self, email: str) -> StoredCredentials | None: ...
+
+    async def find_of(self, user_id: UUID) -> OwnCredentials | None:
+        """None also for who is erased."""
+        ...
+
+    async def request_erasure(self, user_id: UUID, append: StreamAppend, provenance: Provenance) -> Address:
+        """Marks the credentials and appends, both or neither. Raises VersionConflict, or PersonErased without any."""
+        ...
+
+
+@runtime_checkable
+class PersonKeys(Protocol):
+    """The keys with which what is personal in the log is sealed."""
+
+    async def erase(self, owner_id: UUID) -> None:
+        """For ever, also of who never had one; again is fine. May raise EventStoreUnavailable."""
+        ...
 
 
 class ObjectMissing(Exception):

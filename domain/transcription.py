@@ -1,5 +1,6 @@
-"""Transcriptions: requested, attempted at most three times, then completed, failed or cancelled; edited after."""
+"""Transcriptions: requested, attempted at most three times, then completed, failed or cancelled; edited after; deleted."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias, assert_never
 from uuid import UUID, uuid5
@@ -28,6 +29,7 @@ from domain.transcription_events import (
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
     TranscriptionCompleted,
+    TranscriptionDeleted,
     TranscriptionEvent,
     TranscriptionFailed,
     TranscriptionRequested,
@@ -84,6 +86,12 @@ class EditTranscript(Struct, frozen=True, kw_only=True):
     edited_at: Moment
 
 
+class DeleteTranscription(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+    user_id: UUID
+    deleted_at: Moment
+
+
 TranscriptionCommand: TypeAlias = (
     RequestTranscription
     | StartTranscription
@@ -91,11 +99,12 @@ TranscriptionCommand: TypeAlias = (
     | FailAttempt
     | CancelTranscription
     | EditTranscript
+    | DeleteTranscription
 )
 
 
 class Status(StrEnum):
-    """What a client sees; `ABSENT` is the state before the first request."""
+    """What a client sees; `ABSENT` is the state before the first request, and `DELETED` is absent for ever."""
 
     ABSENT = "absent"
     QUEUED = "queued"
@@ -103,6 +112,7 @@ class Status(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    DELETED = "deleted"
 
 
 ACTIVE: Final = frozenset({Status.QUEUED, Status.PROCESSING})
@@ -146,11 +156,15 @@ def decide(command: TranscriptionCommand, state: Transcription) -> list[Transcri
             return _cancel(command, state)
         case EditTranscript():
             return _edit(command, state)
+        case DeleteTranscription():
+            return _delete(command, state)
         case _:
             assert_never(command)
 
 
 def _request(command: RequestTranscription, state: Transcription) -> list[TranscriptionEvent]:
+    if state.status is Status.DELETED:
+        raise TranscriptionNotFound(command.transcription_id)
     if state.status not in REPEATABLE:
         raise TranscriptionExists(command.transcription_id)
     return [TranscriptionRequested(**asdict(command))]
@@ -227,15 +241,31 @@ def _cancel(command: CancelTranscription, state: Transcription) -> list[Transcri
         return []
     if state.status not in ACTIVE:
         raise TranscriptionNotCancellable(state.status)
-    return [
-        TranscriptionCancelled(
-            transcription_id=command.transcription_id,
-            user_id=command.user_id,
-            attempt=state.attempt,
-            worker_id=state.worker_id,
-            cancelled_at=command.cancelled_at,
-        )
-    ]
+    return [_cancelled(command, state, command.cancelled_at)]
+
+
+def _cancelled(
+    command: CancelTranscription | DeleteTranscription, state: Transcription, at: datetime
+) -> TranscriptionCancelled:
+    return TranscriptionCancelled(
+        transcription_id=command.transcription_id,
+        user_id=command.user_id,
+        attempt=state.attempt,
+        worker_id=state.worker_id,
+        cancelled_at=at,
+    )
+
+
+def _delete(command: DeleteTranscription, state: Transcription) -> list[TranscriptionEvent]:
+    if state.status is Status.DELETED:
+        return []
+    _require_owned(state, command.transcription_id, command.user_id)
+    deleted = TranscriptionDeleted(
+        transcription_id=command.transcription_id, user_id=command.user_id, deleted_at=command.deleted_at
+    )
+    if state.status in ACTIVE:
+        return [_cancelled(command, state, command.deleted_at), deleted]
+    return [deleted]
 
 
 def _edit(command: EditTranscript, state: Transcription) -> list[TranscriptionEvent]:
@@ -263,7 +293,7 @@ def require_completed(state: Transcription, transcription_id: UUID, user_id: UUI
 
 
 def _require_owned(state: Transcription, transcription_id: UUID, user_id: UUID) -> None:
-    if state.status is Status.ABSENT:
+    if state.status in (Status.ABSENT, Status.DELETED):
         raise TranscriptionNotFound(transcription_id)
     if state.user_id != user_id:
         raise NotOwner
@@ -315,6 +345,8 @@ def evolve(state: Transcription, event: TranscriptionEvent) -> Transcription:
                 transcript_key=event.transcript_key,
                 transcript_sha256=event.transcript_sha256,
             )
+        case TranscriptionDeleted():
+            return Transcription(status=Status.DELETED, user_id=state.user_id, attempt=state.attempt)
         case _:
             assert_never(event)
 

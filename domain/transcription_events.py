@@ -119,6 +119,14 @@ class TranscriptEdited(Struct, frozen=True, kw_only=True):
     edited_at: Moment
 
 
+class TranscriptionDeleted(Struct, frozen=True, kw_only=True):
+    """One that was queued or running is cancelled before, and its minutes are released."""
+
+    transcription_id: UUID
+    user_id: UUID
+    deleted_at: Moment
+
+
 TranscriptionEvent: TypeAlias = (
     TranscriptionRequested
     | TranscriptionStarted
@@ -127,4 +135,5 @@ TranscriptionEvent: TypeAlias = (
     | TranscriptionFailed
     | TranscriptionCancelled
     | TranscriptEdited
+    | TranscriptionDeleted
 )

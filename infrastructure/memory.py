@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from uuid import UUID
 
+from msgspec import structs
+
 from domain.errors import EmailTaken, PersonErased
 from domain.events import Event
 from domain.log import (
@@ -16,7 +18,7 @@ from domain.log import (
     StreamTail,
     VersionConflict,
 )
-from domain.ports import Clock, StoredCredentials
+from domain.ports import Clock, OwnCredentials, StoredCredentials
 from domain.snapshots import Snapshot
 from infrastructure.clock import SystemClock
 from infrastructure.new_records import new_event_id, require_appendable
@@ -204,3 +206,17 @@ class InMemoryCredentials:
 
     async def find(self, email: str) -> StoredCredentials | None:
         return self._credentials.get(email)
+
+    async def find_of(self, user_id: UUID) -> OwnCredentials | None:
+        for email, each in self._credentials.items():
+            if each.user_id == user_id:
+                return OwnCredentials(email=email, **structs.asdict(each))
+        return None
+
+    async def request_erasure(self, user_id: UUID, append: StreamAppend, provenance: Provenance) -> Address:
+        own = await self.find_of(user_id)
+        if own is None:
+            raise PersonErased
+        address = await self._store.append([append], provenance)
+        self._credentials[own.email] = structs.replace(self._credentials[own.email], leaves=True)
+        return address

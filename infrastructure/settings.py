@@ -108,6 +108,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often a worker says that it is there."""
     cors_origins: Annotated[str, Meta(pattern=ORIGINS_PATTERN)] = ""
     """Web pages that may use the API from a browser, as `https://name[:port]`, separated by commas or spaces."""
+    erasure_settle_seconds: PositiveFloat = 70.0
+    """How long after somebody asked to be erased what they did before may still arrive; then all of it is deleted once more."""
     query_seconds: PositiveFloat = 3.0
     """How long a client's query may take, the wait for a connection included, before it is answered 503."""
     consistency_wait_seconds: Annotated[float, Meta(ge=0)] = 2.0

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.events import Event
-from domain.media_file import FileUploaded
+from domain.media_file import FileDeleted, FileUploaded
 from domain.personal import PersonalText
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
@@ -34,10 +34,14 @@ class FileRow(Struct, frozen=True):
 
 
 class FileView(FileRow, frozen=True):
-    """A file with what became of it; `transcription_status` is "not_initiated" before the first request."""
+    """A file with what became of it; `transcription_status` is "not_initiated" before the first request.
+
+    `owner_leaves` says whether its owner has asked to be erased.
+    """
 
     transcription_id: UUID | None
     transcription_status: str
+    owner_leaves: bool
 
 
 class ListedFile(Struct, frozen=True, array_like=True):
@@ -70,6 +74,8 @@ def project(row: FileRow | None, event: Event) -> FileRow | None:
                 upload_status="uploaded",
                 created_at=event.uploaded_at,
             )
+        case FileDeleted():
+            return None
         case _:
             return row
 
@@ -77,7 +83,7 @@ def project(row: FileRow | None, event: Event) -> FileRow | None:
 FILES: Final = Projection(
     name="files",
     row=FileRow,
-    keys={FileUploaded: lambda event: event.file_id},
+    keys={FileUploaded: lambda event: event.file_id, FileDeleted: lambda event: event.file_id},
     project=project,
     queries=SQL,
 )
@@ -90,5 +96,5 @@ async def find_each(connection: Connection, file_ids: Sequence[UUID]) -> list[Fi
     return [found.get(each) for each in file_ids]
 
 
-async def list_pages(connection: Connection, pages: Sequence[Page]) -> list[list[ListedFile]]:
+async def list_pages(connection: Connection, pages: Sequence[Page]) -> list[list[ListedFile] | None]:
     return await listed(connection, SQL["list_pages"], pages, ListedFile)

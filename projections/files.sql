@@ -11,6 +11,8 @@ create table if not exists files (
     upload_status     text             not null,
     created_at        timestamptz      not null
 );
+-- Statistics are samples of what is in a column, and outlive it.
+alter table files alter column original_filename set statistics 0;
 create index if not exists files_user_id on files (user_id, created_at desc, id desc);
 
 -- name: load
@@ -38,24 +40,28 @@ delete from files where id = any($1::uuid[]);
 -- name: find_each
 select f.id, f.user_id, f.original_filename, f.stored_filename, f.storage_url, f.file_size,
     f.duration_seconds, f.upload_status, f.created_at,
-    t.id, coalesce(t.status, 'not_initiated')
+    t.id, coalesce(t.status, 'not_initiated'), exists (
+        select from credentials c where c.user_id = f.user_id and c.erasure_requested_at is not null)
 from files f left join transcriptions t on t.file_id = f.id
 where f.id = any($1::uuid[]);
 
 -- name: list_pages
 -- A page for each who asks. The bounds stand in for "no cursor": with `$3 is null or ...` the index could not be
 -- used for later pages. Times are seconds, since asyncpg takes longer for a time than for all else of an entry.
+-- The page of who has asked to be erased is one row without an entry.
 select page.number, f.id, f.original_filename, f.file_size, f.duration_seconds,
     date_part('epoch', f.created_at),
     t.id, coalesce(t.status, 'not_initiated')
 from unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::uuid[]) with ordinality
     as page (user_id, size, created_at, id, number)
-cross join lateral (
+left join credentials leaving on leaving.user_id = page.user_id and leaving.erasure_requested_at is not null
+left join lateral (
     select * from files listed
     where listed.user_id = page.user_id
         and (listed.created_at, listed.id) < (coalesce(page.created_at, 'infinity'),
             coalesce(page.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
     order by listed.created_at desc, listed.id desc
-    limit page.size) f
+    limit page.size) f on leaving.user_id is null
 left join transcriptions t on t.file_id = f.id
+where f.id is not null or leaving.user_id is not null
 order by page.number, f.created_at desc, f.id desc;

@@ -38,8 +38,10 @@ class Page(Struct, frozen=True):
 
 async def listed(
     connection: Connection, query: str, pages: Sequence[Page], entry: type[Entry]
-) -> list[list[Entry]]:
+) -> list[list[Entry] | None]:
     """The entries of each page, by one statement: its rows begin with the number of their page and go on as `entry` does.
+
+    None for who has asked to be erased: of that page there is one row, without an entry.
 
     Times may come as seconds: to the microsecond they are exact for centuries.
     """
@@ -51,10 +53,14 @@ async def listed(
         [created_at for created_at, _ in places],
         [id_ for _, id_ in places],
     )
-    found: list[list[Any]] = [[] for _ in pages]
-    for row in rows:
-        found[row[0] - 1].append(row[1:])
-    return msgspec.convert(found, list[list[entry]], strict=False)  # type: ignore[valid-type]  # known when it runs
+    found: list[list[Any] | None] = [[] for _ in pages]
+    for number, first, *others in rows:
+        entries = found[number - 1]
+        if first is None or entries is None:
+            found[number - 1] = None
+        else:
+            entries.append((first, *others))
+    return msgspec.convert(found, list[list[entry] | None], strict=False)  # type: ignore[valid-type]  # known when it runs
 
 
 def decode_cursor(text: str) -> Cursor:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from domain.events import Event
 from domain.quota import QuotaDebited, QuotaGranted, QuotaReleased, QuotaReserved
+from domain.user import UserErased
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
 from projections.projection import Projection
@@ -30,6 +31,12 @@ class QuotaRow(Struct, frozen=True):
         return self.minutes_granted - self.minutes_reserved - self.minutes_debited
 
 
+class QuotaView(QuotaRow, frozen=True):
+    """`leaves` says whether the user has asked to be erased."""
+
+    leaves: bool
+
+
 def project(row: QuotaRow | None, event: Event) -> QuotaRow | None:
     match event:
         case QuotaGranted():
@@ -41,6 +48,8 @@ def project(row: QuotaRow | None, event: Event) -> QuotaRow | None:
             return _changed(row, event.debited_at, reserved=-event.minutes, debited=event.minutes)
         case QuotaReleased():
             return _changed(row, event.released_at, reserved=-event.minutes)
+        case UserErased():
+            return None
         case _:
             return row
 
@@ -67,13 +76,14 @@ QUOTA: Final = Projection(
         QuotaReserved: lambda event: event.user_id,
         QuotaDebited: lambda event: event.user_id,
         QuotaReleased: lambda event: event.user_id,
+        UserErased: lambda event: event.user_id,
     },
     project=project,
     queries=SQL,
 )
 
 
-async def find_each(connection: Connection, user_ids: Sequence[UUID]) -> list[QuotaRow | None]:
+async def find_each(connection: Connection, user_ids: Sequence[UUID]) -> list[QuotaView | None]:
     """In the order of the ids."""
-    found = {record[0]: QuotaRow(*record) for record in await connection.fetch(SQL["load"], user_ids)}
+    found = {record[0]: QuotaView(*record) for record in await connection.fetch(SQL["find_each"], user_ids)}
     return [found.get(each) for each in user_ids]

@@ -11,6 +11,11 @@ create table if not exists quota (
 select user_id, minutes_granted, minutes_reserved, minutes_debited, updated_at
 from quota where user_id = any($1::uuid[]);
 
+-- name: find_each
+select user_id, minutes_granted, minutes_reserved, minutes_debited, updated_at, exists (
+    select from credentials where user_id = quota.user_id and erasure_requested_at is not null)
+from quota where user_id = any($1::uuid[]);
+
 -- name: store
 insert into quota (user_id, minutes_granted, minutes_reserved, minutes_debited, updated_at)
 select user_id, minutes_granted, minutes_reserved, minutes_debited, updated_at

@@ -19,6 +19,7 @@ from domain.transcription_events import (
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
     TranscriptionCompleted,
+    TranscriptionDeleted,
     TranscriptionFailed,
     TranscriptionRequested,
     TranscriptionStarted,
@@ -62,9 +63,13 @@ class TranscriptionRow(Struct, frozen=True):
 
 
 class TranscriptionView(TranscriptionRow, frozen=True):
-    """The row, and how far its attempts have come since it was requested: 0 to 100."""
+    """The row, and how far its attempts have come since it was requested: 0 to 100.
+
+    `owner_leaves` says whether its owner has asked to be erased.
+    """
 
     progress_percentage: int
+    owner_leaves: bool
 
     @property
     def asked(self) -> Instructions:
@@ -100,7 +105,7 @@ class ListedTranscription(Struct, frozen=True, array_like=True):
 def project(row: TranscriptionRow | None, event: Event) -> TranscriptionRow | None:
     if isinstance(event, TranscriptionRequested):
         return _requested(row, event)
-    return None if row is None else _went_on(row, event)
+    return None if row is None or isinstance(event, TranscriptionDeleted) else _went_on(row, event)
 
 
 def _requested(row: TranscriptionRow | None, event: TranscriptionRequested) -> TranscriptionRow:
@@ -193,6 +198,7 @@ TRANSCRIPTIONS: Final = Projection(
         TranscriptionFailed: lambda event: event.transcription_id,
         TranscriptionCancelled: lambda event: event.transcription_id,
         TranscriptEdited: lambda event: event.transcription_id,
+        TranscriptionDeleted: lambda event: event.transcription_id,
     },
     project=project,
     queries=SQL,
@@ -209,5 +215,7 @@ async def find_each(
     return [found.get(each) for each in transcription_ids]
 
 
-async def list_pages(connection: Connection, pages: Sequence[Page]) -> list[list[ListedTranscription]]:
+async def list_pages(
+    connection: Connection, pages: Sequence[Page]
+) -> list[list[ListedTranscription] | None]:
     return await listed(connection, SQL["list_pages"], pages, ListedTranscription)

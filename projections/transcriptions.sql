@@ -21,6 +21,8 @@ create table if not exists transcriptions (
     requested_at            timestamptz not null,
     warnings                text        not null
 );
+-- Statistics are samples of what is in a column, and outlive it.
+alter table transcriptions alter column instructions set statistics 0;
 create index if not exists transcriptions_user_id on transcriptions (user_id, created_at desc, id desc);
 create index if not exists transcriptions_status on transcriptions (status);
 
@@ -65,7 +67,8 @@ select t.id, t.file_id, t.user_id, t.status, t.attempt, t.failure_reason, t.tran
     t.processing_time_seconds, t.instructions, t.language_probability, t.requested_at, t.warnings,
     case t.status when 'completed' then 100 else coalesce((
         select p.percentage from transcription_progress p
-        where p.transcription_id = t.id and p.requested_at = t.requested_at), 0) end
+        where p.transcription_id = t.id and p.requested_at = t.requested_at), 0) end,
+    exists (select from credentials c where c.user_id = t.user_id and c.erasure_requested_at is not null)
 from transcriptions t
 where t.id = any($1::uuid[]);
 
@@ -73,7 +76,7 @@ where t.id = any($1::uuid[]);
 -- A page for each who asks. The bounds stand in for "no cursor": with `$3 is null or ...` the index could not be
 -- used for later pages. Times are seconds, since asyncpg takes longer for a time than for all else of an entry. Inside of
 -- a text in JSON quotation marks would be escaped, so that the task is found nowhere else; to read all of that JSON
--- would be half of what the statement costs.
+-- would be half of what the statement costs. The page of who has asked to be erased is one row without an entry.
 select page.number, t.id, t.file_id, t.status,
     date_part('epoch', t.created_at),
     date_part('epoch', t.completed_at),
@@ -83,13 +86,15 @@ select page.number, t.id, t.file_id, t.status,
     case t.status when 'completed' then 100 else coalesce(p.percentage, 0) end
 from unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::uuid[]) with ordinality
     as page (user_id, size, created_at, id, number)
-cross join lateral (
+left join credentials leaving on leaving.user_id = page.user_id and leaving.erasure_requested_at is not null
+left join lateral (
     select * from transcriptions listed
     where listed.user_id = page.user_id
         and (listed.created_at, listed.id) < (coalesce(page.created_at, 'infinity'),
             coalesce(page.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
     order by listed.created_at desc, listed.id desc
-    limit page.size) t
+    limit page.size) t on leaving.user_id is null
 left join transcription_progress p
     on t.status <> 'completed' and p.transcription_id = t.id and p.requested_at = t.requested_at
+where t.id is not null or leaving.user_id is not null
 order by page.number, t.created_at desc, t.id desc;

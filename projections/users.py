@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from domain.events import Event
 from domain.personal import PersonalText
 from domain.quota import QuotaGranted, QuotaReleased, QuotaReserved
-from domain.user import UserRegistered
+from domain.user import UserErased, UserErasureRequested, UserRegistered
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
 from projections.projection import Projection
@@ -29,6 +29,12 @@ class UserRow(Struct, frozen=True):
     quota_minutes: int
 
 
+class UserView(UserRow, frozen=True):
+    """`leaves` says whether the user has asked to be erased, which is known before it is folded."""
+
+    leaves: bool
+
+
 def project(row: UserRow | None, event: Event) -> UserRow | None:
     match event:
         case UserRegistered():
@@ -39,6 +45,10 @@ def project(row: UserRow | None, event: Event) -> UserRow | None:
             return _changed(row, -event.minutes, event.reserved_at)
         case QuotaReleased():
             return _changed(row, event.minutes, event.released_at)
+        case UserErasureRequested():
+            return None if row is None else replace(row, email="", updated_at=event.requested_at)
+        case UserErased():
+            return None
         case _:
             return row
 
@@ -57,12 +67,14 @@ USERS: Final = Projection(
         QuotaGranted: lambda event: event.user_id,
         QuotaReserved: lambda event: event.user_id,
         QuotaReleased: lambda event: event.user_id,
+        UserErasureRequested: lambda event: event.user_id,
+        UserErased: lambda event: event.user_id,
     },
     project=project,
     queries=SQL,
 )
 
 
-async def find(connection: Connection, user_id: UUID) -> UserRow | None:
+async def find(connection: Connection, user_id: UUID) -> UserView | None:
     record = await connection.fetchrow(SQL["find"], user_id)
-    return None if record is None else UserRow(*record)
+    return None if record is None else UserView(*record)

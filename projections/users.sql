@@ -8,6 +8,8 @@ create table if not exists users (
     updated_at    timestamptz not null,
     quota_minutes integer     not null default 0
 );
+-- Statistics are samples of what is in a column, and outlive it.
+alter table users alter column email set statistics 0;
 
 -- name: load
 select id, email, created_at, updated_at, quota_minutes from users where id = any($1::uuid[]);
@@ -25,4 +27,7 @@ on conflict (id) do update set
 delete from users where id = any($1::uuid[]);
 
 -- name: find
-select id, email, created_at, updated_at, quota_minutes from users where id = $1;
+-- Whoever has asked to be erased is marked so among the credentials, before any projection hears of it.
+select id, email, created_at, updated_at, quota_minutes, exists (
+    select from credentials where user_id = users.id and erasure_requested_at is not null)
+from users where id = $1;

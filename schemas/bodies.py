@@ -16,6 +16,12 @@ class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     password: str
 
 
+class ErasureRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The password again: a token that was left somewhere erases nobody."""
+
+    password: str
+
+
 class Message(Struct, frozen=True, kw_only=True):
     message: str
 

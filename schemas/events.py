@@ -30,12 +30,15 @@ class UnknownEventType(Exception):
 FORMS: Final[Mapping[EventType, StoredForm]] = {
     EventType("UserRegistered", 1): clear(user.UserRegistered),
     EventType("UserRegistered", 2): sealed(user.UserRegistered, user.USER, "user_id", 2),
+    EventType("UserErasureRequested", 1): clear(user.UserErasureRequested),
+    EventType("UserErased", 1): clear(user.UserErased),
     EventType("QuotaGranted", 1): clear(quota.QuotaGranted),
     EventType("QuotaReserved", 1): clear(quota.QuotaReserved),
     EventType("QuotaDebited", 1): clear(quota.QuotaDebited),
     EventType("QuotaReleased", 1): clear(quota.QuotaReleased),
     EventType("FileUploaded", 1): clear(media_file.FileUploaded),
     EventType("FileUploaded", 2): sealed(media_file.FileUploaded, media_file.MEDIA_FILE, "file_id", 2),
+    EventType("FileDeleted", 1): clear(media_file.FileDeleted),
     EventType("TranscriptionRequested", 1): clear(transcription_events.TranscriptionRequested),
     EventType("TranscriptionRequested", 2): sealed(
         transcription_events.TranscriptionRequested, transcription.TRANSCRIPTION, "transcription_id", 2
@@ -49,6 +52,7 @@ FORMS: Final[Mapping[EventType, StoredForm]] = {
     EventType("TranscriptionFailed", 1): clear(transcription_events.TranscriptionFailed),
     EventType("TranscriptionCancelled", 1): clear(transcription_events.TranscriptionCancelled),
     EventType("TranscriptEdited", 1): clear(transcription_events.TranscriptEdited),
+    EventType("TranscriptionDeleted", 1): clear(transcription_events.TranscriptionDeleted),
 }
 """Of one event the last is written, and all are read: version 1 of what is sealed today is the same in the clear."""
 

@@ -1,6 +1,6 @@
 """Where objects lie in the object store, and what a transcript object holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -15,6 +15,8 @@ _SEGMENTS: Final = b'"segments":['
 """Inside of a text its quotation marks would be escaped, so that it is found nowhere else."""
 _DECODER: Final = msgspec.json.Decoder(Transcript)
 _INSTRUCTIONS: Final = msgspec.json.Decoder(Instructions)
+_PERSONAL: Final = ("media", "windows", "transcripts", "instructions")
+"""What the keys begin with of objects that are somebody's."""
 SEGMENTS_AT_ONCE: Final = 100
 """Of a transcript that is read in parts: less than a millisecond."""
 
@@ -66,6 +68,11 @@ def encode_instructions(instructions: Instructions) -> bytes:
 def decode_instructions(content: bytes) -> Instructions:
     """Raises msgspec.DecodeError when the content is none."""
     return _INSTRUCTIONS.decode(content)
+
+
+def folders_of(user_id: UUID) -> Sequence[str]:
+    """Where everything lies that is a user's; all keys above begin so."""
+    return [f"{kind}/{user_id}" for kind in _PERSONAL]
 
 
 def evidence_key(partition: int, path: str) -> str:

@@ -30,6 +30,14 @@ def registered(*, user_id: UUID = ANNA, email: str = "anna@example.com") -> user
     return user.UserRegistered(user_id=user_id, email=email, registered_at=NOON)
 
 
+def erasure_requested(*, user_id: UUID = ANNA) -> user.UserErasureRequested:
+    return user.UserErasureRequested(user_id=user_id, requested_at=NOON)
+
+
+def erased(*, user_id: UUID = ANNA) -> user.UserErased:
+    return user.UserErased(user_id=user_id, erased_at=NOON)
+
+
 def granted(minutes: int, *, user_id: UUID = ANNA, grant: str = "free minutes") -> quota.QuotaGranted:
     return quota.QuotaGranted(user_id=user_id, grant_id=identity(grant), minutes=minutes, granted_at=NOON)
 
@@ -71,6 +79,10 @@ def uploaded(
         duration_seconds=duration_seconds,
         uploaded_at=NOON,
     )
+
+
+def file_deleted(*, user_id: UUID = ANNA, file_id: UUID = FILE) -> media_file.FileDeleted:
+    return media_file.FileDeleted(file_id=file_id, user_id=user_id, deleted_at=NOON)
 
 
 def job(*, file_id: UUID = FILE, duration_seconds: float = 90.0) -> transcription_events.Job:
@@ -191,4 +203,12 @@ def edited(
         transcript_sha256=name,
         word_count=11,
         edited_at=NOON,
+    )
+
+
+def deleted(
+    *, user_id: UUID = ANNA, transcription_id: UUID = TRANSCRIPTION
+) -> transcription_events.TranscriptionDeleted:
+    return transcription_events.TranscriptionDeleted(
+        transcription_id=transcription_id, user_id=user_id, deleted_at=NOON
     )

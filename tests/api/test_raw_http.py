@@ -268,7 +268,8 @@ async def test_options_names_every_method_and_asks_for_no_token(
 async def test_another_method_is_refused_with_those_that_are_allowed(
     installation: Installation, door: Door, method: str
 ) -> None:
-    for path, methods in paths_of(installation):
+    others = [(path, methods) for path, methods in paths_of(installation) if method not in methods]
+    for path, methods in others:
         answer = await door.asks(method, path)
         assert answer.status == 405, path
         assert set(answer.headers["allow"].split(", ")) == methods

@@ -23,6 +23,7 @@ ACTIONS: Final = {
     "looks": 6,
     "lists": 1,
     "starts_over": 0.5,
+    "is_erased": 0.3,
 }
 """What a client does next, and how often compared with the rest."""
 
@@ -56,7 +57,7 @@ class SimulatedClient:
         await self._http.aclose()
 
     async def arrives(self) -> None:
-        """Tries new addresses until one is logged in. For the beginning, when nothing is broken yet."""
+        """Tries new addresses until one is logged in."""
         while not await self._starts_over():
             await asyncio.sleep(PAUSE_SECONDS_MAX)
 
@@ -71,6 +72,24 @@ class SimulatedClient:
         self.user_id = UUID(login.json()["user"]["id"])
         self._files, self._transcriptions = [], []
         return True
+
+    async def _is_erased(self) -> None:
+        """Then goes on as somebody new, also without an answer: it may be done at any moment from now on.
+
+        A query of who was told so is answered 410 by whichever server.
+        """
+        answer = await self._command("erase", "DELETE", "/auth/me", json={"password": PASSWORD})
+        if answer and answer.status_code == 202:
+            await self._expects_nothing()
+        await self.arrives()
+
+    async def _expects_nothing(self) -> None:
+        for path in ("/files", "/transcriptions", "/user/quota", "/auth/me"):
+            answer = await self._send("GET", path)
+            if answer is not None and answer.status_code < 500:
+                self._ledger.reads["of who was erased"] += 1
+                if answer.status_code != 410:
+                    self._ledger.shown.append(f"{path}: {answer.status_code} {answer.text[:200]}")
 
     async def _uploads(self) -> None:
         recording = self._chance.choice(self._recordings)

@@ -15,6 +15,7 @@ EVENTS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "request": ("QuotaReserved", "TranscriptionRequested"),
     "cancel": ("QuotaReleased", "TranscriptionCancelled"),
     "edit": ("TranscriptEdited",),
+    "erase": ("UserErasureRequested",),
 }
 """By command, what has to be in the log when it was done: all of it, once."""
 
@@ -62,6 +63,8 @@ class Ledger:
         self.reads: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.stale: list[str] = []
+        self.shown: list[str] = []
+        """What was answered to who had been told that they are being erased, and is no 410."""
         self.broken: list[str] = []
         """Answers that no client can do anything with: every 5xx but 503."""
         self.bursts: list[Burst] = []

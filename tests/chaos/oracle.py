@@ -212,16 +212,7 @@ def _is_settled(count: Counter[str]) -> bool:
 async def check_objects(log: Log, objects: ObjectStore) -> Check:
     """Recordings, results and revisions, each under its name and with the bytes that the event promises."""
     violations: list[str] = []
-    promised: dict[str, str] = {}
-    for record in records_of(log):
-        event: Any = opened(record, BLIND)
-        match record.type:
-            case "FileUploaded":
-                promised[event.media_key] = event.media_sha256
-            case "TranscriptionCompleted":
-                promised[event.result.transcript_key] = event.result.transcript_sha256
-            case "TranscriptEdited":
-                promised[event.transcript_key] = event.transcript_sha256
+    promised = _promised_by(log)
     for key, digest in promised.items():
         try:
             content = await objects.get(key)
@@ -233,8 +224,25 @@ async def check_objects(log: Log, objects: ObjectStore) -> Check:
     return check("every object that an event names is there, with its bytes", len(promised), violations)
 
 
+def _promised_by(log: Log) -> dict[str, str]:
+    """Digests by key, without what is of somebody who asked to be erased."""
+    leaving = {record.owner_id for record in records_of(log) if record.type == "UserErasureRequested"}
+    promised: dict[str, str] = {}
+    for record in (record for record in records_of(log) if record.owner_id not in leaving):
+        event: Any = opened(record, BLIND)
+        match record.type:
+            case "FileUploaded":
+                promised[event.media_key] = event.media_sha256
+            case "TranscriptionCompleted":
+                promised[event.result.transcript_key] = event.result.transcript_sha256
+            case "TranscriptEdited":
+                promised[event.transcript_key] = event.transcript_sha256
+    return promised
+
+
 def check_reads(ledger: Ledger) -> Iterator[Check]:
     yield check("a query with a token shows the write", ledger.reads["showed the write"], ledger.stale)
+    yield check("who was erased is shown nothing", ledger.reads["of who was erased"], ledger.shown)
     yield check("no answer was a 5xx but 503", sum(ledger.statuses.values()), ledger.broken)
 
 

@@ -21,6 +21,7 @@ select
     (select count(*) from read.transcriptions where status in ('queued', 'processing')) as transcriptions,
     (select count(*) from read.dispatch_queue) as queued,
     (select count(*) from dispatch_leases) as leases,
+    (select count(*) from credentials where erasure_requested_at is not null and erased_at is null) as erasures,
     (select count(*) from ({BEHIND}) as late) as partitions_behind,
     (select sum(seq)::bigint from log_heads) as events
 """

@@ -21,6 +21,7 @@ from tests.chaos.burst_oracle import check_bursts
 from tests.chaos.client import SimulatedClient
 from tests.chaos.company import company_of
 from tests.chaos.crowd import Crowd
+from tests.chaos.erasure_oracle import check_erasures
 from tests.chaos.faults import Fault, schedule
 from tests.chaos.idle_sockets import idle_sockets
 from tests.chaos.ledger import Ledger
@@ -56,6 +57,7 @@ SETTINGS: Final[Mapping[str, object]] = {
     "worker_slots": 2,
     "free_minutes": 20,
     "login_attempts_per_minute": 100_000,
+    "erasure_settle_seconds": 3,
 }
 
 ENDED = re.compile(r"^(.+) ended with code (-?\d+) ", re.MULTILINE)
@@ -198,6 +200,7 @@ async def _verdict(running: Installation, ledger: Ledger, say: Say) -> tuple[lis
             await oracle.check_contract(running.settings),
             *oracle.check_settlement(log),
             await oracle.check_objects(log, objects),
+            *await check_erasures(log, database, objects),
             await oracle.check_left_over(database),
         ], log
 

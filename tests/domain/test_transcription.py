@@ -20,6 +20,7 @@ from domain.transcription import TRANSCRIPTION as DECIDER
 from domain.transcription import (
     CancelTranscription,
     CompleteTranscription,
+    DeleteTranscription,
     EditTranscript,
     FailAttempt,
     RequestTranscription,
@@ -39,6 +40,7 @@ from tests.builders import (
     attempt_failed,
     cancelled,
     completed,
+    deleted,
     edited,
     failed,
     identity,
@@ -271,3 +273,31 @@ def test_nobody_edits_the_transcript_of_another_user() -> None:
 def test_decisions_do_not_depend_on_when_they_are_made() -> None:
     late = StartTranscription(transcription_id=TRANSCRIPTION, attempt=1, worker_id=WORKER, started_at=LATER)
     given(DECIDER, *RUNNING).when(late).then_nothing()
+
+
+def delete(user_id: UUID = ANNA) -> DeleteTranscription:
+    return DeleteTranscription(transcription_id=TRANSCRIPTION, user_id=user_id, deleted_at=NOON)
+
+
+def test_one_that_is_at_work_is_cancelled_and_deleted() -> None:
+    given(DECIDER, requested()).when(delete()).then(cancelled(0), deleted())
+    given(DECIDER, *RUNNING).when(delete()).then(cancelled(1, worker_id=WORKER), deleted())
+
+
+def test_one_that_has_ended_is_deleted() -> None:
+    for history in (COMPLETED, FAILED, (requested(), cancelled(0))):
+        given(DECIDER, *history).when(delete()).then(deleted())
+
+
+def test_only_its_owner_deletes_a_transcription_and_only_one_that_is_there() -> None:
+    given(DECIDER, *COMPLETED).when(delete(BERT)).then_rejected(NotOwner)
+    given(DECIDER).when(delete()).then_rejected(TranscriptionNotFound)
+
+
+def test_nothing_can_be_done_with_a_deleted_transcription_and_nothing_is_left_of_it() -> None:
+    history = (*RUNNING, cancelled(1, worker_id=WORKER), deleted())
+    given(DECIDER, *history).when(request()).then_rejected(TranscriptionNotFound)
+    given(DECIDER, *history).when(start(2)).then_rejected(StaleAttempt)
+    given(DECIDER, *history).when(complete(1)).then_rejected(StaleAttempt)
+    state = DECIDER.fold((*COMPLETED, deleted()))
+    assert (state.job, state.heard_key, state.transcript_key) == (None, "", "")

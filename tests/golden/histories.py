@@ -32,7 +32,7 @@ class History(Struct, frozen=True, kw_only=True):
     """`log` has the columns of the table of events of then; `read_models` the rows as PostgreSQL's JSON, by name.
 
     `migration` is the last that the log's database had, `person_keys` its keys of people, wrapped by tests.keys.MASTER_KEYS
-    (`wrapped` in base64).
+    (`wrapped` in base64, null for who was erased).
     """
 
     migration: str
@@ -73,16 +73,19 @@ async def restore(pool: "asyncpg.Pool[Any]", history: History) -> None:
     await pool.copy_records_to_table("events", columns=columns, records=rows)
     for key in history.person_keys:
         await pool.execute(
-            "insert into person_keys (owner_id, master_key, wrapped) values ($1, $2, $3)",
-            *(UUID(key["owner_id"]), key["master_key"], b64decode(key["wrapped"])),
+            "insert into person_keys (owner_id, master_key, wrapped, erased_at) "
+            "values ($1, $2, $3::bytea, case when $3::bytea is null then now() end)",
+            *(UUID(key["owner_id"]), key["master_key"], key["wrapped"] and b64decode(key["wrapped"])),
         )
     await migrate(pool, LOG_COMPONENT, LOG_MIGRATIONS)
 
 
 def keys_of(history: History) -> Keys:
-    """Unwrapped."""
+    """Unwrapped; None for who was erased."""
     return {
         owner_id: MASTER_KEYS.unwrap(owner_id, WrappedKey(key["master_key"], b64decode(key["wrapped"])))
+        if key["wrapped"]
+        else None
         for key in history.person_keys
         for owner_id in [UUID(key["owner_id"])]
     }

@@ -15,7 +15,7 @@ import msgspec
 
 from tests.end_to_end.database import Database
 from tests.end_to_end.installation import Installation, start, stop
-from tests.end_to_end.person import Person, expect
+from tests.end_to_end.person import PASSWORD, Person, expect
 from tests.end_to_end.quiet import until_quiet
 from tests.golden.histories import FOLDER, READ_MODELS, History, Rows, log_columns
 from tests.keys import MASTER_KEYS_TEXT
@@ -28,6 +28,7 @@ SETTINGS: Final = {
     "window_seconds": 5,
     "attempt_lease_seconds": 3,
     "ready_interval_seconds": 0.5,
+    "erasure_settle_seconds": 1,
 }
 PEOPLE: Final = 3
 ATTEMPTS: Final = 3
@@ -41,6 +42,7 @@ async def record(number: int) -> None:
         try:
             for _ in range(PEOPLE):
                 await _live(running, folder)
+            await _leave(running, folder)
             await until_quiet(running)
             async with running.database() as database:
                 history = await _history(database)
@@ -69,6 +71,17 @@ async def _live(running: Installation, folder: Path) -> None:
         await person.waits_for(failed, "failed")
 
 
+async def _leave(running: Installation, folder: Path) -> None:
+    """Somebody with a transcript and a job at work, who is erased."""
+    async with Person.arrives(running.url) as person:
+        short, long = (folder / "12.0.wav", folder / "300.0.wav")
+        await person.waits_for(await _request(person, short), "completed")
+        await person.waits_for(await _request(person, long), "processing")
+        expect(await person.client.request("DELETE", "/auth/me", json={"password": PASSWORD}), 202)
+    async with running.database() as database:
+        await _until(database, 1, "select count(*) from events where type = 'UserErased'")
+
+
 async def _request(person: Person, recording: Path, **options: Any) -> str:
     file_id = (await person.uploads(recording))["file_id"]
     answer = await person.client.post("/transcriptions", json={"file_id": file_id, **options})
@@ -85,11 +98,13 @@ async def _kill_in_attempt(
 
 
 async def _until_started(database: Database, transcription_id: str, attempt: int) -> None:
+    started = "select count(*) from events where stream_id = $1 and type = 'TranscriptionStarted'"
+    await _until(database, attempt, started, f"transcription-{transcription_id}")
+
+
+async def _until(database: Database, count: int, query: str, *arguments: object) -> None:
     async with asyncio.timeout(60):
-        while attempt > await database.fetchval(
-            "select count(*) from events where stream_id = $1 and type = 'TranscriptionStarted'",
-            f"transcription-{transcription_id}",
-        ):
+        while count > await database.fetchval(query, *arguments):
             await asyncio.sleep(0.05)  # the condition is in the database
 
 

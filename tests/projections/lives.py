@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from domain.events import Event
 from domain.log import Address, Provenance, StreamAppend
-from domain.media_file import MEDIA_FILE, FileUploaded
+from domain.media_file import MEDIA_FILE, FileDeleted, FileUploaded
 from domain.ports import EventStore
 from domain.quota import QUOTA, QuotaDebited, QuotaGranted, QuotaReleased, QuotaReserved
 from domain.transcript import MediaWarning
 from domain.transcription import TRANSCRIPTION, transcription_id_of
-from domain.user import USER, UserRegistered
+from domain.user import USER, UserErased, UserErasureRequested, UserRegistered
 from tests import builders as b
 
 ENDS: Final = ("queued", "processing", "completed", "edited", "failed", "cancelled", "repeated", "damaged")
@@ -41,9 +41,9 @@ async def happened(store: EventStore, owner_id: UUID, *events: Event) -> Address
 
 def stream_of(event: Event) -> str:
     match event:
-        case UserRegistered():
+        case UserRegistered() | UserErasureRequested() | UserErased():
             return USER.stream_id(event.user_id)
-        case FileUploaded():
+        case FileUploaded() | FileDeleted():
             return MEDIA_FILE.stream_id(event.file_id)
         case QuotaGranted() | QuotaReserved() | QuotaDebited() | QuotaReleased():
             return QUOTA.stream_id(event.user_id)
@@ -59,10 +59,10 @@ async def lived(store: EventStore, names: Sequence[str]) -> None:
             await asyncio.sleep(0)  # Others have their turn, also beside a store in memory.
 
 
-def life(name: str, end: str) -> list[list[Event]]:
+def life(name: str, end: str, file: str = "") -> list[list[Event]]:
     """What happened to a user of this name, commit by commit."""
     user_id = b.identity(name)
-    file_id = b.identity(f"{name}'s file")
+    file_id = b.identity(file or f"{name}'s file")
     steps: list[list[Event]] = [
         [b.registered(user_id=user_id, email=f"{name}@example.com"), b.granted(60, user_id=user_id)],
         [b.uploaded(user_id=user_id, file_id=file_id)],

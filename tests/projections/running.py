@@ -62,9 +62,9 @@ async def until(
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def project_all(pool: "asyncpg.Pool[Any]", log: EventLog) -> None:
+async def project_all(pool: "asyncpg.Pool[Any]", log: EventLog, reading: Reading = READING) -> None:
     """Folds what the log holds by now."""
-    async with running(new_runner(pool, log)):
+    async with running(new_runner(pool, log, reading=reading)):
         await until_reached(pool, log)
 
 

@@ -1,5 +1,6 @@
 """The queries over the read models, on a real PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,9 @@ from msgspec.structs import replace
 from domain.instructions import Instructions
 from domain.transcription import transcription_id_of
 from infrastructure.memory import InMemoryEventStore
+from infrastructure.postgres.pool import Connection
 from projections import files, quota, transcriptions, users
+from projections.files import ListedFile
 from projections.models import migrate
 from projections.paging import Page
 from projections.transcriptions import ListedTranscription, TranscriptionView
@@ -20,6 +23,16 @@ from tests.projections.lives import ENDS, happened, lived
 from tests.projections.running import contents, project_all
 
 ANNA = identity("anna")
+
+
+async def listed_files(connection: Connection, pages: Sequence[Page]) -> list[list[ListedFile]]:
+    return [page for page in await files.list_pages(connection, pages) if page is not None]
+
+
+async def listed_transcriptions(
+    connection: Connection, pages: Sequence[Page]
+) -> list[list[ListedTranscription]]:
+    return [page for page in await transcriptions.list_pages(connection, pages) if page is not None]
 
 
 async def test_a_life_shows_in_every_read_model(
@@ -51,8 +64,8 @@ async def test_what_does_not_exist_is_not_found(pool: "asyncpg.Pool[Any]") -> No
         assert await quota.find_each(connection, [ANNA]) == [None]
         assert await files.find_each(connection, [ANNA]) == [None]
         assert await transcriptions.find_each(connection, [ANNA]) == [None]
-        assert await files.list_pages(connection, [Page(ANNA, 10)]) == [[]]
-        assert await transcriptions.list_pages(connection, [Page(ANNA, 10)]) == [[]]
+        assert await listed_files(connection, [Page(ANNA, 10)]) == [[]]
+        assert await listed_transcriptions(connection, [Page(ANNA, 10)]) == [[]]
 
 
 async def test_a_file_without_a_request_says_so(
@@ -61,7 +74,7 @@ async def test_a_file_without_a_request_says_so(
     await happened(store, ANNA, uploaded(user_id=ANNA))
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        [[file]] = await files.list_pages(connection, [Page(ANNA, 10)])
+        [[file]] = await listed_files(connection, [Page(ANNA, 10)])
     assert (file.transcription_id, file.transcription_status) == (None, "not_initiated")
 
 
@@ -71,11 +84,11 @@ async def test_pages_of_files_are_stable_while_new_ones_arrive(
     await happened(store, ANNA, *(_upload(number) for number in range(7)))
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        [first] = await files.list_pages(connection, [Page(ANNA, 3)])
+        [first] = await listed_files(connection, [Page(ANNA, 3)])
         await happened(store, ANNA, _upload(9))
         await project_all(pool, store)
-        [second] = await files.list_pages(connection, [Page(ANNA, 3, first[-1].cursor)])
-        [third] = await files.list_pages(connection, [Page(ANNA, 3, second[-1].cursor)])
+        [second] = await listed_files(connection, [Page(ANNA, 3, first[-1].cursor)])
+        [third] = await listed_files(connection, [Page(ANNA, 3, second[-1].cursor)])
     seen = [file.original_filename for file in (*first, *second, *third)]
     assert seen == ["6", "5", "4", "3", "2", "1", "0"]
 
@@ -86,8 +99,8 @@ async def test_entries_of_one_moment_are_all_listed_once(
     await happened(store, ANNA, *(replace(_upload(number), uploaded_at=NOON) for number in range(5)))
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        [first] = await files.list_pages(connection, [Page(ANNA, 2)])
-        [rest] = await files.list_pages(connection, [Page(ANNA, 10, first[-1].cursor)])
+        [first] = await listed_files(connection, [Page(ANNA, 2)])
+        [rest] = await listed_files(connection, [Page(ANNA, 10, first[-1].cursor)])
     assert {file.original_filename for file in (*first, *rest)} == {"0", "1", "2", "3", "4"}
     assert len(first) + len(rest) == 5
 
@@ -98,8 +111,8 @@ async def test_transcriptions_are_listed_newest_first_in_pages(
     await happened(store, ANNA, *(_request(number) for number in range(5)))
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        [first] = await transcriptions.list_pages(connection, [Page(ANNA, 2)])
-        [rest] = await transcriptions.list_pages(connection, [Page(ANNA, 10, first[-1].cursor)])
+        [first] = await listed_transcriptions(connection, [Page(ANNA, 2)])
+        [rest] = await listed_transcriptions(connection, [Page(ANNA, 10, first[-1].cursor)])
     created = [row.created_at for row in (*first, *rest)]
     assert created == sorted(created, reverse=True)
     assert len(created) == 5
@@ -111,7 +124,7 @@ async def test_nobody_sees_the_files_of_others(
     await lived(store, ["anna", "bert"])
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        [[mine]] = await files.list_pages(connection, [Page(ANNA, 10)])
+        [[mine]] = await listed_files(connection, [Page(ANNA, 10)])
     assert mine.id == identity("anna's file")
 
 
@@ -128,13 +141,13 @@ async def test_each_of_many_who_ask_at_once_has_an_answer_of_their_own(
         minutes = await quota.find_each(connection, users_)
         found = await files.find_each(connection, files_)
         transcribed = await transcriptions.find_each(connection, transcriptions_)
-        listed = await files.list_pages(connection, pages)
-        listed_transcriptions = await transcriptions.list_pages(connection, pages)
+        listed = await listed_files(connection, pages)
+        transcriptions_listed = await listed_transcriptions(connection, pages)
     assert [each and each.user_id for each in minutes] == [*users_[:3], None]
     assert [each and each.id for each in found] == [*files_[:3], None]
     assert [each and each.id for each in transcribed] == [*transcriptions_[:3], None]
     assert [[each.id for each in page] for page in listed] == [*([each] for each in files_[:3]), []]
-    assert [[each.id for each in page] for page in listed_transcriptions] == [
+    assert [[each.id for each in page] for page in transcriptions_listed] == [
         *([each] for each in transcriptions_[:3]),
         [],
     ]
@@ -152,7 +165,7 @@ async def test_what_a_list_shows_of_a_transcription_is_what_the_transcription_sa
             "insert into transcription_progress select id, 1, 30, 60, 50, now(), requested_at from transcriptions"
         )
         whole = await transcriptions.find_each(connection, ids)
-        listed = await transcriptions.list_pages(connection, pages)
+        listed = await listed_transcriptions(connection, pages)
     shown = [_listed(each) for page in listed for each in page]
     assert shown == [_listed(each) for each in whole if each is not None]
     assert len(shown) == len(ENDS)
@@ -181,7 +194,7 @@ async def test_a_list_tells_the_task_and_not_what_a_prompt_quotes(
     await happened(store, ANNA, replace(event, job=job, requested_at=moment))
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        [[listed]] = await transcriptions.list_pages(connection, [Page(ANNA, 1)])
+        [[listed]] = await listed_transcriptions(connection, [Page(ANNA, 1)])
     assert (listed.task, listed.created_at) == (instructions.task, moment)
 
 
@@ -197,8 +210,8 @@ async def test_lists_tell_times_to_the_microsecond(
     )
     await project_all(pool, store)
     async with pool.acquire() as connection:
-        [uploads] = await files.list_pages(connection, [Page(ANNA, 100)])
-        [requests] = await transcriptions.list_pages(connection, [Page(ANNA, 100)])
+        [uploads] = await listed_files(connection, [Page(ANNA, 100)])
+        [requests] = await listed_transcriptions(connection, [Page(ANNA, 100)])
     assert [each.created_at for each in uploads] == moments[::-1]
     assert [each.created_at for each in requests] == moments[::-1]
 
@@ -280,3 +293,32 @@ def _request(number: int) -> Any:
     return replace(
         before, job=replace(before.job, file_id=file_id), requested_at=NOON + timedelta(minutes=number)
     )
+
+
+async def test_of_who_has_asked_to_be_erased_nothing_is_shown_and_of_the_others_all(
+    pool: "asyncpg.Pool[Any]", store: InMemoryEventStore
+) -> None:
+    """All questions of one moment go to the database together; the answer about one is no answer about another."""
+    await lived(store, ["anna", "bert"])
+    await project_all(pool, store)
+    anna, bert = identity("anna"), identity("bert")
+    await pool.execute(
+        "insert into credentials (user_id, email, password_hash, erasure_requested_at) values "
+        "($1, 'anna@example.com', '', now()), ($2, 'bert@example.com', '', null)",
+        anna,
+        bert,
+    )
+    pages = [Page(anna, 10), Page(bert, 10), Page(anna, 1)]
+    names = [identity("anna's file"), identity("bert's file")]
+    async with pool.acquire() as connection:
+        for found in (
+            await files.list_pages(connection, pages),
+            await transcriptions.list_pages(connection, pages),
+        ):
+            assert [page and len(page) for page in found] == [None, 1, None]
+        uploads = await files.find_each(connection, names)
+        asked = await transcriptions.find_each(connection, [transcription_id_of(name) for name in names])
+        assert [row and row.owner_leaves for row in (*uploads, *asked)] == [True, False, True, False]
+        minutes = await quota.find_each(connection, [anna, bert])
+        people = [await users.find(connection, user_id) for user_id in (anna, bert)]
+        assert [row and row.leaves for row in (*minutes, *people)] == [True, False, True, False]

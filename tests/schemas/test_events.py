@@ -24,6 +24,10 @@ EVENTS: list[Event] = [
     builders.failed(),
     builders.cancelled(),
     builders.edited(),
+    builders.deleted(),
+    builders.file_deleted(),
+    builders.erasure_requested(),
+    builders.erased(),
 ]
 
 

@@ -9,6 +9,7 @@ FIXTURES: Final = {"stack_folder", "s3_endpoint", "lost_store", "strict_server"}
 """PostgreSQL and Kafka lie in the first; the others are S3 servers."""
 PLACES: Final = (
     "tests/api/test_hostile_uploads.py",
+    "tests/api/test_zipping.py",
     "tests/architecture/test_production.py",
     "tests/chaos/test_chaos.py",
     "tests/cli/test_interrupted.py",

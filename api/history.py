@@ -24,6 +24,7 @@ from domain.transcription_events import (
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
     TranscriptionCompleted,
+    TranscriptionDeleted,
     TranscriptionEvent,
     TranscriptionFailed,
     TranscriptionRequested,
@@ -34,6 +35,7 @@ from infrastructure.postgres.queries import load_queries
 from schemas.bodies import HistoryEntry
 from schemas.events import decode
 from schemas.partitions import partition_of
+from schemas.sealing import BLIND
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 _CURSOR_DIGITS_MAX: Final = 9
@@ -99,7 +101,7 @@ async def _happened(
 
 def _event(name: str, schema_version: int, content: bytes) -> TranscriptionEvent:
     """Nothing personal of it is told, so that no key is needed."""
-    event = decode(name, schema_version, content)
+    event = decode(name, schema_version, content, keys=BLIND)
     assert isinstance(event, TranscriptionEvent)
     return event
 
@@ -147,6 +149,9 @@ def entry_of(event: TranscriptionEvent) -> HistoryEntry:
                 revision=event.revision,
                 word_count=event.word_count,
             )
+        case TranscriptionDeleted():
+            message = "The transcription was deleted"
+            return HistoryEntry(at=event.deleted_at, what="deleted", message=message)
         case _:
             assert_never(event)
 

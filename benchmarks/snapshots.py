@@ -20,6 +20,7 @@ from embedded.postgres import Postgres
 from infrastructure.clock import SystemClock
 from infrastructure.postgres.store import PostgresEventStore
 from schemas.snapshots import snapshot_of
+from tests.keys import keys_on
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "100000"))
 BATCH: Final = 2_000
@@ -47,8 +48,8 @@ async def main() -> None:
         await server.start()
         exits.push_async_callback(server.stop)
         pool = await exits.enter_async_context(await prepared(await server.create_database("snapshots")))
-        store = await exits.enter_async_context(PostgresEventStore(pool, PARTITIONS))
-        without = await exits.enter_async_context(WithoutSnapshots(pool, PARTITIONS))
+        store = await exits.enter_async_context(PostgresEventStore(pool, PARTITIONS, keys_on(pool)))
+        without = await exits.enter_async_context(WithoutSnapshots(pool, PARTITIONS, keys_on(pool)))
         owner_id = uuid4()
         await _write(store, owner_id)
         await _keep(store, owner_id)

@@ -13,6 +13,7 @@ from domain.log import LogRecord
 from domain.personal import personal_fields
 from infrastructure.mendable import Mendable
 from schemas.events import REGISTRY, UnknownEventType, decode
+from schemas.sealing import BLIND
 
 SEALED: Final = "(sealed)"
 SEALED_SINCE: Final = 2
@@ -38,6 +39,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     "TranscriptionFailed": "failed for good with attempt {attempt}: {reason}",
     "TranscriptionCancelled": "cancelled",
     "TranscriptEdited": "text edited: revision {revision}, {word_count} words",
+    "TranscriptionDeleted": "deleted",
+    "FileDeleted": "deleted",
+    "UserErasureRequested": "asked to be erased",
+    "UserErased": "erased: key, objects, credentials and rows are gone",
 }
 """What each type of event says; one that is not here, or does not fit, is shown as it is stored."""
 
@@ -52,7 +57,7 @@ class UnreadableEvent(Mendable):
 def event_of(record: LogRecord) -> Event:
     """Raises UnreadableEvent."""
     try:
-        return decode(record.type, record.schema_version, record.data)
+        return decode(record.type, record.schema_version, record.data, record.version, BLIND)
     except UnknownEventType as problem:
         raise UnreadableEvent(record, problem) from problem
     except msgspec.DecodeError as problem:

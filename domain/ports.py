@@ -21,8 +21,8 @@ from domain.log import (
     StreamHead,
     StreamTail,
 )
-from domain.snapshots import Snapshot
 from domain.personal import PersonalText
+from domain.snapshots import Snapshot
 from domain.transcript import Segment
 
 

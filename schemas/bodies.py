@@ -116,6 +116,7 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
         "failed",
         "cancelled",
         "edited",
+        "deleted",
     ]
     message: str
     attempt: int | UnsetType = UNSET

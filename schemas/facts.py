@@ -95,7 +95,13 @@ class _Edited(Struct, frozen=True):
     word_count: int
 
 
-_Change: TypeAlias = _Requested | _Started | _AttemptFailed | _Completed | _Failed | _Cancelled | _Edited
+class _Deleted(Struct, frozen=True):
+    """Nothing is left to tell of it."""
+
+
+_Change: TypeAlias = (
+    _Requested | _Started | _AttemptFailed | _Completed | _Failed | _Cancelled | _Edited | _Deleted
+)
 
 _DECODERS: Final[Mapping[str, msgspec.json.Decoder[_Change]]] = {
     name: msgspec.json.Decoder(change)
@@ -107,6 +113,7 @@ _DECODERS: Final[Mapping[str, msgspec.json.Decoder[_Change]]] = {
         "TranscriptionFailed": _Failed,
         "TranscriptionCancelled": _Cancelled,
         "TranscriptEdited": _Edited,
+        "TranscriptionDeleted": _Deleted,
     }.items()
 }
 """Each reads only what a fact tells: what is personal is not even looked at, be it in the clear or sealed."""
@@ -129,7 +136,9 @@ def evolve_fact(fact: TranscriptionFact | None, record: LogRecord) -> Transcript
     change = decoder.decode(record.data)
     if isinstance(change, _Requested):
         return _requested(change, fact, record.version)
-    return None if fact is None else replace(_changed(fact, change), version=record.version)
+    if fact is None or isinstance(change, _Deleted):
+        return None
+    return replace(_changed(fact, change), version=record.version)
 
 
 def encode_fact(fact: TranscriptionFact) -> bytes:

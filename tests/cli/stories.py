@@ -24,6 +24,7 @@ from tests.builders import (
     uploaded,
 )
 from tests.infrastructure.postgres.database import PARTITION_COUNT
+from tests.keys import keys_on
 
 DISPATCHER = "dispatcher"
 
@@ -123,6 +124,6 @@ def _by(owner_id: UUID) -> Provenance:
 async def telling(url: str) -> AsyncIterator[Teller]:
     async with (
         await create_pool(url, size_max=3) as pool,
-        PostgresEventStore(pool, PARTITION_COUNT) as store,
+        PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store,
     ):
         yield Teller(store)

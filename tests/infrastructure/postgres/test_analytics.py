@@ -15,6 +15,7 @@ from infrastructure.postgres.store import PostgresEventStore
 from tests import builders as b
 from tests.examples.numbers import Day, days_of
 from tests.infrastructure.postgres.database import PARTITION_COUNT, migrated_pool
+from tests.keys import keys_on
 from tests.projections.lives import happened, lived
 from tests.stack.servers import Database
 
@@ -26,7 +27,10 @@ NAMES = [f"user {number}" for number in range(16)]
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def pool(postgres: Database) -> AsyncIterator[Pool]:
     """With sixteen lives on one day, and one more completed transcription just before and just after midnight of the next."""
-    async with migrated_pool(postgres) as opened, PostgresEventStore(opened, PARTITION_COUNT) as store:
+    async with (
+        migrated_pool(postgres) as opened,
+        PostgresEventStore(opened, PARTITION_COUNT, keys_on(opened)) as store,
+    ):
         await lived(store, NAMES)
         midnight = b.NOON + timedelta(hours=12)
         for name, at in (("late", midnight - timedelta(microseconds=1)), ("early", midnight)):
@@ -110,7 +114,10 @@ async def test_an_analyst_reads_the_views_and_nothing_else(pool: Pool) -> None:
 async def test_a_version_that_the_views_do_not_know_and_a_detached_partition_are_told_of(
     postgres: Database,
 ) -> None:
-    async with migrated_pool(postgres) as pool, PostgresEventStore(pool, PARTITION_COUNT) as store:
+    async with (
+        migrated_pool(postgres) as pool,
+        PostgresEventStore(pool, PARTITION_COUNT, keys_on(pool)) as store,
+    ):
         await lived(store, NAMES)
         before = days_of(await log_of(pool))
         await pool.execute("alter table events disable trigger user")

@@ -1,6 +1,5 @@
 """A sink to Parquet holds each event in one row, whatever is killed; `stenolog sink verify` names the first that is not as in the log."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -19,6 +18,7 @@ from tests.infrastructure.kafka.messages import fresh_topics, publish, records
 from tests.projections.lives import lived
 from tests.projections.system import PARTITION_COUNT, System, fresh_system
 from tests.stack.servers import Database
+from tests.stack.waiting import eventually
 
 NAME = "parquet_sink.py"
 
@@ -125,16 +125,11 @@ async def test_a_last_file_that_was_cut_off_and_a_missing_one_are_one_line_each(
 
 async def test_two_sinks_do_not_write_to_one_folder(sinking: Program) -> None:
     async with sinking.running("--follow"):
-        answer = await until_refused(sinking)
-    assert f"another sink writes to {sinking.target}: end one of them" in answer
-
-
-async def until_refused(sinking: Program) -> str:
-    """The first may not have begun when the second is over."""
-    async with asyncio.timeout(SECONDS):
-        while not (said := (await sinking.run()).said):
-            pass
-    return said
+        begun = sinking.target / "stenolog-sink.json"
+        await eventually(begun.exists, "the first has the folder", SECONDS)
+        answer = await sinking.run()
+    assert answer.code == 1
+    assert f"another sink writes to {sinking.target}: end one of them" in answer.said
 
 
 async def test_every_row_is_as_in_the_log(system: System, filled: Path) -> None:

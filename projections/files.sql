@@ -12,7 +12,13 @@ create table if not exists files (
     created_at        timestamptz      not null
 );
 -- Statistics are samples of what is in a column, and outlive it.
-alter table files alter column original_filename set statistics 0;
+do $$
+begin
+    alter table files alter column original_filename set statistics 0;
+exception
+    when undefined_column then null; -- The table of a newer version.
+end
+$$;
 create index if not exists files_user_id on files (user_id, created_at desc, id desc);
 
 -- name: load

@@ -22,7 +22,13 @@ create table if not exists transcriptions (
     warnings                text        not null
 );
 -- Statistics are samples of what is in a column, and outlive it.
-alter table transcriptions alter column instructions set statistics 0;
+do $$
+begin
+    alter table transcriptions alter column instructions set statistics 0;
+exception
+    when undefined_column then null; -- The table of a newer version.
+end
+$$;
 create index if not exists transcriptions_user_id on transcriptions (user_id, created_at desc, id desc);
 create index if not exists transcriptions_status on transcriptions (status);
 

@@ -9,7 +9,13 @@ create table if not exists users (
     quota_minutes integer     not null default 0
 );
 -- Statistics are samples of what is in a column, and outlive it.
-alter table users alter column email set statistics 0;
+do $$
+begin
+    alter table users alter column email set statistics 0;
+exception
+    when undefined_column then null; -- The table of a newer version.
+end
+$$;
 
 -- name: load
 select id, email, created_at, updated_at, quota_minutes from users where id = any($1::uuid[]);

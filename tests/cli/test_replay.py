@@ -40,7 +40,7 @@ async def test_the_timeline_of_a_person_has_all_that_is_recorded_of_them_and_not
     assert [line[14:].split(":")[0].split(" ")[0] for line in lines[1::3]] == [
         "registered", "60", "uploaded", "requested", "2", "attempt", "attempt", "2",
     ]  # fmt: skip
-    assert "registered as anna@example.com" in answer.output
+    assert "registered as (sealed)" in answer.output
     assert str(other.owner_id) not in answer.output
     assert answer.said == ""
 
@@ -173,11 +173,14 @@ async def tampered(url: str, story: Story, changes: str) -> None:
     ("changes", "told"),
     [
         ("schema_version = 99", "unknown event type TranscriptionStarted version 99: run a newer Stenolog"),
-        ("type = 'TranscriptionSold'", "unknown event type TranscriptionSold version 1"),
+        (
+            "type = 'TranscriptionSold', schema_version = 1",
+            "unknown event type TranscriptionSold version 1",
+        ),
         ("data = 'no json'", "`stenolog events verify` tells whether it is what was written"),
         ("data = '{}'", "missing required field `transcription_id`"),
         (
-            "type = 'QuotaGranted', data = (select data from events where type = 'QuotaGranted' limit 1)",
+            "type = 'QuotaGranted', schema_version = 1, data = (select data from events where type = 'QuotaGranted' limit 1)",
             "QuotaGranted is no event of a transcription",
         ),
     ],

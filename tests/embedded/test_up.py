@@ -157,14 +157,15 @@ async def test_a_migration_says_what_it_did(postgres: Database, kafka: str) -> N
         "read models",
         "queue",
         "evidence",
+        "auditor",
         "Kafka topics",
     ]
     assert first[0].startswith("event log: 001_event_log.sql, 002_")
     assert "read.transcriptions" in first[1]
     assert "public.dispatch_workers" in first[2]
     assert "001_evidence.sql" in first[3]
-    assert f"{prefix}.evidence.checkpoints.v1" in first[4]
-    assert [line.partition(": ")[2] for line in second] == ["nothing to do"] * 5
+    assert f"{prefix}.evidence.checkpoints.v1" in first[5]
+    assert [line.partition(": ")[2] for line in second] == ["nothing to do"] * 6
 
 
 def _runs(process: psutil.Process) -> bool:

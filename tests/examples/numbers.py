@@ -13,6 +13,7 @@ from domain.transcription_events import (
     TranscriptionFailed,
 )
 from schemas.events import decode
+from schemas.sealing import BLIND
 
 
 class Day(Struct):
@@ -31,7 +32,7 @@ def days_of(log: Iterable[RecordedEvent]) -> dict[str, Day]:
     """By the day in UTC."""
     days: dict[str, Day] = defaultdict(Day)
     for record in log:
-        match decode(record.type, record.schema_version, record.data):
+        match decode(record.type, record.schema_version, record.data, keys=BLIND):
             case QuotaDebited(debited_at=moment, minutes=minutes):
                 days[str(moment.date())].minutes += minutes
             case TranscriptionCompleted(completed_at=moment):

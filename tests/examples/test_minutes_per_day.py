@@ -60,7 +60,7 @@ async def test_it_counts_what_the_log_holds_and_passes_over_what_it_does_not_kno
     assert days_in(counting.target) == days_of(story())
     assert answer.output.splitlines()[1].split() == ["2026-03-01", "2", "1", "1", "1", "0.5000"]
     assert answer.output.splitlines()[-1] == (
-        "passed over: Brewed 1, TranscriptionCompleted.v2 1, TranscriptionRequested 1, TranscriptionStarted 1"
+        "passed over: Brewed.v2 1, TranscriptionCompleted.v2 1, TranscriptionRequested.v2 1, TranscriptionStarted.v2 1"
     )
 
 

@@ -203,10 +203,10 @@ def test_a_sentence_spoken_eight_times_is_written_eight_times(
 def test_a_sentence_spoken_eight_times_loses_nothing_in_batches(
     batching: FasterWhisperEngine, speech: bytes
 ) -> None:
-    """The model may greet twice where several chunks are heard at once: two words of a hundred."""
+    """Where several chunks are heard at once the model may repeat a greeting: up to a word a sentence, as the processor rounds."""
     heard = spoken_eight_times(batching, speech)
     assert heard.count(SENTENCE) == 8
-    assert len(heard.split()) <= 8 * len(SENTENCE.split()) + 2
+    assert len(heard.split()) <= 8 * (len(SENTENCE.split()) + 1)
 
 
 def spoken_eight_times(engine: FasterWhisperEngine, speech: bytes) -> str:
@@ -311,7 +311,7 @@ def test_a_vocabulary_spells_names(base: FasterWhisperEngine, french: bytes) -> 
         asked = Instructions(language="fr", vocabulary=vocabulary)
         return "".join(
             word.text
-            for segment in base.transcribe(window(french, seconds=6.0), asked, lambda _: None).segments
+            for segment in base.transcribe(window(french, seconds=12.0), asked, lambda _: None).segments
             for word in segment.words
         )
 

@@ -43,22 +43,22 @@ class TlsProxy:
             yield self
         finally:
             server.close()
-            self.cut()
-            await asyncio.gather(*self._lines, return_exceptions=True)
+            while self._lines:  # Also those that were accepted a moment ago.
+                self.cut()
+                await asyncio.gather(*self._lines, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = asyncio.create_task(self._serve(reader, writer))
         self._lines.add(line)
         line.add_done_callback(self._lines.discard)
+        # Not in the task itself: one that is cancelled before its first step never comes to its `finally`.
+        line.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            # A client that does not like the certificate hangs up in the middle of the handshake.
-            with suppress(OSError, asyncio.IncompleteReadError):
-                if await self._encrypted(reader, writer):
-                    await self._pass_on(reader, writer)
-        finally:
-            writer.transport.abort()
+        # A client that does not like the certificate hangs up in the middle of the handshake.
+        with suppress(OSError, asyncio.IncompleteReadError):
+            if await self._encrypted(reader, writer):
+                await self._pass_on(reader, writer)
 
     async def _encrypted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if self._greeting != "none":

@@ -23,9 +23,10 @@ class CuttingProxy:
             self.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             yield self
             server.close()
-            for task in self._serving:
-                task.cancel()
-            await asyncio.gather(*self._serving, return_exceptions=True)
+            while self._serving:  # Also those that were accepted a moment ago.
+                for task in self._serving:
+                    task.cancel()
+                await asyncio.gather(*self._serving, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))

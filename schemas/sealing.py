@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from msgspec import Struct
 
 from schemas.random_bits import RandomBits
 
@@ -34,17 +33,6 @@ class PersonKeyMissing(Unsealable):
         super().__init__(
             f"there is no key of user {owner_id}: restore the table person_keys, newest backup first"
         )
-
-
-class Place(Struct, frozen=True):
-    """The event in which something is sealed; it cannot be opened in another."""
-
-    stream_id: str
-    version: int
-
-    def of(self, field: str) -> bytes:
-        """The associated data of one field, which is named as in `job.prompt`."""
-        return f"{self.stream_id}/{self.version}/{field}".encode()
 
 
 class Sealer:

@@ -13,7 +13,7 @@ from msgspec.structs import FieldInfo, fields, replace
 from domain.decider import Decider
 from domain.events import Event
 from domain.personal import Path, personal_paths
-from schemas.sealing import Keys, PersonKey, PersonKeyMissing, Place
+from schemas.sealing import Keys, PersonKey, PersonKeyMissing
 
 SealedText: TypeAlias = Annotated[
     str,
@@ -87,32 +87,39 @@ class Sealed(Struct, frozen=True):
         return stored.user_id if self.says_personal(stored) else None
 
     def encode(self, event: Event, version: int, key: PersonKey | None) -> bytes:
-        if not self.says_personal(event):
-            return _ENCODER.encode(self._with(event, [""] * len(self.fields)))
         if key is None or version < 1:
+            return self._encode_blank(event)
+        place, seal = self._place(event, version), key.seal
+        texts = []
+        for field in self.fields:
+            said = field.of(event)
+            texts.append(seal(said, f"{place}{field.name}".encode()) if said else "")
+        return _ENCODER.encode(self._with(event, texts))
+
+    def _encode_blank(self, event: Event) -> bytes:
+        """Raises ValueError where something is said."""
+        if self.says_personal(event):
             raise ValueError(
                 f"a {self.event.__name__} that says something personal needs a key and a place"
             )
-        place = self._place(event, version)
-        texts = [
-            key.seal(said, place.of(field.name)) if (said := field.of(event)) else ""
-            for field in self.fields
-        ]
-        return _ENCODER.encode(self._with(event, texts))
+        return _ENCODER.encode(self._with(event, [""] * len(self.fields)))
 
     def decode(self, data: bytes, version: int, keys: Keys) -> Event:
         stored = self.decoder.decode(data)
         key = _key_of(stored.user_id, keys) if self.says_personal(stored) else None
         place = self._place(stored, version)
         said = [
-            key.open(text, place.of(field.name)) if key and (text := field.of(stored)) else field.nothing
+            key.open(text, f"{place}{field.name}".encode())
+            if key and (text := field.of(stored))
+            else field.nothing
             for field in self.fields
         ]
         return msgspec.convert(self._with(stored, said), self.event, from_attributes=True)
 
-    def _place(self, event: object, version: int) -> Place:
+    def _place(self, event: object, version: int) -> str:
+        """What is authenticated with each field, but for its name: the stream, and the event's version in it."""
         identity = msgspec.to_builtins(getattr(event, self.identity))  # str() takes three times as long.
-        return Place(f"{self.category}-{identity}", version)
+        return f"{self.category}-{identity}/{version}/"
 
     def _with(self, struct: Struct, values: Sequence[object]) -> Struct:
         """With these values in its fields, whatever their types: it is about to be written, or converted."""

@@ -23,14 +23,14 @@ from schemas.events import (
     type_of,
 )
 from schemas.json_schemas import documents, event_path
-from schemas.sealing import BLIND, NO_KEYS, PersonKey, PersonKeyMissing, Place, Unsealable
+from schemas.sealing import BLIND, NO_KEYS, PersonKey, PersonKeyMissing, Unsealable
 from tests import builders
 from tests.builders import ANNA, BERT
 from tests.infrastructure.kafka.messages import record
 from tests.keys import EVERYBODYS, KEY
 
 EMAIL = "anna@example.com"
-WHERE = Place("user-1", 1).of("email")
+WHERE = b"user-1/1/email"
 
 
 def asked(prompt: str = "", vocabulary: tuple[str, ...] = ()) -> TranscriptionRequested:

@@ -29,6 +29,7 @@ from benchmarks import (
     slots,
     snapshots,
     start,
+    verify,
     visible,
     words,
 )
@@ -56,6 +57,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "idle": idle.main,
     "deep": deep.main,
     "snapshots": snapshots.main,
+    "verify": verify.main,
 }
 
 

@@ -24,7 +24,7 @@ from infrastructure.postgres.store import PostgresEventStore
 from tests.keys import keys_on
 
 CALLERS: Final = (1, 16, 64, 256)
-SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "3"))
+SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "2.5"))
 LIBRARY_CONNECTIONS_MAX: Final = 64
 PAYLOAD: Final = "x" * 200
 

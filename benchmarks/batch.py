@@ -28,7 +28,7 @@ from infrastructure.media.decode import open_pcm
 from infrastructure.media.pcm import BYTES_PER_MS
 
 MODELS: Final = os.environ.get("BENCH_MODELS", "base").split(",")
-BATCHES: Final = (4, 8)
+BATCHES: Final = tuple(map(int, os.environ.get("BENCH_BATCHES", "4").split(",")))
 TURNS: Final = int(os.environ.get("BENCH_TURNS", "1"))
 PAUSE_MS: Final = 1_000
 BARE: Final = "bare pipeline"

@@ -9,7 +9,7 @@ from benchmarks.stack import open_folder
 from tests.end_to_end.person import Person
 from tests.media import write_tone
 
-RECORDINGS: Final = 40
+RECORDINGS: Final = 25
 NOTE_SECONDS: Final = 4.0
 SPEED: Final = 8.0
 ENGINE: Final = "engine"

@@ -34,7 +34,7 @@ from domain.transcription import transcription_id_of
 from tests.end_to_end.installation import Installation, start, stop
 from tests.media import RATE, write_tone
 
-SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "2"))
+SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "1.5"))
 LOOKS: Final = 3
 WARM_SECONDS: Final = 0.3
 SECRET: Final = "a secret of the peers, of more than 32 characters"

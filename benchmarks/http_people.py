@@ -24,7 +24,9 @@ from domain.quota import QUOTA
 from domain.transcript import Transcript
 from domain.transcript_keys import transcript_key
 from domain.transcription import TRANSCRIPTION, transcription_id_of
-from infrastructure.postgres.pool import create_pool
+from infrastructure.master_keys import master_keys
+from infrastructure.postgres.person_keys import PostgresPersonKeys
+from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from schemas.objects import encode_transcript, media_key
 from tests import builders as b
@@ -65,13 +67,17 @@ async def arrive(running: Installation, note: Path) -> list[Somebody]:
     objects = Path(urlsplit(running.addresses.object_store).path)
     async with (
         await create_pool(running.addresses.database_url) as pool,
-        PostgresEventStore(pool, running.settings.partitions, keys_on(pool)) as store,
+        PostgresEventStore(pool, running.settings.partitions, _keys_of(running, pool)) as store,
     ):
         for each in people:
             provenance = provenance_of(each.user_id)
             decisions = [Decision([append], provenance) for append in _appends(each, note, objects)]
             await store.append_chain(decisions)
     return people
+
+
+def _keys_of(running: Installation, pool: Pool) -> PostgresPersonKeys:
+    return keys_on(pool, master_keys(running.settings.master_keys))
 
 
 async def _registered(person: Person) -> Somebody:

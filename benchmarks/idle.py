@@ -11,8 +11,8 @@ from benchmarks.servers_alone import servers_alone
 from benchmarks.stack import open_folder
 from tests.end_to_end.installation import start, stop
 
-SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "40"))
-SETTLE_SECONDS: Final = 40.0
+SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "30"))
+SETTLE_SECONDS: Final = 30.0
 """Java compiles what it has run, and what was started last looks around; `up` makes Kafka's next start quicker."""
 PERCENT_MAX: Final = 2.0
 LIMIT: Final = "servers alone"

@@ -26,7 +26,7 @@ from infrastructure.media.warm import DECODE
 from infrastructure.object_store.folder import FolderObjectStore
 from tests.inference_worker.assignments import store_media
 
-HOURS: Final = float(os.environ.get("BENCH_HOURS", "4"))
+HOURS: Final = float(os.environ.get("BENCH_HOURS", "3"))
 MINUTES_10: Final = 600.0
 RATE: Final = 16_000
 PERIOD_SECONDS: Final = 20

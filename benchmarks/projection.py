@@ -24,7 +24,7 @@ from projections.runner import PROJECTED_CHANNEL, Runner
 from relay.messages import messages_of
 from schemas.events import opened
 from schemas.topics import Topics
-from tests.keys import EVERYBODYS
+from tests.keys import EVERYBODYS, READING
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "300000"))
 DEADLINE_SECONDS: Final = 600.0
@@ -85,11 +85,9 @@ async def _fill(stack: Stack, topics: Topics) -> dict[int, int]:
 
 
 class NotingRunner(Runner):
-    """Remembers what it folded together."""
+    """Remembers what it folded together, in a list that it is given."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.batches: list[Batch] = []
+    batches: list[Batch]
 
     async def _commit(self, batch: Batch) -> None:
         await super()._commit(batch)
@@ -101,8 +99,9 @@ async def _ours(
 ) -> tuple[float, Sequence[Batch]]:
     feed = KafkaEventFeed(stack.bootstrap, topics)
     runner = NotingRunner(
-        pool, feed, EveryPartition(), list(READ_MODELS.values()), channel=PROJECTED_CHANNEL
+        pool, feed, EveryPartition(), list(READ_MODELS.values()), READING, channel=PROJECTED_CHANNEL
     )
+    runner.batches = []
     began = time.perf_counter()
     running = asyncio.create_task(runner.run())
     try:

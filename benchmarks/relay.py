@@ -22,7 +22,7 @@ from relay.messages import messages_of
 from relay.relay import LaneRelay
 from schemas.topics import Topics
 
-EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "500000"))
+EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "300000"))
 WARM_UP: Final = 96_000
 """Sent before anything is measured, so that Kafka has compiled itself for whoever comes first."""
 DEADLINE_SECONDS: Final = 600.0

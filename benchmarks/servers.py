@@ -18,7 +18,7 @@ from api.server import Server, raise_descriptor_limit
 from benchmarks.measure import Measurement, Target, report
 from infrastructure.settings import Settings
 
-SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "4"))
+SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "2.8"))
 CLIENTS: Final = 64
 SILENT: Final = 3_000
 LOOKS: Final = 7

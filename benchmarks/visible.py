@@ -29,7 +29,7 @@ from schemas.topics import Topics
 from tests.keys import MASTER_KEYS_TEXT, keys_on
 
 RATES: Final = (1, 50, 200)
-SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "15"))
+SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "12"))
 WARM_UP_COMMANDS: Final = 50
 COMMANDS_MIN: Final = 20
 DEADLINE_SECONDS: Final = 60.0

@@ -13,10 +13,11 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from api.errors import problems
+from api.etags import IF_NONE_MATCH, etag_of, headers_of, is_known, not_modified
 from api.files import find_owned_file
 from api.parts import Parts
-from api.ranges import Span, is_known, span_of, still_holds
-from api.requests import AuthenticatedRequest, Caller
+from api.ranges import Span, span_of, still_holds
+from api.requests import AuthenticatedRequest, Caller, sent_together
 from api.transcripts import disposition
 from domain.errors import MediaMissing
 from domain.ports import ObjectMissing, ObjectStore
@@ -66,10 +67,10 @@ async def get_content(
 ) -> Response[bytes] | Stream:
     """The recording as it was uploaded; `Range` asks for some of it, `If-None-Match` whether it is worth sending."""
     file = await find_owned_file(parts, file_id, caller.user_id)
-    asked, etag = request.headers, f'"{file.stored_filename}"'
-    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
-    if is_known(asked.get("if-none-match"), etag):
-        return Response(b"", status_code=304, headers=headers)
+    etag = etag_of(file.stored_filename)
+    headers = {**headers_of(etag), "Accept-Ranges": "bytes"}
+    if is_known(sent_together(request.scope, IF_NONE_MATCH), etag):
+        return not_modified(headers)
     span = _span(request, file, etag)
     sent = span or Span(0, file.file_size)
     if span:

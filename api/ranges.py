@@ -1,4 +1,4 @@
-"""Which bytes of a file a client asks for, and whether it has them already: RFC 9110, 13 and 14, one range."""
+"""Which bytes of a file a client asks for: RFC 9110, 13.1.5 and 14, one range."""
 
 import re
 from typing import Final
@@ -49,12 +49,6 @@ def _last_bytes(count: int, size_bytes: int) -> Span:
     if not count or not size_bytes:
         raise RangeNotSatisfiable(size_bytes)
     return Span(max(0, size_bytes - count), size_bytes)
-
-
-def is_known(if_none_match: str | None, etag: str) -> bool:
-    """Whether the client has it (13.1.2): weakly compared, which for what never changes is the same."""
-    asked = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
-    return etag in asked or asked == ["*"]
 
 
 def still_holds(if_range: str | None, etag: str) -> bool:

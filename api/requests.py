@@ -52,6 +52,12 @@ def sent(scope: Any, name: bytes) -> str | None:
     return None
 
 
+def sent_together(scope: Any, name: bytes) -> str | None:
+    """All headers of that name as one list (RFC 9110, 5.3)."""
+    values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    return ", ".join(values) if values else None
+
+
 def request_id_of(scope: Scope) -> UUID:
     """The client's X-Request-Id if it is a UUID, or else a new one; the same for the whole request."""
     return UUID(request_id_text(scope))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.ranges import RangeNotSatisfiable, Span, is_known, span_of, still_holds
+from api.ranges import RangeNotSatisfiable, Span, span_of, still_holds
 
 ETAG = '"0a1b"'
 
@@ -59,16 +59,6 @@ def test_whatever_is_asked_for_is_inside_the_file(asked: str, size_bytes: int) -
     except RangeNotSatisfiable:
         return
     assert span is None or 0 <= span.start < span.end <= size_bytes
-
-
-@pytest.mark.parametrize("told", [ETAG, f'"other", {ETAG}', f"W/{ETAG}", "*"])
-def test_who_has_it_is_told_so(told: str) -> None:
-    assert is_known(told, ETAG)
-
-
-@pytest.mark.parametrize("told", [None, "", '"other"', "0a1b"])
-def test_who_has_something_else_gets_it(told: str | None) -> None:
-    assert not is_known(told, ETAG)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class PostgresErasures:
 
     async def forget(self, user_id: UUID) -> None:
         async with self.pool.acquire() as connection, connection.transaction():
-            for query in ("forget_credentials", "forget_sources", "forget_progress"):
+            for query in ("forget_credentials", "forget_sources", "forget_progress", "forget_windows"):
                 await connection.execute(_SQL[query], user_id)
 
     async def finish(self, user_id: UUID) -> None:

@@ -45,5 +45,8 @@ delete from known_sources where user_id = $1;
 delete from transcription_progress p using events first
 where first.owner_id = $1 and first.version = 1 and first.stream_id = 'transcription-' || p.transcription_id;
 
+-- name: forget_windows
+delete from transcription_windows where user_id = $1;
+
 -- name: finish
 update credentials set erased_at = clock_timestamp() where user_id = $1 and erased_at is null;

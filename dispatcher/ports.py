@@ -92,7 +92,11 @@ class DispatchTables(Protocol):
         ...
 
     async def note_progress(self, reports: Sequence[ProgressReported], lease_seconds: float) -> None:
-        """Renews leases and moves progress forward, where attempt and worker are those of the lease."""
+        """Renews leases, moves progress forward and notes finished windows, where attempt and worker are those of the lease."""
+        ...
+
+    async def drop_windows(self) -> None:
+        """Forgets finished windows of what is no longer queued or running."""
         ...
 
     async def report_offsets(self) -> Mapping[int, int]: ...
@@ -133,7 +137,7 @@ class Erasures(Protocol):
         ...
 
     async def forget(self, user_id: UUID) -> None:
-        """Marks them, if they are not, and forgets their address, the hash of their password, from where they came, and how far their jobs were."""
+        """Marks them, if they are not, and forgets their address, the hash of their password, from where they came, and how far their jobs were and what was finished of them."""
         ...
 
     async def finish(self, user_id: UUID) -> None:

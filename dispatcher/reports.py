@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from commands.complete_transcription import complete_transcription
 from commands.fail_attempt import fail_attempt
 from dispatcher.ports import AttemptKey, DispatchTables, ReceivedReport
@@ -72,9 +74,10 @@ class ReportTaker:
         await self._keep_offsets()
 
     async def _keep_offsets(self) -> None:
-        """Now and then: to write them with every batch costs as much as most batches."""
+        """And drops what nobody needs any more. Now and then: to write them with every batch costs as much as most batches."""
         if (now := self._monotonic()) >= self._keep_at:
             await self._tables.keep_offsets(self._next_offsets)
+            await self._tables.drop_windows()
             self._keep_at = now + KEEP_SECONDS
             self._next_offsets = {}
 
@@ -93,7 +96,11 @@ class ReportTaker:
         await self._tables.announce(ready, self._lease_seconds)
 
     async def _take_progress(self, reports: Iterable[ProgressReported]) -> None:
-        last = {(each.transcription_id, each.attempt, each.worker_id): each for each in reports}
+        last: dict[tuple[UUID, int, UUID], ProgressReported] = {}
+        for each in reports:
+            key = each.transcription_id, each.attempt, each.worker_id
+            before = last[key].windows if key in last else ()
+            last[key] = replace(each, windows=before + each.windows)
         await self._together_or_apart(self._note_progress, list(last.values()))
 
     async def _note_progress(self, reports: Sequence[ProgressReported]) -> None:

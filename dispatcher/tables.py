@@ -13,6 +13,7 @@ import asyncpg
 from dispatcher.pick import FreeWorker, WaitingJob, WaitingUser
 from dispatcher.ports import AttemptKey, Lease, Outstanding
 from infrastructure.postgres.queries import load_queries
+from projections.live import PROGRESS_CHANNEL
 from schemas.messages import ProgressReported, WorkerReady
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -106,7 +107,13 @@ class PostgresDispatchTables:
             )
             for each in reports
         ]
-        await self.pool.execute(SQL["note_progress"], *_columns(rows, 6), lease_seconds)
+        windows = _columns([row for each in reports for row in _finished(each)], 7)
+        await self.pool.execute(
+            SQL["note_progress"], *_columns(rows, 6), lease_seconds, *windows, PROGRESS_CHANNEL
+        )
+
+    async def drop_windows(self) -> None:
+        await self.pool.execute(SQL["drop_windows"])
 
     async def report_offsets(self) -> Mapping[int, int]:
         return dict(await self.pool.fetch(SQL["report_offsets"]))
@@ -126,6 +133,12 @@ def _leased(worker: WorkerReady) -> Iterator[tuple[object, ...]]:
     waiting = set(worker.waiting)
     for attempt in worker.running:
         yield (*attempt, worker.worker_id, attempt in waiting)
+
+
+def _finished(report: ProgressReported) -> Iterator[tuple[object, ...]]:
+    attempt = report.transcription_id, report.attempt, report.worker_id
+    for window in {each.index: each for each in report.windows}.values():
+        yield (*attempt, window.index, window.start_ms, window.end_ms, window.key)
 
 
 def _user(rows: Sequence["asyncpg.Record"]) -> WaitingUser:

@@ -214,21 +214,52 @@ with news as (
     update dispatch_leases l set expires_at = now() + make_interval(secs => $7)
     from news n
     where l.transcription_id = n.transcription_id and l.attempt = n.attempt and l.worker_id = n.worker_id
-    returning l.transcription_id, l.attempt, l.worker_id, l.requested_at
+    returning l.transcription_id, l.attempt, l.worker_id, l.user_id, l.requested_at
+), moved as (
+    insert into transcription_progress as known
+        (transcription_id, attempt, requested_at, done_seconds, total_seconds, percentage, updated_at)
+    select n.transcription_id, n.attempt, r.requested_at, n.done_seconds, n.total_seconds, n.percentage, now()
+    from news n join renewed r using (transcription_id, attempt, worker_id)
+    -- Forward only, as long as it is the same request: a new attempt begins behind where the last one was killed.
+    on conflict (transcription_id) do update set
+        attempt = excluded.attempt,
+        requested_at = excluded.requested_at,
+        done_seconds = excluded.done_seconds,
+        total_seconds = excluded.total_seconds,
+        percentage = excluded.percentage,
+        updated_at = excluded.updated_at
+    where known.requested_at is distinct from excluded.requested_at or excluded.done_seconds > known.done_seconds
+    returning transcription_id
+), finished as (
+    insert into transcription_windows as known
+        (transcription_id, index, user_id, requested_at, attempt, start_ms, end_ms, key)
+    select w.transcription_id, w.index, r.user_id, r.requested_at, w.attempt, w.start_ms, w.end_ms, w.key
+    from unnest($8::uuid[], $9::integer[], $10::uuid[], $11::integer[], $12::integer[], $13::integer[], $14::text[])
+        w (transcription_id, attempt, worker_id, index, start_ms, end_ms, key)
+    join renewed r using (transcription_id, attempt, worker_id)
+    -- The next attempt finds the windows of the last one, and names them again.
+    on conflict (transcription_id, index) do update set
+        requested_at = excluded.requested_at,
+        attempt = excluded.attempt,
+        start_ms = excluded.start_ms,
+        end_ms = excluded.end_ms,
+        key = excluded.key
+    returning transcription_id
+), told as (
+    -- A payload is less than 8,000 bytes.
+    select r.user_id || ':' || r.transcription_id as pair, (row_number() over () - 1) / 100 as part
+    from renewed r
+    where r.transcription_id in (select transcription_id from moved union select transcription_id from finished)
 )
-insert into transcription_progress as known
-    (transcription_id, attempt, requested_at, done_seconds, total_seconds, percentage, updated_at)
-select n.transcription_id, n.attempt, r.requested_at, n.done_seconds, n.total_seconds, n.percentage, now()
-from news n join renewed r using (transcription_id, attempt, worker_id)
--- Forward only, as long as it is the same request: a new attempt begins behind where the last one was killed.
-on conflict (transcription_id) do update set
-    attempt = excluded.attempt,
-    requested_at = excluded.requested_at,
-    done_seconds = excluded.done_seconds,
-    total_seconds = excluded.total_seconds,
-    percentage = excluded.percentage,
-    updated_at = excluded.updated_at
-where known.requested_at is distinct from excluded.requested_at or excluded.done_seconds > known.done_seconds;
+select pg_notify($15, string_agg(pair, ',')) from told group by part;
+
+-- name: drop_windows
+-- Of what has ended, or was requested anew.
+delete from transcription_windows w
+where not exists (
+    select from dispatch_queue q
+    where q.transcription_id = w.transcription_id and q.requested_at = w.requested_at
+);
 
 -- name: report_offsets
 select partition, next_offset from report_offsets;

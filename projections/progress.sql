@@ -10,3 +10,17 @@ create table if not exists transcription_progress (
 ) with (fillfactor = 70);
 -- Which request it is of: attempts after the first resume, and what was shown never goes back.
 alter table transcription_progress add column if not exists requested_at timestamptz;
+-- Finished windows of what is running, for those who listen; their words are in the object store under `key`. The dispatcher
+-- deletes them soon after the transcription has ended.
+create table if not exists transcription_windows (
+    transcription_id uuid        not null,
+    index            integer     not null,
+    user_id          uuid        not null,
+    requested_at     timestamptz not null,
+    attempt          integer     not null,
+    start_ms         integer     not null,
+    end_ms           integer     not null,
+    key              text        not null,
+    primary key (transcription_id, index)
+);
+create index if not exists transcription_windows_user_id on transcription_windows (user_id);

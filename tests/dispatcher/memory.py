@@ -13,7 +13,7 @@ from dispatcher.queue import KEYS, QUEUED, RUNNING, DispatchJob, project
 from dispatcher.tables import percentage_of
 from infrastructure.memory import InMemoryEventStore
 from schemas.events import opened
-from schemas.messages import ProgressReported, Report, WorkerReady
+from schemas.messages import FinishedWindow, ProgressReported, Report, WorkerReady
 from schemas.sealing import BLIND
 from tests.builders import NOON
 
@@ -63,6 +63,7 @@ class MemoryDispatchTables:
         self.leases: dict[UUID, tuple[Lease, float]] = {}
         self.progress: dict[UUID, tuple[int, float, int]] = {}
         self._progress_of: dict[UUID, datetime] = {}
+        self.windows: dict[tuple[UUID, int], tuple[datetime, int, FinishedWindow]] = {}
         self.offsets: dict[int, int] = {}
         self.refused: UUID | None = None
         """A worker whose announcement no column can hold."""
@@ -266,6 +267,21 @@ class MemoryDispatchTables:
         for each in reports:
             if self._renew(each.transcription_id, each.attempt, each.worker_id, lease_seconds):
                 self._move(each)
+                self._finish(each)
+
+    def _finish(self, report: ProgressReported) -> None:
+        requested_at = self.leases[report.transcription_id][0].requested_at
+        for window in report.windows:
+            place = report.transcription_id, window.index
+            self.windows[place] = requested_at, report.attempt, window
+
+    async def drop_windows(self) -> None:
+        requests = {key: folded.row.requested_at for key, folded in self.queue().items()}
+        self.windows = {
+            place: finished
+            for place, finished in self.windows.items()
+            if requests.get(place[0]) == finished[0]
+        }
 
     def _move(self, report: ProgressReported) -> None:
         key, requested_at = report.transcription_id, self.leases[report.transcription_id][0].requested_at

@@ -38,6 +38,10 @@ class Rig(Protocol):
 
     async def leased(self) -> Sequence[AttemptKey]: ...
 
+    async def finished(self) -> Sequence[tuple[int, int, str]]:
+        """Attempt, index and key of each window that is noted."""
+        ...
+
 
 @dataclass
 class MemoryRig:
@@ -61,6 +65,11 @@ class MemoryRig:
 
     async def leased(self) -> Sequence[AttemptKey]:
         return [AttemptKey(key, lease.attempt) for key, (lease, _) in self.tables.leases.items()]
+
+    async def finished(self) -> Sequence[tuple[int, int, str]]:
+        return sorted(
+            (attempt, window.index, window.key) for _, attempt, window in self.tables.windows.values()
+        )
 
 
 @dataclass
@@ -95,6 +104,10 @@ class PostgresRig:
         rows = await self.pool.fetch("select transcription_id, attempt from dispatch_leases")
         return [AttemptKey(*row) for row in rows]
 
+    async def finished(self) -> Sequence[tuple[int, int, str]]:
+        rows = await self.pool.fetch("select attempt, index, key from transcription_windows order by 1, 2")
+        return [(row[0], row[1], row[2]) for row in rows]
+
 
 def memory_rig() -> MemoryRig:
     clock = MovedClock()
@@ -106,6 +119,7 @@ async def postgres_rig(pool: "asyncpg.Pool[Any]") -> PostgresRig:
     """With empty tables."""
     await pool.execute(
         "truncate dispatch_queue, dispatch_users, dispatch_workers, dispatch_leases, transcription_progress, "
+        "transcription_windows, "
         "report_offsets"
     )
     await pool.execute("update dispatch_virtual_clock set virtual_seconds = 0, entry_seconds = 0")

@@ -17,6 +17,7 @@ from infrastructure.memory import InMemoryEventStore
 from schemas.messages import (
     AttemptFaulted,
     AttemptSucceeded,
+    FinishedWindow,
     ProgressReported,
     Report,
     WorkerGone,
@@ -256,6 +257,26 @@ async def test_progress_of_a_batch_is_that_of_its_last_report(
     ]
     await taker.take(batch(*reports))
     assert tables.progress == {TRANSCRIPTION_ID: (1, 45.0, 50)}
+
+
+async def test_no_finished_window_of_a_batch_is_lost(
+    taker: ReportTaker, tables: MemoryDispatchTables, store: InMemoryEventStore
+) -> None:
+    """Each is named in one report alone."""
+    await assigned(store, tables)
+    reports = [
+        ProgressReported(
+            worker_id=WORKER,
+            transcription_id=TRANSCRIPTION_ID,
+            attempt=1,
+            done_seconds=30.0 * (index + 1),
+            total_seconds=90.0,
+            windows=(FinishedWindow(index=index, start_ms=0, end_ms=1, key=f"cut/{index}.json"),),
+        )
+        for index in range(3)
+    ]
+    await taker.take(batch(*reports))
+    assert sorted(tables.windows) == [(TRANSCRIPTION_ID, index) for index in range(3)]
 
 
 async def test_the_last_word_of_a_worker_counts(taker: ReportTaker, tables: MemoryDispatchTables) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from dispatcher.pick import WaitingJob
 from dispatcher.ports import AttemptKey, Lease, Outstanding
 from dispatcher.tables import percentage_of
-from schemas.messages import ProgressReported, WorkerReady
+from schemas.messages import FinishedWindow, ProgressReported, WorkerReady
 from tests.builders import (
     ANNA,
     BERT,
@@ -359,6 +359,42 @@ async def test_a_new_request_starts_its_progress_anew(rig: Rig) -> None:
     await rig.tables.grant(again, LEASE_SECONDS)
     await rig.tables.note_progress([progress(28, attempt=2)], LEASE_SECONDS)
     assert await rig.percentage() == 28
+
+
+def finished(*windows: tuple[int, str], attempt: int = 1, worker_id: UUID = WORKER) -> ProgressReported:
+    named = tuple(
+        FinishedWindow(index=index, start_ms=0, end_ms=1, key=f"{cut}/{index}.json")
+        for index, cut in windows
+    )
+    return replace(progress(30, attempt=attempt, worker_id=worker_id), windows=named)
+
+
+async def test_finished_windows_are_noted_once_and_renamed_by_the_next_attempt(rig: Rig) -> None:
+    await rig.tables.grant(lease(1), LEASE_SECONDS)
+    await rig.tables.note_progress([finished((0, "a"), (1, "a"))], LEASE_SECONDS)
+    await rig.tables.note_progress([finished((1, "a"), (2, "a"))], LEASE_SECONDS)
+    assert await rig.finished() == [(1, 0, "a/0.json"), (1, 1, "a/1.json"), (1, 2, "a/2.json")]
+    await rig.tables.grant(lease(2), LEASE_SECONDS)
+    await rig.tables.note_progress([finished((0, "b"), attempt=2)], LEASE_SECONDS)
+    assert await rig.finished() == [(1, 1, "a/1.json"), (1, 2, "a/2.json"), (2, 0, "b/0.json")]
+
+
+async def test_windows_of_another_attempt_or_worker_count_for_nothing(rig: Rig) -> None:
+    await rig.tables.grant(lease(2), LEASE_SECONDS)
+    void = [finished((0, "a")), finished((0, "a"), attempt=2, worker_id=OTHER_WORKER)]
+    await rig.tables.note_progress(void, LEASE_SECONDS)
+    assert await rig.finished() == []
+
+
+async def test_windows_are_kept_for_as_long_as_their_request_is_under_way(rig: Rig) -> None:
+    await rig.queue(requested(), started())
+    await rig.tables.grant(lease(), LEASE_SECONDS)
+    await rig.tables.note_progress([finished((0, "a"))], LEASE_SECONDS)
+    await rig.tables.drop_windows()
+    assert len(await rig.finished()) == 1
+    await rig.queue(cancelled())
+    await rig.tables.drop_windows()
+    assert await rig.finished() == []
 
 
 async def test_offsets_are_kept(rig: Rig) -> None:

@@ -21,6 +21,7 @@ from api import (
     files,
     health,
     history,
+    live_routes,
     metrics,
     openapi,
     person_export,
@@ -33,9 +34,11 @@ from api.admission import admit_request
 from api.attempts import Attempts
 from api.border import Api
 from api.cross_origin import origins_of
-from api.database import reading
+from api.database import Reading, reading
 from api.export_room import EXPORTS_AT_ONCE, ExportRoom
 from api.known_users import KnownUsers, look_in
+from api.live import Live
+from api.live_looks import DatabaseLooks
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords, threads_at_most
 from api.probing import PROBES_AT_ONCE, SLOW_AT_ONCE, ProbeQueue
@@ -48,6 +51,8 @@ from api.tokens import SECRET_CHARACTERS_MIN, Tokens
 from api.transcript_texts import TranscriptTexts
 from api.upload_room import SPOOLED_UPLOADS_MAX, UploadRoom
 from api.upload_table import UploadTable
+from api.window_texts import WindowTexts
+from domain.ports import ObjectStore
 from infrastructure.clock import SystemClock
 from infrastructure.media.probe import ProbeLimits, probe
 from infrastructure.media.sandbox_gaps import sandbox_gaps
@@ -84,8 +89,9 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
             size_max=share.part_of(CONNECTIONS_MAX, CONNECTIONS_MIN),
         ) as pool,
         _opened_log(pool, settings) as (store, person_keys),
-        consistency.ReadModelProgress(pool) as progress,
         open_object_store(settings.object_store, encrypted=settings.require_encryption) as objects,
+        _live(partial(reading, pool, settings.query_seconds), objects, settings) as live,
+        consistency.ReadModelProgress(pool, live) as progress,
         _spool() as spool,
     ):
         clock = SystemClock()
@@ -110,6 +116,7 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
             tokens=Tokens(settings.jwt_secret, settings.token_lifetime_seconds, clock),
             known_users=KnownUsers(look_in(ask, store)),
             texts=TranscriptTexts(objects),
+            live=live,
             probe=_probe_of(settings, share),
             spool=spool,
             upload_room=_upload_room(settings, share),
@@ -129,6 +136,10 @@ async def _opened_log(
     person_keys = await fitting_person_keys(pool, settings.master_keys)
     async with PostgresEventStore(pool, settings.partitions, person_keys) as store:
         yield store, person_keys
+
+
+def _live(ask: Reading, objects: ObjectStore, settings: Settings) -> Live:
+    return Live(DatabaseLooks(ask), WindowTexts(objects), settings.partitions)
 
 
 @asynccontextmanager
@@ -216,6 +227,8 @@ def _protected_routes() -> Router:
             transcriptions.get_transcription,
             transcriptions.cancel,
             history.get_history,
+            live_routes.follow_transcription,
+            live_routes.follow_everything,
             transcripts.get_transcript,
             transcripts.put_text,
             transcripts.export,

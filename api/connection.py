@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
 from uuid import uuid4
@@ -13,6 +14,7 @@ from uvicorn.server import ServerState
 
 from api.crowd import Crowd, Limits, Phase
 from api.errors import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_of
+from api.lasting import EXTENSION
 from api.lingering import Lingering
 from api.source import source_of_peer
 
@@ -29,6 +31,9 @@ class CrowdState(ServerState):
         super().__init__()
         self.limits = limits
         self.crowd = Crowd(limits)
+        self.lasting = 0
+        """Answers under way that may take hours, and do next to nothing in that time."""
+        self.is_stopping = False
 
 
 class Refused(Exception):
@@ -50,6 +55,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         state = cast("CrowdState", server_state)
+        self._state = state
         self._limits = state.limits
         self._crowd = state.crowd
         self._in_head = True
@@ -60,6 +66,7 @@ class Connection(HttpToolsProtocol):
         self._refusal: Refused | None = None
         self._ended = False
         self._write_watch: asyncio.TimerHandle | None = None
+        self._end_answer: Callable[[], None] | None = None
 
     # What the transport tells
 
@@ -71,6 +78,7 @@ class Connection(HttpToolsProtocol):
         self._ended = True
         self._crowd.leave(self)
         self._stop_watching()
+        self._end_what_lasts()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -137,8 +145,10 @@ class Connection(HttpToolsProtocol):
             "asyncio.Transport",
             Lingering(self.transport, self.end, has_body=cycle.scope["method"] != "HEAD"),
         )
+        cycle.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]  # ASGI wants a dict of what we need no dict for
         self._crowd.move(self, Phase.ANSWER if self._message_complete else Phase.BODY)
-        if len(self.tasks) >= self._limits.requests and not self._crowd.make_room_for_request():
+        requests = len(self.tasks) - self._state.lasting
+        if requests >= self._limits.requests and not self._crowd.make_room_for_request():
             app = _answer_busy
         super()._start_asgi_task(cycle, app)
 
@@ -150,6 +160,20 @@ class Connection(HttpToolsProtocol):
             self._crowd.move(self, Phase.IDLE if self._message_complete else Phase.DRAINING)
         super().on_response_complete()
         self._unset_keepalive_if_required()  # The crowd is swept instead.
+
+    def begin_lasting(self, end: Callable[[], None]) -> None:
+        self._state.lasting += 1
+        self._end_answer = end
+        if self._state.is_stopping or self._ended or self.transport.is_closing():
+            end()
+
+    def end_lasting(self) -> None:
+        self._state.lasting -= 1
+        self._end_answer = None
+
+    def _end_what_lasts(self) -> None:
+        if self._end_answer is not None:
+            self._end_answer()
 
     def _await_head(self) -> None:
         self._crowd.move(self, Phase.HEAD)
@@ -226,6 +250,7 @@ class Connection(HttpToolsProtocol):
             self.cut()
         else:
             super().shutdown()
+            self._end_what_lasts()
 
     def cut(self) -> None:
         self._ended = True

@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from litestar import Request
 from litestar.types import HTTPScope as Scope
@@ -14,7 +14,7 @@ from api.requests import add_header, sent
 from domain.errors import InvalidField
 from domain.log import Address
 from infrastructure.postgres.errors import TRANSIENT, DatabaseUnavailable
-from infrastructure.postgres.listener import Listener
+from infrastructure.postgres.listener import Hear, Listener
 from infrastructure.postgres.pool import Pool
 from infrastructure.settings import Settings
 from projections import checkpoints
@@ -35,14 +35,29 @@ _TOKEN_NAME: Final = TOKEN_HEADER.lower().encode()
 _TOKEN: Final = re.compile(r"(\d{1,6}):(\d{1,18})")
 
 
+class Hearer(Protocol):
+    """Somebody else in this process who wants to hear it: one connection listens for all."""
+
+    @property
+    def channels(self) -> Mapping[str, Hear]:
+        """What else is to be heard."""
+        ...
+
+    def moved(self, seqs: Mapping[int, int]) -> None: ...
+
+    def missed(self) -> None: ...
+
+
 class ReadModelProgress:
     """How far the read models have come. Enter it before use; it takes one connection of the pool for itself."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, hearer: Hearer | None = None) -> None:
         self._pool = pool
+        self._hearer = hearer
         self._seqs: dict[int, int] = {}
         self._moved = asyncio.Event()
-        self._listener = Listener(pool, PROJECTED_CHANNEL, self._hear, self._forget)
+        also = None if hearer is None else hearer.channels
+        self._listener = Listener(pool, PROJECTED_CHANNEL, self._hear, self._forget, also=also)
         self._looking = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -107,11 +122,15 @@ class ReadModelProgress:
     def _forget(self) -> None:
         """A server that crashed may have taken back what it told: commits of projections do not wait for the disk."""
         self._seqs.clear()
+        if self._hearer is not None:
+            self._hearer.missed()
 
     def _move(self, seqs: Mapping[int, int]) -> None:
         self._seqs |= {partition: max(seq, self._seqs.get(partition, 0)) for partition, seq in seqs.items()}
         self._moved.set()
         self._moved = asyncio.Event()
+        if self._hearer is not None:
+            self._hearer.moved(seqs)
 
 
 async def settle(

@@ -15,6 +15,7 @@ from api.export_room import ExportRoom
 from api.health import Health
 from api.kept import Kept
 from api.known_users import KnownUsers
+from api.live import Live
 from api.passwords import Passwords
 from api.reads import Reads
 from api.requests import AnonymousRequest
@@ -54,6 +55,7 @@ class Parts:
     tokens: Tokens
     known_users: KnownUsers
     texts: TranscriptTexts
+    live: Live
     probe: Probe
     spool: Path
     upload_room: UploadRoom

@@ -84,6 +84,7 @@ class Server(uvicorn.Server):
         return Connection(self.config, self._state, self.lifespan.state)
 
     def end(self) -> None:
+        self._state.is_stopping = True
         self.should_exit = True
         self._told.set()
 

@@ -40,6 +40,7 @@ class TranscriptTexts:
         self._bytes_max = bytes_max
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._kept_bytes = 0
+        self._fetches: dict[str, asyncio.Task[bytes]] = {}
 
     async def text(self, key: str) -> str:
         """The text alone, which is much quicker to read than the words. Raises TranscriptMissing."""
@@ -68,11 +69,21 @@ class TranscriptTexts:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
+        fetch = self._fetches.get(key)
+        if fetch is None:
+            fetch = self._fetches[key] = asyncio.create_task(self._fetch(key), name="transcript")
+            fetch.add_done_callback(_retrieved)
+        return await asyncio.shield(fetch)
+
+    async def _fetch(self, key: str) -> bytes:
+        """Once for all who ask meanwhile: of a thousand who listen each is told of the end at the same moment."""
         try:
             async with asyncio.timeout(FETCH_SECONDS_MAX):
                 content = await self._objects.get(key)
         except TimeoutError as problem:
             raise ObjectStoreUnavailable(f"no transcript within {FETCH_SECONDS_MAX:g} s") from problem
+        finally:
+            del self._fetches[key]
         self._keep(key, content)
         return content
 
@@ -84,3 +95,9 @@ class TranscriptTexts:
         while self._kept_bytes > self._bytes_max:
             _, dropped = self._kept.popitem(last=False)
             self._kept_bytes -= len(dropped)
+
+
+def _retrieved(fetch: "asyncio.Task[bytes]") -> None:
+    """Whoever asked may have gone; then nobody needs to hear what went wrong."""
+    if not fetch.cancelled():
+        fetch.exception()

@@ -124,7 +124,7 @@ async def list_transcriptions(
 async def _one(parts: Parts, user_id: UUID, ids: list[UUID]) -> Answer:
     view = await find_owned(parts, ids[0], user_id)
     headers = {"Retry-After": str(POLL_SECONDS)} if view.status in ACTIVE else {}
-    return Answer(_body(view, await _text_of(view, parts)), headers)
+    return Answer(body_of(view, await text_of(view, parts)), headers)
 
 
 @get(
@@ -140,7 +140,7 @@ async def get_transcription(
     return (await _one(parts, caller.user_id, [transcription_id])).response
 
 
-async def _text_of(view: TranscriptionView, parts: Parts) -> str | UnsetType:
+async def text_of(view: TranscriptionView, parts: Parts) -> str | UnsetType:
     """Lost for good, it is left out, and GET …/transcript says so. While the store is away nobody can tell
     which it is, so that this raises ObjectStoreUnavailable: a client that asks again gets the text.
     """
@@ -178,7 +178,7 @@ def _summary(view: ListedTranscription) -> TranscriptionSummary:
     )
 
 
-def _body(view: TranscriptionView, text: str | UnsetType) -> TranscriptionBody:
+def body_of(view: TranscriptionView, text: str | UnsetType = UNSET) -> TranscriptionBody:
     asked = view.asked
     return TranscriptionBody(
         transcription_id=view.id,

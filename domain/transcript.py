@@ -1,6 +1,6 @@
 """Transcripts: timed words in segments."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -76,5 +76,8 @@ class Transcript(Struct, frozen=True, kw_only=True):
 def transcript_of(segments: Sequence[Segment], *, language: str, duration_ms: int) -> Transcript:
     """A transcript as an engine heard it: its text is the segments' texts, one after the other."""
     kept = tuple(segment for segment in segments if segment.words)
-    text = " ".join(segment.text for segment in kept if segment.text)
-    return Transcript(text=text, language=language, duration_ms=duration_ms, segments=kept)
+    return Transcript(text=text_of(kept), language=language, duration_ms=duration_ms, segments=kept)
+
+
+def text_of(segments: Iterable[Segment]) -> str:
+    return " ".join(segment.text for segment in segments if segment.text)

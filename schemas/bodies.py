@@ -154,6 +154,23 @@ class TranscriptionBody(Struct, frozen=True, kw_only=True):
     processing_time_seconds: int | UnsetType = UNSET
 
 
+class WindowBody(Struct, frozen=True, kw_only=True):
+    """What was heard in a stretch of a recording that is finished; the transcript's text may differ where windows meet.
+
+    One of the same transcription with the same `index` is replaced by it, and those after it are heard anew too.
+    """
+
+    transcription_id: UUID
+    index: int
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+class DeletedBody(Struct, frozen=True, kw_only=True):
+    transcription_id: UUID
+
+
 class TranscriptBody(Struct, frozen=True, kw_only=True):
     transcription_id: UUID
     revision: int

@@ -46,6 +46,13 @@ _OUTLINES: Final = msgspec.json.Decoder(TranscriptOutline)
 _SEGMENT_LISTS: Final = msgspec.json.Decoder(list[Segment])
 
 
+class _FinishedWindow(Struct):
+    segments: tuple[Segment, ...]
+
+
+_WINDOWS: Final = msgspec.json.Decoder(_FinishedWindow)
+
+
 def media_key(user_id: UUID, file_id: UUID, media_sha256: str) -> str:
     """One object per upload, even of the same recording: what becomes of one upload must not touch another's."""
     return f"media/{user_id}/{file_id}/{media_sha256}"
@@ -54,6 +61,11 @@ def media_key(user_id: UUID, file_id: UUID, media_sha256: str) -> str:
 def window_key(user_id: UUID, transcription_id: UUID, fingerprint: str, index: int) -> str:
     """A finished window, kept until its transcription is; `fingerprint` names media, engine and options."""
     return f"windows/{user_id}/{transcription_id}/{fingerprint}/{index}.json"
+
+
+def segments_of_window(content: bytes) -> tuple[Segment, ...]:
+    """What was heard in a finished window. Raises msgspec.DecodeError when the content is none."""
+    return _WINDOWS.decode(content).segments
 
 
 def instructions_key(user_id: UUID, transcription_id: UUID, request_id: UUID) -> str:

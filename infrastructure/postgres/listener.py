@@ -1,12 +1,12 @@
-"""Hears one channel of PostgreSQL, and listens again when the connection is lost."""
+"""Hears channels of PostgreSQL, and listens again when the connection is lost."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -20,15 +20,19 @@ LEAVE_SECONDS_MAX: Final = 5.0
 HEARTBEAT_SECONDS: Final = 5.0
 """How often the server is asked whether it is there, and how long it has to answer."""
 
+Hear: TypeAlias = Callable[[str], None]
+"""Is called with each payload."""
+
 _SQL: Final = load_queries(Path(__file__).parent / "listener.sql")
 _logger = logging.getLogger(__name__)
 
 
 class Listener:
-    """Enter it before use; it takes one connection of the pool for itself.
+    """Enter it before use; it takes one connection of the pool for itself, also for several channels.
 
-    `hear` is called with each payload, and `missed` when the connection is lost and when listening begins: what was
-    said before that was not heard, and what was heard before may have been taken back by a crash of the server.
+    `hear` is called with each payload, those of `also` with those of their channels, and `missed` when the connection is
+    lost and when listening begins: what was said before that was not heard, and what was heard before may have been taken
+    back by a crash of the server.
     A connection on which nothing comes, because nobody is at its other end any more, or because the server is not the
     primary any more, is noticed within two heartbeats.
     """
@@ -37,14 +41,15 @@ class Listener:
         self,
         pool: Pool,
         channel: str,
-        hear: Callable[[str], None],
+        hear: Hear,
         missed: Callable[[], None],
         *,
+        also: Mapping[str, Hear] | None = None,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._pool = pool
         self._channel = channel
-        self._hear = hear
+        self._hears = {channel: hear, **(also or {})}
         self._missed = missed
         self._heartbeat_seconds = heartbeat_seconds
         self._task: asyncio.Task[None] | None = None
@@ -81,7 +86,8 @@ class Listener:
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _: self._missed())
             connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(self._channel, self._heard)
+            for channel in self._hears:
+                await connection.add_listener(channel, self._heard)
             self._missed()
             await self._until_lost(connection, lost)
         finally:
@@ -99,8 +105,8 @@ class Listener:
             answer = await connection.fetchval(_SQL["heartbeat"], timeout=self._heartbeat_seconds)
             only_reads = answer == "on"
 
-    def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        self._hear(str(payload))
+    def _heard(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
+        self._hears[channel](str(payload))
 
 
 async def _part_with(pool: Pool, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:

@@ -203,6 +203,13 @@ async def complete(
 ) -> None:
     """What a worker and the dispatcher do; returns when the read models show it."""
     await start(installation, transcription_id, user_id)
+    await finish(installation, transcription_id, user_id, heard)
+
+
+async def finish(
+    installation: Installation, transcription_id: UUID, user_id: UUID, heard: Transcript
+) -> None:
+    """The same of one that has started."""
     content, sha256 = encode_transcript(heard)
     key = transcript_key(user_id, transcription_id, sha256)
     await installation.parts.objects.put(key, content)
@@ -224,6 +231,11 @@ async def complete(
 
 async def fail(installation: Installation, transcription_id: UUID, user_id: UUID) -> None:
     await start(installation, transcription_id, user_id)
+    await fault(installation, transcription_id)
+
+
+async def fault(installation: Installation, transcription_id: UUID) -> None:
+    """Ends one that has started."""
     command = FailAttempt(
         transcription_id=transcription_id, attempt=1, reason="unreadable", permanent=True, failed_at=NOON
     )

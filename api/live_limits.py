@@ -18,8 +18,8 @@ class LiveLimits(Struct, frozen=True, kw_only=True):
     """Between two looks: what changes meanwhile is told together."""
     pause_seconds: float = 0.5
     """After a look that failed, and before the text of a window is asked for again."""
-    events_max: int = 10_000
-    """Of a partition since the last look: beyond it everything that is followed there is looked at instead."""
+    events_max: int = 500
+    """Of a partition since the last look: to read more costs more than to look at all that is followed there."""
     heartbeat_seconds: float = 15.0
     """How long nothing may be sent, as proxies cut what is silent for a minute; and how long a token may have expired, or its
     user be gone, before the stream ends."""

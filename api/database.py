@@ -14,6 +14,7 @@ from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, not_a
 from infrastructure.postgres.pool import Connection, Pool
 from infrastructure.postgres.queries import load_queries
 from projections import checkpoints
+from projections.live import WINDOWS
 from projections.models import READ_MODELS
 from projections.projection import versions_of
 
@@ -41,7 +42,7 @@ async def look_at_database(pool: Pool) -> str:
     async with pool.acquire() as connection:
         try:
             missing = await not_applied(connection, LOG_COMPONENT, LOG_MIGRATIONS)
-            missing += await connection.fetchval(_SQL["missing_tables"], list(READ_MODELS))
+            missing += await connection.fetchval(_SQL["missing_tables"], [*READ_MODELS, WINDOWS])
             missing += await checkpoints.outdated(connection, versions_of(READ_MODELS.values()))
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
             raise NotReady("not migrated: run `stenolog migrate`") from None

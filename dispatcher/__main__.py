@@ -82,6 +82,7 @@ async def _require_tables(pool: Pool) -> None:
         tables = PostgresDispatchTables(pool)
         await retried(tables.report_offsets, START_SECONDS)
         await retried(tables.virtual_seconds, START_SECONDS)
+        await retried(tables.drop_windows, START_SECONDS)
     except asyncpg.UndefinedTableError as problem:
         raise DatabaseNotMigrated from problem
 

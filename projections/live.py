@@ -14,6 +14,8 @@ from projections.models import READ_MODELS
 from projections.transcriptions import TranscriptionView, find_each
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+WINDOWS: Final = "transcription_windows"
+"""The table of finished windows, which the dispatcher writes."""
 PROGRESS_CHANNEL: Final = "stenolog_progress"
 """PostgreSQL channel; each payload is pairs `<user>:<transcription>` with commas between them, of which there is news."""
 

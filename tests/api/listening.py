@@ -1,6 +1,6 @@
 """Read models in memory for those who listen, and a folder of finished windows."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -78,8 +78,7 @@ class World:
         self.objects = objects
         self.views: dict[UUID, TranscriptionView] = {}
         self.windows: dict[UUID, dict[int, WindowRow]] = {}
-        self.log: list[tuple[int, int, Touched]] = []
-        self.heads: Counter[int] = Counter()
+        self.log: defaultdict[int, list[Touched]] = defaultdict(list)
         self.away = False
         self.looked_at = 0
         self.looks = 0
@@ -122,23 +121,24 @@ class World:
 
     def _append(self, touched: Touched) -> None:
         partition = partition_of(touched.owner_id, PARTITIONS)
-        self.heads[partition] += 1
-        self.log.append((partition, self.heads[partition], touched))
+        self.log[partition].append(touched)
         for live in self._hearers:
-            live.moved({partition: self.heads[partition]})
+            live.moved({partition: len(self.log[partition])})
 
     # How it is looked at
 
+    @property
+    def heads(self) -> Mapping[int, int]:
+        return {partition: len(events) for partition, events in self.log.items()}
+
     async def reached(self) -> Mapping[int, int]:
         self._require_here()
-        return dict(self.heads)
+        return self.heads
 
     async def touched(self, stretches: Sequence[Stretch]) -> Sequence[Touched]:
         self._require_here()
         found = [
-            touched
-            for partition, seq, touched in self.log
-            if any(each.partition == partition and each.after < seq <= each.upto for each in stretches)
+            touched for each in stretches for touched in self.log[each.partition][each.after : each.upto]
         ]
         self.looked_at += len(found)
         return found
@@ -153,9 +153,8 @@ class World:
         ]
 
     def _is_news(self, key: UUID, arrival: Arrival) -> bool:
-        return arrival.after > 0 and any(
-            seq > arrival.after and touched.transcription_id == key for _, seq, touched in self.log
-        )
+        news = self.log[arrival.partition][arrival.after :]
+        return arrival.after > 0 and any(touched.transcription_id == key for touched in news)
 
     async def seen(self, known: Mapping[UUID, KnownWindows]) -> Mapping[UUID, Seen]:
         self._require_here()

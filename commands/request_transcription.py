@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from commands.execution import execute
-from commands.objects_first import put_before_event
+from commands.objects_first import Named, put_before_event
 from commands.streams import Streams, Subject
 from domain.instructions import Instructions
 from domain.log import Address, Provenance
@@ -18,6 +18,10 @@ from domain.user import USER, require_staying
 from schemas.objects import encode_instructions, instructions_key
 
 
+def nothing(_: Streams) -> None:
+    """Decides nothing."""
+
+
 async def request_transcription(
     file_id: UUID,
     user_id: UUID,
@@ -27,21 +31,27 @@ async def request_transcription(
     *,
     instructions: Instructions = Instructions(),  # noqa: B008  # frozen
     objects: ObjectStore | None = None,
+    first: Callable[[Streams], None] = nothing,
+    last: Callable[[Streams], None] = nothing,
 ) -> Address | None:
     """A prompt and a vocabulary are put into `objects`, which then has to be given: a worker cannot read them in the event.
 
+    `first` decides about the file before, and `last` hears what was decided: all of it is appended, or none.
     Raises FileNotFound, NotOwner, TranscriptionExists, QuotaExceeded, PersonErased or ObjectStoreUnavailable.
     """
     transcription_id = transcription_id_of(file_id)
 
-    async def request(key: str | None, decided: Callable[[], None]) -> Address | None:
+    async def request(key: str | None, named: Named) -> Address | None:
         def decide(streams: Streams) -> None:
+            named.undecided()
             require_staying(streams.state(USER, user_id))
+            first(streams)
             file = require_owned(streams.state(MEDIA_FILE, file_id), file_id, user_id)
             request = _request_of(file, transcription_id, requested_at, instructions, key)
             streams.decide(TRANSCRIPTION, transcription_id, request)
             streams.decide(QUOTA, user_id, _reservation_of(request))
-            decided()
+            named.appended()
+            last(streams)
 
         about: list[Subject] = [
             (USER, user_id),
@@ -52,12 +62,12 @@ async def request_transcription(
         return await execute(store, user_id, about, decide, provenance)
 
     if not (instructions.prompt or instructions.vocabulary):
-        return await request(None, lambda: None)
+        return await request(None, Named())
     assert objects is not None, "what the engine is told goes by way of the object store"
     key = instructions_key(user_id, transcription_id, uuid4())
     async with put_before_event(objects, key) as named:
         await objects.put(key, encode_instructions(instructions))
-        return await request(key, named.appended)
+        return await request(key, named)
 
 
 def _request_of(

@@ -53,9 +53,13 @@ class _FinishedWindow(Struct):
 _WINDOWS: Final = msgspec.json.Decoder(_FinishedWindow)
 
 
-def media_key(user_id: UUID, file_id: UUID, media_sha256: str) -> str:
-    """One object per upload, even of the same recording: what becomes of one upload must not touch another's."""
-    return f"media/{user_id}/{file_id}/{media_sha256}"
+def media_key(user_id: UUID, file_id: UUID, media_sha256: str, upload_id: UUID | None = None) -> str:
+    """One object per upload, even of the same recording: what becomes of one upload must not touch another's.
+
+    With `upload_id` where several uploads may be of one file, of which one will be it.
+    """
+    upload = f"{upload_id}/" if upload_id else ""
+    return f"media/{user_id}/{file_id}/{upload}{media_sha256}"
 
 
 def window_key(user_id: UUID, transcription_id: UUID, fingerprint: str, index: int) -> str:

@@ -1,5 +1,6 @@
 """Personal fields of stored events, sealed: AES-256-GCM (NIST SP 800-38D) under a key of the person's own."""
 
+import hmac
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Collection, Mapping
 from typing import Final, Protocol, TypeAlias, runtime_checkable
@@ -17,6 +18,8 @@ FORM: Final = b"\x01"
 _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 
+
+_NAMES: Final = b"stenolog names of contents"
 
 _NONCES: Final = RandomBits(_NONCE_BYTES)
 _ENCODER: Final = msgspec.json.Encoder()
@@ -79,6 +82,11 @@ class PersonKey:
         except ValueError:
             raise Unsealable("this is not base64, and so nothing that was sealed") from None
         return msgspec.json.decode(self._sealer.open(content, where))
+
+    def name(self, content: bytes) -> str:
+        """The same for the same content, and nobody without the key can find out by trying what the content is."""
+        secret = hmac.digest(self.secret, _NAMES, "sha256")  # one secret for one use
+        return hmac.digest(secret, content, "sha256").hex()
 
     def __repr__(self) -> str:
         """Without the secret."""

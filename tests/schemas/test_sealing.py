@@ -1,5 +1,6 @@
 """Sealed fields: opened by the right key at the right place and by nothing else, and never asked for in vain."""
 
+import hmac
 import json
 from typing import Any
 
@@ -214,3 +215,10 @@ def test_a_key_does_not_show_itself() -> None:
 def test_each_type_of_before_is_still_read() -> None:
     sealed = {kind.name for kind in FORMS if kind.schema_version == 2}
     assert {EventType(name, 1) for name in sealed} <= FORMS.keys()
+
+
+def test_the_same_content_has_one_name_with_each_key_and_no_other_content_has_it() -> None:
+    key, other = PersonKey.new(), PersonKey.new()
+    assert key.name(b"words") == PersonKey(key.secret).name(b"words")
+    assert len({key.name(b"words"), key.name(b"other words"), other.name(b"words")}) == 3
+    assert key.name(b"words") != hmac.digest(key.secret, b"words", "sha256").hex()

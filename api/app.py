@@ -39,6 +39,7 @@ from api.export_room import EXPORTS_AT_ONCE, ExportRoom
 from api.known_users import KnownUsers, look_in
 from api.live import Live
 from api.live_looks import DatabaseLooks
+from api.openai_audio import models, routes
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords, threads_at_most
 from api.probing import PROBES_AT_ONCE, SLOW_AT_ONCE, ProbeQueue
@@ -111,6 +112,7 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
             reading=ask,
             reads=reads_of(ask),
             abilities=kept_abilities(ask),
+            engines=models.kept_engines(ask),
             progress=progress,
             passwords=Passwords(threads=share.part_of(threads_at_most())),
             tokens=Tokens(settings.jwt_secret, settings.token_lifetime_seconds, clock),
@@ -121,6 +123,7 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
             spool=spool,
             upload_room=_upload_room(settings, share),
             own_events=PostgresOwnEvents(pool, settings.partitions, person_keys),
+            person_keys=person_keys,
             export_room=ExportRoom(share.part_of(EXPORTS_AT_ONCE)),
             health=health.Health(pool, objects, disks, await sandbox_gaps(), share),
             metrics=metrics.kept_metrics(SystemMetrics(pool, disks, share.folder)),
@@ -218,7 +221,13 @@ def _protected_routes() -> Router:
             accounts.erase_me,
             person_export.export_me,
             # An upload counts its bytes itself, to answer in its own words.
-            Router("/", route_handlers=[files.upload_file], request_max_body_size=None),
+            Router(
+                "/",
+                route_handlers=[files.upload_file, routes.transcribe, routes.translate],
+                request_max_body_size=None,
+            ),
+            models.list_models,
+            models.get_model,
             files.list_files,
             files.get_file,
             contents.get_content,

@@ -16,6 +16,7 @@ from api.crowd import Crowd, Limits, Phase
 from api.errors import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_of
 from api.lasting import EXTENSION
 from api.lingering import Lingering
+from api.openai_audio import refusals
 from api.source import source_of_peer
 
 WRITE_BYTES_PER_SECOND_MIN: Final = 256
@@ -299,9 +300,11 @@ def _refusal_of(refusal: Refused) -> bytes:
 async def _answer_busy(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001  # an application as any other
     text = "Too many requests at the same time: come back in a moment"
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    content = msgspec.json.encode(problem_of(status, "busy", text, uuid4()))
+    problem = problem_of(status, "busy", text, uuid4())
+    is_openai = refusals.are_expected_at(scope["path"])
+    content = msgspec.json.encode(refusals.refusal_of(problem) if is_openai else problem)
     headers = [
-        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-type", (refusals.MEDIA_TYPE if is_openai else MEDIA_TYPE).encode()),
         (b"content-length", str(len(content)).encode()),
         (b"retry-after", str(RETRY_AFTER_SECONDS).encode()),
     ]

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from litestar import Request, Response
@@ -18,6 +18,8 @@ from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 from msgspec import UNSET
 
+from api.openai_audio import refusals
+from api.openai_audio.refusals import NotTranscribed
 from api.patience import RequestStalled
 from api.ranges import RangeNotSatisfiable
 from api.requests import request_id_of
@@ -32,9 +34,12 @@ from infrastructure.media.probe import ProbeFailed
 from infrastructure.postgres.errors import TRANSIENT, DatabaseProblem
 from infrastructure.telemetry.fingerprints import fingerprint_of
 from infrastructure.telemetry.metrics import INTERNAL_ERRORS, PROBLEMS, Code, Error
+from schemas.audio_bodies import AudioRefusal
 from schemas.bodies import Problem
 
 _LOGGER = logging.getLogger(__name__)
+
+Refusal: TypeAlias = Response[Problem] | Response[AudioRefusal]
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 2
@@ -120,6 +125,7 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.TranscriptionNotCancellable: HTTPStatus.CONFLICT,
     errors.StaleAttempt: HTTPStatus.CONFLICT,
     errors.AttemptOfAnother: HTTPStatus.CONFLICT,
+    NotTranscribed: HTTPStatus.UNPROCESSABLE_ENTITY,
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     ExportTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -133,7 +139,7 @@ def status_of(rejection: type[Rejection]) -> HTTPStatus:
     return next(STATUS_OF[cls] for cls in rejection.__mro__ if cls in STATUS_OF)
 
 
-def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> Response[Problem]:
+def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> Refusal:
     members: dict[str, Any] = {}
     headers: dict[str, str] = {}
     match rejection:
@@ -164,19 +170,19 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
     )
 
 
-def answer_validation(request: Request[Any, Any, Any], problem: ValidationException) -> Response[Problem]:
+def answer_validation(request: Request[Any, Any, Any], problem: ValidationException) -> Refusal:
     """Names the first field that is wrong, as the client calls it."""
     field, text = _explained(problem.extra)
     members = {"field": field} if field else {}
     return _problem(request, HTTPStatus.BAD_REQUEST, "invalid_input", text, members=members)
 
 
-def answer_not_found(request: Request[Any, Any, Any], _: NotFoundException) -> Response[Problem]:
+def answer_not_found(request: Request[Any, Any, Any], _: NotFoundException) -> Refusal:
     text = f"Nothing is at {request.url.path}: /schema lists what there is"
     return _problem(request, HTTPStatus.NOT_FOUND, "no_such_route", text)
 
 
-def answer_http(request: Request[Any, Any, Any], problem: HTTPException) -> Response[Problem]:
+def answer_http(request: Request[Any, Any, Any], problem: HTTPException) -> Refusal:
     """What the framework itself refuses: a wrong method, a body that is no JSON or too long."""
     status = HTTPStatus(problem.status_code)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -185,9 +191,7 @@ def answer_http(request: Request[Any, Any, Any], problem: HTTPException) -> Resp
     return _problem(request, status, status.name.lower(), text, headers=problem.headers or {})
 
 
-def answer_client_gone(
-    request: Request[Any, Any, Any], problem: InternalServerException
-) -> Response[Problem]:
+def answer_client_gone(request: Request[Any, Any, Any], problem: InternalServerException) -> Refusal:
     """A client that goes away in the middle of its body, which the framework takes for an error of the server."""
     if problem.detail != _CLIENT_GONE:
         return answer_unexpected(request, problem)
@@ -195,7 +199,7 @@ def answer_client_gone(
     return _problem(request, HTTPStatus.BAD_REQUEST, "incomplete_body", text)
 
 
-def answer_unavailable(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
+def answer_unavailable(request: Request[Any, Any, Any], problem: Exception) -> Refusal:
     """A part cannot be reached just now, or has no room left. Whether a command was carried out may be unknown."""
     if is_full(problem):
         return _answer_full(request, problem)
@@ -206,7 +210,7 @@ def answer_unavailable(request: Request[Any, Any, Any], problem: Exception) -> R
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", text, headers=headers)
 
 
-def answer_detached(request: Request[Any, Any, Any], problem: PartitionDetached) -> Response[Problem]:
+def answer_detached(request: Request[Any, Any, Any], problem: PartitionDetached) -> Refusal:
     """Nothing was done, and nothing will be until somebody has attached what was detached."""
     _LOGGER.warning("request %s is put off: %s", request_id_of(request.scope), problem)
     text = (
@@ -217,7 +221,7 @@ def answer_detached(request: Request[Any, Any, Any], problem: PartitionDetached)
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "partition_detached", text, headers=headers)
 
 
-def answer_unreadable(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
+def answer_unreadable(request: Request[Any, Any, Any], problem: Exception) -> Refusal:
     """Nothing was done, and nothing will be until somebody has given back the key, or runs a newer version."""
     _LOGGER.warning("request %s is put off: %s", request_id_of(request.scope), problem)
     text = (
@@ -228,26 +232,26 @@ def answer_unreadable(request: Request[Any, Any, Any], problem: Exception) -> Re
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "event_unreadable", text, headers=headers)
 
 
-def answer_busy(request: Request[Any, Any, Any], problem: TooManyAtOnce) -> Response[Problem]:
+def answer_busy(request: Request[Any, Any, Any], problem: TooManyAtOnce) -> Refusal:
     """Unlike after an outage it is certain that nothing was done."""
     text = f"{str(problem).capitalize()}; wait a moment and try again"
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, "too_many_at_once", text, headers=headers)
 
 
-def answer_system_error(request: Request[Any, Any, Any], problem: OSError) -> Response[Problem]:
+def answer_system_error(request: Request[Any, Any, Any], problem: OSError) -> Refusal:
     """A full disk is said to be one; what else the system refuses is unexpected."""
     return _answer_full(request, problem) if is_full(problem) else answer_unexpected(request, problem)
 
 
-def _answer_full(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
+def _answer_full(request: Request[Any, Any, Any], problem: Exception) -> Refusal:
     _LOGGER.error("request %s found the disk full: %s", request_id_of(request.scope), problem)
     text = "The server's disk is full: try again once there is room"
     headers = {"Retry-After": str(FULL_RETRY_AFTER_SECONDS)}
     return _problem(request, HTTPStatus.INSUFFICIENT_STORAGE, "disk_full", text, headers=headers)
 
 
-def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Response[Problem]:
+def answer_unexpected(request: Request[Any, Any, Any], problem: Exception) -> Refusal:
     """Says nothing about what happened inside; the log has where, under the request's id."""
     report_unexpected(problem, request_id_of(request.scope))
     text = "Something went wrong on our side: try again, and quote the request_id if it goes on"
@@ -287,6 +291,14 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     OSError: answer_system_error,
     Exception: answer_unexpected,
 }
+
+
+def answer_to(request: Request[Any, Any, Any], problem: Exception) -> Refusal:
+    """As the framework would choose it, for an answer that has begun."""
+    handler: Any = next(HANDLERS[cls] for cls in type(problem).__mro__ if cls in HANDLERS)
+    refusal: Refusal = handler(request, problem)
+    return refusal
+
 
 _FRAMEWORK_TEXTS: Final = {
     HTTPStatus.BAD_REQUEST: "The body is no JSON that can be read: send an object as /schema describes",
@@ -331,8 +343,12 @@ def _problem(
     *,
     members: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Response[Problem]:
+) -> Refusal:
+    """In the shape that the clients of this path know."""
     content = problem_of(status, code, text, request_id_of(request.scope), members)
+    if refusals.are_expected_at(request.scope["path"]):
+        sent = {**refusals.headers_of(status), **(headers or {})}
+        return Response(refusals.refusal_of(content), status_code=status, headers=sent)
     return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 

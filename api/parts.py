@@ -30,6 +30,7 @@ from infrastructure.media.probe import MediaFacts
 from infrastructure.postgres.own_events import PostgresOwnEvents
 from infrastructure.postgres.pool import Pool
 from infrastructure.settings import Settings
+from schemas.sealing import KeyRing
 
 Probe: TypeAlias = Callable[[Path, UUID], Awaitable[MediaFacts]]
 """Measures an upload of a user. Raises UnreadableMedia or Overloaded."""
@@ -50,6 +51,7 @@ class Parts:
     reading: Reading
     reads: Reads
     abilities: Kept[Abilities]
+    engines: Kept[Sequence[str]]
     progress: ReadModelProgress
     passwords: Passwords
     tokens: Tokens
@@ -60,6 +62,7 @@ class Parts:
     spool: Path
     upload_room: UploadRoom
     own_events: PostgresOwnEvents
+    person_keys: KeyRing
     export_room: ExportRoom
     health: Health
     metrics: Kept[Sequence[Family]]

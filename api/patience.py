@@ -24,17 +24,27 @@ class RequestStalled(Rejection):
 
 
 def impatient(receive: Receive, seconds: float = SILENCE_SECONDS_MAX) -> Receive:
-    """Raises RequestStalled in whoever reads a body that stops coming, or comes too slowly."""
+    """Raises RequestStalled in whoever reads a body that stops coming, or comes too slowly.
+
+    After the body nothing is due: who goes on listening does so to hear that the client has hung up.
+    """
     patience = Patience(seconds)
+    is_whole = False
 
     async def receive_soon() -> Received:
+        nonlocal is_whole
+        if is_whole:
+            return await receive()
         began = time.monotonic()
         try:
             async with asyncio.timeout(patience.seconds_left):
                 received = await receive()
         except TimeoutError:
             raise RequestStalled(seconds) from None
-        body_bytes = len(received["body"]) if received["type"] == "http.request" else 0
+        body_bytes = 0
+        if received["type"] == "http.request":
+            body_bytes = len(received["body"])
+            is_whole = not received.get("more_body", False)
         patience.spend(time.monotonic() - began, body_bytes)
         return received
 

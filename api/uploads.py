@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -30,6 +30,23 @@ WRITE_BYTES: Final = 1 << 20
 _PREFIX: Final = "stenolog-upload-"
 
 
+class Field(Struct, frozen=True):
+    """A part that is no file."""
+
+    name: str
+    value: PersonalText
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    """What a body may have beside the recording; `require` raises for the name of a field that it may not."""
+
+    parts_max: int = PARTS_MAX
+    require: Callable[[str], None] = lambda _: None
+
+
+ANY_FORM: Final = Form()
+
+
 class Received(Struct, frozen=True, kw_only=True):
     """`path` has no extension: nothing may guess from a name what a file is."""
 
@@ -37,15 +54,20 @@ class Received(Struct, frozen=True, kw_only=True):
     filename: PersonalText
     size_bytes: int
     sha256: str
+    fields: Sequence[Field] = ()
 
 
 @asynccontextmanager
 async def receive(
-    request: Request[Any, Any, Any], spool: Path, bytes_max: int, share: UploadShare
+    request: Request[Any, Any, Any],
+    spool: Path,
+    bytes_max: int,
+    share: UploadShare,
+    form: Form = ANY_FORM,
 ) -> AsyncIterator[Received]:
     """The upload, for as long as the context lasts; then its file is gone.
 
-    Raises MalformedUpload, UploadTooLarge, RequestStalled, Overloaded, or OSError for a full disk.
+    Raises MalformedUpload, UploadTooLarge, RequestStalled, Overloaded, OSError for a full disk, or what the form does.
     """
     bytes_max = min(bytes_max, share.bytes_max)
     boundary = _boundary_of(request)
@@ -54,7 +76,7 @@ async def receive(
     await asyncio.to_thread(share.require_disk, spool, announced_bytes)
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=_PREFIX, dir=spool))
     try:
-        yield await _Receiver(folder / "upload", bytes_max, share).receive(request, boundary)
+        yield await _Receiver(folder / "upload", bytes_max, share, form).receive(request, boundary)
     finally:
         # Files of gigabytes take a moment to delete.
         await asyncio.shield(asyncio.to_thread(_remove, folder))
@@ -89,10 +111,14 @@ def _announced_size(request: Request[Any, Any, Any], bytes_max: int) -> int:
 class _Receiver:
     """One body on its way into one file."""
 
-    def __init__(self, path: Path, bytes_max: int, share: UploadShare) -> None:
+    def __init__(self, path: Path, bytes_max: int, share: UploadShare, form: Form = ANY_FORM) -> None:
         self._path = path
         self._bytes_max = bytes_max
         self._share = share
+        self._form = form
+        self._fields: list[Field] = []
+        self._field: str | None = None
+        self._value = bytearray()
         self._filename: str | None = None
         self._in_file = False
         self._digest = sha256()
@@ -101,7 +127,8 @@ class _Receiver:
         self._unwritten = bytearray()
 
     async def receive(self, request: Request[Any, Any, Any], boundary: str) -> Received:
-        with await asyncio.to_thread(open_private, self._path, "xb") as file, _parsed(boundary) as parser:
+        parsed = _parsed(boundary, self._form.parts_max)
+        with await asyncio.to_thread(open_private, self._path, "xb") as file, parsed as parser:
             async with aclosing(_chunks(request)) as chunks:
                 async for chunk in chunks:
                     self._take(parser, chunk)
@@ -115,6 +142,7 @@ class _Receiver:
             filename=self._filename,
             size_bytes=self._size_bytes,
             sha256=self._digest.hexdigest(),
+            fields=self._fields,
         )
 
     def _take(self, parser: PushMultipartParser, chunk: bytes) -> None:
@@ -124,18 +152,24 @@ class _Receiver:
                 case MultipartSegment():
                     self._begin(event)
                 case None:
-                    self._in_file = False
+                    self._end()
                 case content if self._in_file:
                     self._size_bytes += len(content)
                     self._unwritten += content
+                case content:
+                    self._value += content
         if self._size_bytes > self._bytes_max:
             raise UploadTooLarge(self._bytes_max)
         if self._body_bytes - self._size_bytes > OVERHEAD_BYTES_MAX:
-            raise MalformedUpload(f"Send nothing but the recording, in a part called {FILE_PART!r}")
+            raise MalformedUpload(
+                f"Send nothing but the recording, in a part called {FILE_PART!r}, and the few fields there are"
+            )
 
     def _begin(self, segment: MultipartSegment) -> None:
         filename = filename_of(segment)
         if segment.name != FILE_PART or filename is None:
+            self._field = _text(segment.name.encode(HEADER_CHARSET, "replace"))
+            self._form.require(self._field)
             return
         if not filename:
             raise MalformedUpload("No selected file: send the recording with its filename")
@@ -143,6 +177,13 @@ class _Receiver:
             raise MalformedUpload("Send one recording per upload")
         self._filename = clean_filename(filename)
         self._in_file = True
+
+    def _end(self) -> None:
+        """Of a part."""
+        if self._field is not None:
+            self._fields.append(Field(self._field, _text(self._value)))
+        self._field, self._in_file = None, False
+        self._value.clear()
 
     async def _write(self, file: IO[bytes]) -> None:
         self._share.grow_to(self._size_bytes)
@@ -156,12 +197,17 @@ class _Receiver:
         file.flush()  # a full disk is noticed here, where it can be told
 
 
+def _text(content: bytes | bytearray) -> str:
+    """Bytes that are not UTF-8 become U+FFFD, which no field takes for anything."""
+    return content.decode(errors="replace")
+
+
 @contextmanager
-def _parsed(boundary: str) -> Iterator[PushMultipartParser]:
+def _parsed(boundary: str, parts_max: int) -> Iterator[PushMultipartParser]:
     try:
         with PushMultipartParser(
             boundary,
-            max_segment_count=PARTS_MAX,
+            max_segment_count=parts_max,
             max_header_size=HEADER_BYTES_MAX,
             header_charset=HEADER_CHARSET,
         ) as parser:

@@ -35,6 +35,20 @@ async def test_a_body_that_comes_whole_is_left_alone() -> None:
     assert pieces == []
 
 
+async def test_after_the_body_nothing_is_due() -> None:
+    pieces: list[Any] = [
+        {"type": "http.disconnect"},
+        {"type": "http.request", "body": b"x", "more_body": False},
+    ]
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.1 if len(pieces) == 1 else 0)
+        return pieces.pop()
+
+    listen = impatient(receive, seconds=0.05)
+    assert [(await listen())["type"], (await listen())["type"]] == ["http.request", "http.disconnect"]
+
+
 async def test_a_byte_now_and_then_is_not_enough() -> None:
     async def receive() -> Any:
         await asyncio.sleep(0.02)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import socket
 from collections.abc import AsyncIterator
 
@@ -146,6 +147,9 @@ async def test_beyond_so_many_requests_at_once_one_is_told_to_come_back() -> Non
         await until(lambda: same(len(server.server_state.tasks), 2))
         answer = await answer_to(server, HELLO)
         assert (answer.status, answer.problem["code"], answer.headers["retry-after"]) == (503, "busy", "2")
+        asked = b"GET /v1/models HTTP/1.1\r\nHost: stenolog\r\n\r\n"
+        openai = await answer_to(server, asked)
+        assert (openai.status, json.loads(openai.body)["error"]["type"]) == (503, "server_error")
         for wire in reading:
             assert (await (await wire.says(b"x" * 9)).answer()).status == 200
         assert (await answer_to(server, HELLO)).status == 200

@@ -23,6 +23,7 @@ SECONDS: Final[Mapping[str, int]] = {
     "tests/end_to_end/test_clean_end.py": 128,
     "tests/api/test_process.py": 130,
     "tests/inference_worker/test_outage.py": 75,
+    "tests/end_to_end/test_openai.py": 75,
     "tests/relay/test_outages.py": 90,
     "tests/chaos/test_chaos.py": 135,
     "tests/embedded/hub/test_get.py": 95,

@@ -123,6 +123,8 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.ErasureNotRequested: HTTPStatus.CONFLICT,
     errors.TranscriptionExists: HTTPStatus.CONFLICT,
     errors.TranscriptionNotCancellable: HTTPStatus.CONFLICT,
+    errors.TranscriptionNotDeletable: HTTPStatus.CONFLICT,
+    errors.TranscriptionWasDeleted: HTTPStatus.CONFLICT,
     errors.StaleAttempt: HTTPStatus.CONFLICT,
     errors.AttemptOfAnother: HTTPStatus.CONFLICT,
     NotTranscribed: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -146,7 +148,7 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
         case errors.QuotaExceeded():
             members["quota_minutes_remaining"] = rejection.minutes_available
             members["quota_minutes_required"] = rejection.minutes_required
-        case errors.TranscriptionExists():
+        case errors.TranscriptionExists() | errors.TranscriptionNotDeletable():
             members["transcription_id"] = rejection.transcription_id
         case errors.InvalidField():
             members["field"] = rejection.field

@@ -1,10 +1,11 @@
 """Uploading recordings, and the list of them."""
 
+from typing import Annotated
 from uuid import UUID, uuid4
 
-from litestar import Response, get, post
+from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from api.consistency import settle
 from api.errors import problems
@@ -15,12 +16,21 @@ from api.plain import Answer, plainly
 from api.requests import AuthenticatedRequest, Caller
 from api.uploads import Received, receive
 from commands.record_upload import record_upload
+from commands.remove_file import Fate, RemoveFile, remove_file
 from domain.errors import FileNotFound, NotOwner, PersonErased
 from domain.media_file import RecordUpload
 from projections.files import FileView, ListedFile
 from projections.paging import Page
 from schemas.bodies import FileBody, Uploaded
 from schemas.objects import media_key
+
+TranscriptFate = Annotated[
+    Fate,
+    QueryParameter(
+        name="transcript",
+        description="What becomes of the file's transcription and its text: they stay unless you say `delete`",
+    ),
+]
 
 
 @post(
@@ -110,6 +120,27 @@ async def get_file(
     file_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> Response[FileBody]:
     return (await _one(parts, caller.user_id, [file_id])).response
+
+
+@delete(
+    "/files/{file_id:str}",
+    status_code=204,
+    responses=problems(400, 401, 403, 404, 409, 410, 503),
+    tags=["files"],
+)
+async def delete_file(
+    request: AuthenticatedRequest,
+    file_id: FromPath[UUID],
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
+    transcript: TranscriptFate = "keep",
+) -> None:
+    """Deletes a recording for good; again it changes nothing. While it is being transcribed, cancel that first."""
+    wish = RemoveFile(
+        file_id=file_id, user_id=caller.user_id, transcript=transcript, removed_at=parts.clock.now()
+    )
+    address = await remove_file(wish, parts.store, caller.provenance)
+    await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
 
 
 def _body(file: FileView | ListedFile) -> FileBody:

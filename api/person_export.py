@@ -29,6 +29,8 @@ EVENTS_MAX: Final = 1_000_000
 EVENTS_AT_ONCE: Final = 500
 EVENT_BYTES_MAX: Final = 64 << 10
 TRANSCRIPT_FORMATS: Final = ("txt", "srt", "vtt", "json")
+TRANSCRIPT_STEM: Final = "transcript"
+"""The name of whose recording is deleted."""
 TRANSCRIPT_BYTES_MAX: Final = 256 << 20
 MEDIA_TYPE: Final = "application/zip"
 _LAYOUT: Final = Layout(
@@ -90,6 +92,10 @@ class _Export:
             await _require_staying(self._user_id, self._parts)
             async for member in self._of_file(file):
                 yield member
+        for file_id in self._possessions.deleted_files:
+            await _require_staying(self._user_id, self._parts)
+            async for member in self._transcripts_of(file_id, TRANSCRIPT_STEM):
+                yield member
         if self._missing:
             told = "".join(f"{name}\n" for name in self._missing).encode()
             yield self._member("missing.txt", _whole(told), len(told))
@@ -113,11 +119,15 @@ class _Export:
             )
         else:
             self._missing.append(name)
-        key = self._possessions.transcripts.get(transcription_id_of(file.file_id))
+        async for member in self._transcripts_of(file.file_id, _stem(file.filename)):
+            yield member
+
+    async def _transcripts_of(self, file_id: UUID, stem: str) -> AsyncGenerator[Member, None]:
+        key = self._possessions.transcripts.get(transcription_id_of(file_id))
         if key is None:
             return
         for format_ in TRANSCRIPT_FORMATS:
-            name = f"transcripts/{file.file_id}/{_stem(file.filename)}.{format_}"
+            name = f"transcripts/{file_id}/{stem}.{format_}"
             try:
                 content = await self._transcript(key, format_)
             except TranscriptMissing:
@@ -126,7 +136,7 @@ class _Export:
                 yield self._member(name, _whole(content), len(content))
 
     async def _media(self, key: str) -> AsyncGenerator[bytes, None]:
-        """Raises PersonErased when it is deleted meanwhile: then the file breaks off."""
+        """Raises PersonErased when it is deleted meanwhile, alone or with all else: then the file breaks off."""
         try:
             async for chunk in self._parts.objects.stream(key):
                 yield chunk

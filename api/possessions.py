@@ -47,6 +47,8 @@ class Possessions:
         self.registered: UserRegistered | None = None
         self.quota: Quota = QUOTA.initial
         self.files: dict[UUID, FileUploaded] = {}
+        self.deleted_files: list[UUID] = []
+        """Their transcripts may still be there."""
         self.transcripts: dict[UUID, str] = {}
         """The key of the current revision, by transcription."""
         self.last = ""
@@ -73,6 +75,7 @@ class Possessions:
                 self.files[event.file_id] = event
             case FileDeleted():
                 self.files.pop(event.file_id, None)
+                self.deleted_files.append(event.file_id)
             case TranscriptionCompleted():
                 self.transcripts[event.transcription_id] = event.result.transcript_key
             case TranscriptEdited():

@@ -3,7 +3,7 @@
 from typing import Final, TypeVar
 from uuid import UUID
 
-from litestar import Response, get, post
+from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, UnsetType
@@ -15,10 +15,17 @@ from api.parts import Parts
 from api.plain import Answer, plainly
 from api.requests import AuthenticatedRequest, Caller
 from commands.cancel_transcription import cancel_transcription
+from commands.delete_transcription import delete_transcription
 from commands.request_transcription import request_transcription
 from domain.errors import NotOwner, PersonErased, TranscriptionNotFound, TranscriptMissing
 from domain.instructions import instructions_of, require_able
-from domain.transcription import ACTIVE, CancelTranscription, Status, transcription_id_of
+from domain.transcription import (
+    ACTIVE,
+    CancelTranscription,
+    DeleteTranscription,
+    Status,
+    transcription_id_of,
+)
 from projections.paging import Page
 from projections.transcriptions import ListedTranscription, TranscriptionView
 from schemas.bodies import (
@@ -94,6 +101,29 @@ async def cancel(
         status=Status.CANCELLED,
         message="Transcription cancelled; its minutes are released",
     )
+
+
+@delete(
+    "/transcriptions/{transcription_id:str}",
+    status_code=204,
+    responses=problems(400, 401, 403, 404, 409, 410, 503),
+    tags=["transcriptions"],
+)
+async def remove(
+    request: AuthenticatedRequest,
+    transcription_id: FromPath[UUID],
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
+) -> None:
+    """Deletes a transcription and all its texts for good; again it changes nothing. The recording stays.
+
+    One that is queued or running is to be cancelled first.
+    """
+    command = DeleteTranscription(
+        transcription_id=transcription_id, user_id=caller.user_id, deleted_at=parts.clock.now()
+    )
+    address = await delete_transcription(command, parts.store, caller.provenance)
+    await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
 
 
 async def _list(parts: Parts, page: Page) -> Answer:

@@ -1,4 +1,4 @@
-"""Deletes a file in the log; its object is deleted by whoever asks for that."""
+"""Deletes a file in the log, whatever becomes of its transcription; the dispatcher removes its object."""
 
 from commands.execution import execute
 from commands.streams import Streams

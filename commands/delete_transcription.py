@@ -1,4 +1,4 @@
-"""Deletes a transcription; one that has not ended is cancelled, and its minutes are released, all or none."""
+"""Deletes a transcription, and where it is to be cancelled with that releases its minutes, all or none."""
 
 from commands.execution import execute
 from commands.streams import Streams
@@ -6,12 +6,16 @@ from domain.log import Address, Provenance
 from domain.ports import EventStore
 from domain.quota import QUOTA, ReleaseQuota
 from domain.transcription import TRANSCRIPTION, DeleteTranscription
+from domain.user import USER, require_staying
 
 
 async def delete_transcription(
     command: DeleteTranscription, store: EventStore, provenance: Provenance
 ) -> Address | None:
-    """None when it was deleted before. Its objects stay. Raises TranscriptionNotFound or NotOwner."""
+    """None when it was deleted before; the dispatcher removes its objects.
+
+    Raises TranscriptionNotFound, NotOwner, TranscriptionNotDeletable, or PersonErased unless it `cancels`.
+    """
     release = ReleaseQuota(
         user_id=command.user_id,
         transcription_id=command.transcription_id,
@@ -19,13 +23,15 @@ async def delete_transcription(
     )
 
     def decide(streams: Streams) -> None:
+        if not command.cancels:  # What does is also how whoever leaves is erased.
+            require_staying(streams.state(USER, command.user_id))
         streams.decide(TRANSCRIPTION, command.transcription_id, command)
         streams.decide(QUOTA, command.user_id, release)
 
     return await execute(
         store,
         command.user_id,
-        [(TRANSCRIPTION, command.transcription_id), (QUOTA, command.user_id)],
+        [(USER, command.user_id), (TRANSCRIPTION, command.transcription_id), (QUOTA, command.user_id)],
         decide,
         provenance,
     )

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final, Never
@@ -15,6 +16,8 @@ from dispatcher.erasing import Eraser, ErasureLimits
 from dispatcher.erasures import CHANNEL, PostgresErasures
 from dispatcher.leadership import FirstSlot, lead
 from dispatcher.migration import QUEUE, migrate_dispatch_tables
+from dispatcher.removals import REMOVALS, PostgresRemovals
+from dispatcher.removing import RemovalLimits, Remover
 from dispatcher.rewrapping import keep_rewrapping
 from dispatcher.tables import PostgresDispatchTables
 from domain.ports import ObjectStore, PersonKeys
@@ -29,6 +32,7 @@ from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
 from infrastructure.postgres.kafka_substitute import PostgresSubstitute
 from infrastructure.postgres.leases import DISPATCH, PostgresLeases
 from infrastructure.postgres.listener import Listener
+from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import noting_new_tables, tell_done
 from infrastructure.postgres.person_keys import fitting_person_keys
 from infrastructure.postgres.pool import Pool, create_pool
@@ -59,22 +63,25 @@ async def dispatch(settings: Settings) -> None:
         brokers = await welcoming_brokers(settings)
         dispatcher = _dispatcher(settings, brokers, pool, store)
         eraser = _eraser(settings, pool, store, objects, person_keys)
+        remover = _remover(settings, pool, objects)
         leases = PostgresLeases(pool, DISPATCH, settings.partitions, uuid4(), settings.lease_seconds)
         async with (
             Listener(pool, CHANNEL, lambda _: eraser.wake(), eraser.wake),
             asyncio.TaskGroup() as tasks,
         ):
-            folding = _fold_queue(settings, brokers, pool, leases, dispatcher)
+            folding = _fold(settings, brokers, pool, leases, [dispatcher.wake, remover.wake])
+            leading = lead(FirstSlot(leases), partial(_work, dispatcher, eraser, remover))
             tasks.create_task(folding, name="folding the queue")
-            tasks.create_task(lead(FirstSlot(leases), partial(_work, dispatcher, eraser)), name="leading")
+            tasks.create_task(leading, name="leading")
             tasks.create_task(keep_rewrapping(person_keys), name="rewrapping")
 
 
-async def _work(dispatcher: Dispatcher, eraser: Eraser) -> Never:
+async def _work(dispatcher: Dispatcher, eraser: Eraser, remover: Remover) -> Never:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(dispatcher.run(), name="dispatching")
         tasks.create_task(eraser.run(), name="erasing")
-    raise AssertionError("neither task ends without an error")
+        tasks.create_task(remover.run(), name="removing objects")
+    raise AssertionError("no task ends without an error")
 
 
 async def _require_tables(pool: Pool) -> None:
@@ -113,19 +120,36 @@ def _eraser(
     )
 
 
-async def _fold_queue(
-    settings: Settings, brokers: Brokers, pool: Pool, leases: PostgresLeases, dispatcher: Dispatcher
+def _remover(settings: Settings, pool: Pool, objects: ObjectStore) -> Remover:
+    settled = settings.erasure_settle_seconds, *RemovalLimits().again_seconds[1:]
+    limits = RemovalLimits(again_seconds=settled)
+    return Remover(PostgresRemovals(pool), objects, limits=limits, outages=OUTAGES)
+
+
+async def _fold(
+    settings: Settings,
+    brokers: Brokers,
+    pool: Pool,
+    leases: PostgresLeases,
+    wakes: Sequence[Callable[[], None]],
 ) -> None:
+    """The queue and what is to be removed; what is new of them catches up beside the other."""
     substitute = PostgresSubstitute(pool, settings.partitions)
     feed = KafkaEventFeed(brokers, Topics(settings.topic_prefix), substitute)
+
+    def wake_all() -> None:
+        for wake in wakes:
+            wake()
+
     runner = Runner(
         pool,
         feed,
         leases,
-        [QUEUE],
+        [QUEUE, REMOVALS],
         BLIND_READING,
         pace=Pace(renew_seconds=leases.renew_seconds),
-        on_applied=dispatcher.wake,
+        on_applied=wake_all,
+        event_log=PostgresEventLog(pool, settings.partitions),
     )
     try:
         await runner.run()

@@ -199,7 +199,9 @@ class Eraser:
         category, _, identity = stream_id.partition("-")
         now, provenance = self._clock.now(), _provenance(user_id)
         if category == TRANSCRIPTION.category:
-            delete = DeleteTranscription(transcription_id=UUID(identity), user_id=user_id, deleted_at=now)
+            delete = DeleteTranscription(
+                transcription_id=UUID(identity), user_id=user_id, deleted_at=now, cancels=True
+            )
             return await delete_transcription(delete, self._store, provenance)
         if category == MEDIA_FILE.category:
             of_file = DeleteFile(file_id=UUID(identity), user_id=user_id, deleted_at=now)

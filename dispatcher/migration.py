@@ -5,6 +5,7 @@ from typing import Final
 
 from dispatcher import queue
 from dispatcher.queue import DispatchJob
+from dispatcher.removals import REMOVALS
 from dispatcher.tables import PostgresDispatchTables
 from infrastructure.postgres.pool import READ_SCHEMA, Connection, Pool
 from projections.projection import Projection
@@ -36,7 +37,7 @@ async def migrate_dispatch_tables(pool: Pool) -> None:
         if is_of_old:
             log.warning("the queue has another shape than this version's: it is folded again")
             await connection.execute(queue.SQL["forget"])
-        await ensure_tables(connection, READ_SCHEMA, [QUEUE])
+        await ensure_tables(connection, READ_SCHEMA, [QUEUE, REMOVALS])
         if is_of_old:
             await connection.execute(queue.SQL["recount"])
 

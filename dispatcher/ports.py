@@ -145,6 +145,31 @@ class Erasures(Protocol):
         ...
 
 
+class DueRemoval(Struct, frozen=True):
+    """Something deleted whose objects are to go, and how often they were looked for; `kind` is FILE or TRANSCRIPTION."""
+
+    id: UUID
+    kind: str
+    user_id: UUID
+    passes: int
+
+
+class Removals(Protocol):
+    """What is deleted and may still have objects. Times are the database's."""
+
+    async def due(self, removals_max: int) -> Sequence[DueRemoval]:
+        """Those whose objects are to be looked for now, the longest due first."""
+        ...
+
+    async def put_off(self, removal: DueRemoval, passes: int, seconds: float) -> None:
+        """Notes how often its objects were removed by now, and when to look once more."""
+        ...
+
+    async def finish(self, removal: DueRemoval) -> None:
+        """Notes that nothing can be left."""
+        ...
+
+
 class ReportFeed(Protocol):
     """The reports topic, from where the dispatcher left off; entered before use."""
 

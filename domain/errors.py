@@ -9,7 +9,8 @@ Rejection
 ├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong, TooShortMedia, JoinedMedia,
 │                      SoundUnsupported, EncryptedMedia
 ├── QuotaExceeded
-├── TranscriptionExists, TranscriptionNotCompleted, TranscriptionNotCancellable
+├── TranscriptionExists, TranscriptionNotCompleted, TranscriptionNotCancellable, TranscriptionNotDeletable,
+│   TranscriptionWasDeleted
 ├── ErasureNotRequested
 └── StaleAttempt, AttemptOfAnother
 """
@@ -311,6 +312,30 @@ class TranscriptionNotCancellable(Rejection):
     def __init__(self, status: str) -> None:
         super().__init__(f"Only a queued or processing transcription can be cancelled; it is {status}")
         self.status = status
+
+
+class TranscriptionNotDeletable(Rejection):
+    """A worker may be reading the recording: whoever wants neither says so first."""
+
+    code = "transcription_not_deletable"
+
+    def __init__(self, transcription_id: UUID, status: str) -> None:
+        super().__init__(
+            f"Transcription {transcription_id} is {status}: cancel it first, with POST "
+            f"/v1/transcriptions/{transcription_id}/cancel, and then delete"
+        )
+        self.transcription_id = transcription_id
+
+
+class TranscriptionWasDeleted(Rejection):
+    """A deleted transcription never comes back, or what removes its objects would take those of the next one."""
+
+    code = "transcription_deleted"
+
+    def __init__(self, transcription_id: UUID) -> None:
+        super().__init__(
+            f"Transcription {transcription_id} of this file was deleted: upload the recording again to transcribe it anew"
+        )
 
 
 class StaleAttempt(Rejection):

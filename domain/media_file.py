@@ -55,10 +55,14 @@ FileCommand: TypeAlias = RecordUpload | DeleteFile
 
 
 class MediaFile(Struct, frozen=True, kw_only=True):
-    """`uploaded` is None until the file exists, and again once it is deleted."""
+    """`uploaded` is None until the file exists, and again once it is deleted; `deleted_by` is whose it was."""
 
     uploaded: FileUploaded | None = None
-    deleted: bool = False
+    deleted_by: UUID | None = None
+
+    @property
+    def deleted(self) -> bool:
+        return self.deleted_by is not None
 
 
 def decide(command: FileCommand, state: MediaFile) -> list[FileEvent]:
@@ -78,7 +82,7 @@ def decide(command: FileCommand, state: MediaFile) -> list[FileEvent]:
                     uploaded_at=command.uploaded_at,
                 )
             ]
-        case DeleteFile() if state.deleted:
+        case DeleteFile() if state.deleted_by == command.user_id:
             return []
         case DeleteFile():
             require_owned(state, command.file_id, command.user_id)
@@ -94,7 +98,7 @@ def evolve(state: MediaFile, event: FileEvent) -> MediaFile:
         case FileUploaded():
             return replace(state, uploaded=event)
         case FileDeleted():
-            return MediaFile(deleted=True)
+            return MediaFile(deleted_by=event.user_id)
         case _:
             assert_never(event)
 

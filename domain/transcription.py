@@ -18,7 +18,9 @@ from domain.errors import (
     TranscriptionExists,
     TranscriptionNotCancellable,
     TranscriptionNotCompleted,
+    TranscriptionNotDeletable,
     TranscriptionNotFound,
+    TranscriptionWasDeleted,
 )
 from domain.moment import Moment
 from domain.transcript_keys import require_own_key
@@ -87,9 +89,12 @@ class EditTranscript(Struct, frozen=True, kw_only=True):
 
 
 class DeleteTranscription(Struct, frozen=True, kw_only=True):
+    """One that has not ended is cancelled with it only where `cancels` says so."""
+
     transcription_id: UUID
     user_id: UUID
     deleted_at: Moment
+    cancels: bool = False
 
 
 TranscriptionCommand: TypeAlias = (
@@ -164,7 +169,7 @@ def decide(command: TranscriptionCommand, state: Transcription) -> list[Transcri
 
 def _request(command: RequestTranscription, state: Transcription) -> list[TranscriptionEvent]:
     if state.status is Status.DELETED:
-        raise TranscriptionNotFound(command.transcription_id)
+        raise TranscriptionWasDeleted(command.transcription_id)
     if state.status not in REPEATABLE:
         raise TranscriptionExists(command.transcription_id)
     return [TranscriptionRequested(**asdict(command))]
@@ -257,9 +262,11 @@ def _cancelled(
 
 
 def _delete(command: DeleteTranscription, state: Transcription) -> list[TranscriptionEvent]:
-    if state.status is Status.DELETED:
+    if state.status is Status.DELETED and state.user_id == command.user_id:
         return []
     _require_owned(state, command.transcription_id, command.user_id)
+    if not command.cancels:
+        require_ended(state, command.transcription_id)
     deleted = TranscriptionDeleted(
         transcription_id=command.transcription_id, user_id=command.user_id, deleted_at=command.deleted_at
     )
@@ -290,6 +297,12 @@ def require_completed(state: Transcription, transcription_id: UUID, user_id: UUI
     _require_owned(state, transcription_id, user_id)
     if state.status is not Status.COMPLETED:
         raise TranscriptionNotCompleted(state.status)
+
+
+def require_ended(state: Transcription, transcription_id: UUID) -> None:
+    """Raises TranscriptionNotDeletable while it is queued or a worker has it in hand."""
+    if state.status in ACTIVE:
+        raise TranscriptionNotDeletable(transcription_id, state.status)
 
 
 def _require_owned(state: Transcription, transcription_id: UUID, user_id: UUID) -> None:

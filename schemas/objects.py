@@ -17,6 +17,9 @@ _DECODER: Final = msgspec.json.Decoder(Transcript)
 _INSTRUCTIONS: Final = msgspec.json.Decoder(Instructions)
 _PERSONAL: Final = ("media", "windows", "transcripts", "instructions")
 """What the keys begin with of objects that are somebody's."""
+FILE: Final = "file"
+TRANSCRIPTION: Final = "transcription"
+_FOLDERS_OF_ONE: Final = {FILE: ("media",), TRANSCRIPTION: ("windows", "transcripts", "instructions")}
 SEGMENTS_AT_ONCE: Final = 100
 """Of a transcript that is read in parts: less than a millisecond."""
 
@@ -89,6 +92,11 @@ def decode_instructions(content: bytes) -> Instructions:
 def folders_of(user_id: UUID) -> Sequence[str]:
     """Where everything lies that is a user's; all keys above begin so."""
     return [f"{kind}/{user_id}" for kind in _PERSONAL]
+
+
+def folders_of_one(kind: str, user_id: UUID, identity: UUID) -> Sequence[str]:
+    """Where everything lies that is of one file, or of one transcription."""
+    return [f"{folder}/{user_id}/{identity}" for folder in _FOLDERS_OF_ONE[kind]]
 
 
 def evidence_key(partition: int, path: str) -> str:

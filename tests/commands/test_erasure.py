@@ -24,7 +24,9 @@ from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 from tests.commands.conftest import PROVENANCE
 from tests.commands.stories import file_uploaded, happened, quota_of, transcription_queued, types_of
 
-DELETE = DeleteTranscription(transcription_id=TRANSCRIPTION_ID, user_id=ANNA, deleted_at=LATER)
+DELETE = DeleteTranscription(
+    transcription_id=TRANSCRIPTION_ID, user_id=ANNA, deleted_at=LATER, cancels=True
+)
 
 
 async def test_asking_again_changes_nothing(

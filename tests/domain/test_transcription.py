@@ -13,7 +13,9 @@ from domain.errors import (
     TranscriptionExists,
     TranscriptionNotCancellable,
     TranscriptionNotCompleted,
+    TranscriptionNotDeletable,
     TranscriptionNotFound,
+    TranscriptionWasDeleted,
     TranscriptMisplaced,
 )
 from domain.transcription import TRANSCRIPTION as DECIDER
@@ -275,13 +277,21 @@ def test_decisions_do_not_depend_on_when_they_are_made() -> None:
     given(DECIDER, *RUNNING).when(late).then_nothing()
 
 
-def delete(user_id: UUID = ANNA) -> DeleteTranscription:
-    return DeleteTranscription(transcription_id=TRANSCRIPTION, user_id=user_id, deleted_at=NOON)
+def delete(user_id: UUID = ANNA, *, cancels: bool = False) -> DeleteTranscription:
+    return DeleteTranscription(
+        transcription_id=TRANSCRIPTION, user_id=user_id, deleted_at=NOON, cancels=cancels
+    )
 
 
-def test_one_that_is_at_work_is_cancelled_and_deleted() -> None:
-    given(DECIDER, requested()).when(delete()).then(cancelled(0), deleted())
-    given(DECIDER, *RUNNING).when(delete()).then(cancelled(1, worker_id=WORKER), deleted())
+def test_one_that_is_at_work_is_to_be_cancelled_before_it_is_deleted() -> None:
+    for history in ((requested(),), RUNNING):
+        given(DECIDER, *history).when(delete()).then_rejected(TranscriptionNotDeletable)
+
+
+def test_one_that_is_at_work_is_cancelled_and_deleted_where_both_is_asked_for() -> None:
+    both = delete(cancels=True)
+    given(DECIDER, requested()).when(both).then(cancelled(0), deleted())
+    given(DECIDER, *RUNNING).when(both).then(cancelled(1, worker_id=WORKER), deleted())
 
 
 def test_one_that_has_ended_is_deleted() -> None:
@@ -291,12 +301,13 @@ def test_one_that_has_ended_is_deleted() -> None:
 
 def test_only_its_owner_deletes_a_transcription_and_only_one_that_is_there() -> None:
     given(DECIDER, *COMPLETED).when(delete(BERT)).then_rejected(NotOwner)
+    given(DECIDER, *COMPLETED, deleted()).when(delete(BERT)).then_rejected(TranscriptionNotFound)
     given(DECIDER).when(delete()).then_rejected(TranscriptionNotFound)
 
 
 def test_nothing_can_be_done_with_a_deleted_transcription_and_nothing_is_left_of_it() -> None:
     history = (*RUNNING, cancelled(1, worker_id=WORKER), deleted())
-    given(DECIDER, *history).when(request()).then_rejected(TranscriptionNotFound)
+    given(DECIDER, *history).when(request()).then_rejected(TranscriptionWasDeleted)
     given(DECIDER, *history).when(start(2)).then_rejected(StaleAttempt)
     given(DECIDER, *history).when(complete(1)).then_rejected(StaleAttempt)
     state = DECIDER.fold((*COMPLETED, deleted()))

@@ -64,6 +64,7 @@ def test_a_file_is_deleted_once() -> None:
 def test_only_its_owner_deletes_a_file_and_only_one_that_is_there() -> None:
     given(MEDIA_FILE, uploaded()).when(delete_file(BERT)).then_rejected(NotOwner)
     given(MEDIA_FILE).when(delete_file()).then_rejected(FileNotFound)
+    given(MEDIA_FILE, uploaded(), file_deleted()).when(delete_file(BERT)).then_rejected(FileNotFound)
 
 
 def test_a_deleted_file_is_not_found_and_holds_nothing_of_the_upload() -> None:

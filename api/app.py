@@ -26,6 +26,7 @@ from api import (
     openapi,
     person_export,
     quota,
+    search,
     transcriptions,
     transcripts,
 )
@@ -243,6 +244,7 @@ def _protected_routes() -> Router:
             transcripts.get_transcript,
             transcripts.put_text,
             transcripts.export,
+            search.find,
             quota.get_quota,
         ],
         before_request=admit_request,

@@ -174,7 +174,8 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
 
 def answer_validation(request: Request[Any, Any, Any], problem: ValidationException) -> Refusal:
     """Names the first field that is wrong, as the client calls it."""
-    field, text = _explained(problem.extra)
+    missing = _MISSING_PARAMETER.search(problem.detail)
+    field, text = (missing[1], f"{missing[1]} is required") if missing else _explained(problem.extra)
     members = {"field": field} if field else {}
     return _problem(request, HTTPStatus.BAD_REQUEST, "invalid_input", text, members=members)
 
@@ -319,6 +320,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
+_MISSING_PARAMETER: Final = re.compile(r"Missing required \w+ parameter '([\w-]+)'")
 _MISSING: Final = re.compile(r"missing required field `(\w+)`")
 _UNKNOWN: Final = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _NAME_CHARACTERS_MAX: Final = 100

@@ -14,6 +14,7 @@ import msgspec
 from infrastructure.mendable import Mendable
 from schemas.bodies import (
     FileBody,
+    FoundBody,
     LoggedIn,
     QuotaBody,
     TranscriptionBody,
@@ -93,6 +94,15 @@ class Client:
             for each in _decode(response, list[FileBody]):
                 yield each
             path = response.links.get("next", {}).get("url", "").removeprefix("/v1/")
+
+    async def search(self, text: str) -> AsyncIterator[FoundBody]:
+        """Transcripts in which it is said, the best answer first, a page at a time as they are asked for."""
+        path, query = "search", {"q": text}
+        while path:
+            response = await self._send("GET", path, params=query or None)
+            for each in _decode(response, list[FoundBody]):
+                yield each
+            path, query = response.links.get("next", {}).get("url", "").removeprefix("/v1/"), {}
 
     async def request_transcription(self, asked: TranscriptionRequest) -> UUID:
         """The one there is already, when it was requested before."""

@@ -44,6 +44,7 @@ CLIENT: Final[Mapping[str, tuple[str, str]]] = {
     "status": ("cli.recordings", "Print how far a transcription is."),
     "cancel": ("cli.recordings", "Stop a transcription and release its minutes."),
     "export": ("cli.recordings", "Print the text of a transcription, or write it to a file."),
+    "search": ("cli.searching", "Print where in your recordings something is said."),
     "quota": ("cli.account", "Print how many minutes are left."),
     "completion": ("cli.completion", "Print what a shell needs to complete commands."),
 }

@@ -14,6 +14,9 @@ CHANNEL: Final = "erasure_requested"
 """Where it is told that somebody asks to be erased."""
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
+_FORGET: Final = ("forget_credentials", "forget_sources", "forget_progress")
+_FORGET_AGAIN: Final = ("forget_windows", "forget_spoken")
+"""What is written beside the log, by who does not ask it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,11 @@ class PostgresErasures:
 
     async def forget(self, user_id: UUID) -> None:
         async with self.pool.acquire() as connection, connection.transaction():
-            for query in ("forget_credentials", "forget_sources", "forget_progress", "forget_windows"):
+            for query in (*_FORGET, *_FORGET_AGAIN):
                 await connection.execute(_SQL[query], user_id)
 
     async def finish(self, user_id: UUID) -> None:
-        await self.pool.execute(_SQL["finish"], user_id)
+        """And once more forgets what may have been under way when they asked for it."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            for query in (*_FORGET_AGAIN, "finish"):
+                await connection.execute(_SQL[query], user_id)

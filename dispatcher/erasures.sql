@@ -48,5 +48,8 @@ where first.owner_id = $1 and first.version = 1 and first.stream_id = 'transcrip
 -- name: forget_windows
 delete from transcription_windows where user_id = $1;
 
+-- name: forget_spoken
+delete from spoken_passages where user_id = $1;
+
 -- name: finish
 update credentials set erased_at = clock_timestamp() where user_id = $1 and erased_at is null;

@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 from wcwidth import iter_graphemes
 
-_UNSPACED: Final = (
+UNSPACED: Final = (
     r"\u0e01-\u0e5b\u0e81-\u0edf"  # Thai and Lao
     r"\u1000-\u109f\u1780-\u17ff\uaa60-\uaa7f\ua9e0-\ua9fe"  # Burmese and Khmer
     r"\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # Japanese
@@ -17,8 +17,8 @@ _UNSPACED: Final = (
 _JOINING: Final = r"\u0300-\u036f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
 """Marks, joiners and variation selectors, which belong to the sign before them."""
 
-_STRETCH: Final = re.compile(rf"(\s*)(?:([{_UNSPACED}][{_UNSPACED}{_JOINING}]*)|([^\s{_UNSPACED}]+))")
-_UNSPACED_SIGN: Final = re.compile(rf"[{_UNSPACED}]")
+_STRETCH: Final = re.compile(rf"(\s*)(?:([{UNSPACED}][{UNSPACED}{_JOINING}]*)|([^\s{UNSPACED}]+))")
+_UNSPACED_SIGN: Final = re.compile(rf"[{UNSPACED}]")
 
 
 def tokens_of(text: str) -> list[str]:

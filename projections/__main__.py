@@ -12,6 +12,7 @@ import asyncpg
 
 from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.refusals import welcoming_brokers
+from infrastructure.object_store import open_object_store
 from infrastructure.postgres.errors import DatabaseNotMigrated
 from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
 from infrastructure.postgres.kafka_substitute import PostgresSubstitute
@@ -23,11 +24,13 @@ from infrastructure.postgres.pool import Pool, create_pool
 from infrastructure.process import run_process, until_one_ends
 from infrastructure.settings import Settings
 from projections.damage_watch import watch_damage
+from projections.indexing import keep_indexing
 from projections.lag import read_lags
 from projections.models import READ_MODELS, migrate
 from projections.reading import Reading
 from projections.rebuild import rebuild
 from projections.runner import PROJECTED_CHANNEL, Pace, Runner
+from projections.spoken_index import SpokenIndex
 from projections.status import as_json_lines, as_table
 from schemas.topics import Topics
 
@@ -45,6 +48,7 @@ async def project(settings: Settings) -> None:
         substitute = PostgresSubstitute(pool, settings.partitions)
         feed = KafkaEventFeed(brokers, Topics(settings.topic_prefix), substitute)
         leases = PostgresLeases(pool, PROJECT, settings.partitions, uuid4(), settings.lease_seconds)
+        applied = asyncio.Event()
         runner = Runner(
             pool,
             feed,
@@ -53,11 +57,16 @@ async def project(settings: Settings) -> None:
             Reading(person_keys.of),
             channel=PROJECTED_CHANNEL,
             pace=Pace(renew_seconds=leases.renew_seconds),
+            on_applied=applied.set,
             event_log=event_log,
         )
         watching = watch_damage(PostgresKafkaDamage(pool), brokers)
+        open_objects = functools.partial(
+            open_object_store, settings.object_store, encrypted=settings.require_encryption
+        )
+        indexing = keep_indexing(open_objects, SpokenIndex(pool), applied)
         try:
-            await until_one_ends(asyncio.create_task(runner.run()), asyncio.create_task(watching))
+            await until_one_ends(*map(asyncio.create_task, (runner.run(), watching, indexing)))
         except asyncpg.UndefinedTableError as problem:
             raise DatabaseNotMigrated from problem
         finally:

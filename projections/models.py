@@ -8,12 +8,13 @@ from projections import checkpoints
 from projections.files import FILES
 from projections.projection import Projection, versions_of
 from projections.quota import QUOTA
+from projections.spoken import SPOKEN
 from projections.tables import ensure_progress, ensure_tables
 from projections.transcriptions import TRANSCRIPTIONS
 from projections.users import USERS
 
 READ_MODELS: Final[Mapping[str, Projection[Any]]] = {
-    projection.name: projection for projection in (USERS, QUOTA, FILES, TRANSCRIPTIONS)
+    projection.name: projection for projection in (USERS, QUOTA, FILES, TRANSCRIPTIONS, SPOKEN)
 }
 
 

@@ -171,6 +171,33 @@ class DeletedBody(Struct, frozen=True, kw_only=True):
     transcription_id: UUID
 
 
+class SnippetPart(Struct, frozen=True, kw_only=True):
+    """Some of a snippet's text; `match` says whether it is what was asked for."""
+
+    text: PersonalText
+    match: bool
+
+
+class SnippetBody(Struct, frozen=True, kw_only=True):
+    """A place in a recording, `start_ms` after its beginning, and what is said around it: the parts one after the other."""
+
+    start_ms: int
+    parts: list[SnippetPart]
+
+
+class FoundBody(Struct, frozen=True, kw_only=True):
+    """A transcript in which something was found, with its best places in the order of the recording.
+
+    `passages` is how many stretches of some two minutes answer. `filename` is null where the recording is deleted.
+    """
+
+    transcription_id: UUID
+    file_id: UUID
+    filename: PersonalText | None
+    passages: int
+    snippets: list[SnippetBody]
+
+
 class TranscriptBody(Struct, frozen=True, kw_only=True):
     transcription_id: UUID
     revision: int

@@ -125,6 +125,13 @@ def decode_outline(content: bytes) -> TranscriptOutline:
     return _OUTLINES.decode(content)
 
 
+def segments_of(outline: TranscriptOutline) -> Iterator[Segment]:
+    """Decoded a few at a time."""
+    for first in range(0, len(outline.segments), SEGMENTS_AT_ONCE):
+        raw = b"[" + b",".join(outline.segments[first : first + SEGMENTS_AT_ONCE]) + b"]"
+        yield from _SEGMENT_LISTS.decode(raw)
+
+
 def segments_in_parts(outline: TranscriptOutline) -> Iterator[bytes]:
     """The segments as JSON of today, without the brackets around them, a few at a time."""
     for first in range(0, len(outline.segments), SEGMENTS_AT_ONCE):

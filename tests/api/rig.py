@@ -7,6 +7,7 @@ import wave
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -31,14 +32,17 @@ from domain.transcript_keys import transcript_key
 from domain.transcription import CompleteTranscription, FailAttempt
 from domain.transcription_events import Result
 from evidence.tables import migrate_evidence_tables
+from infrastructure.object_store import open_object_store
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrate import LOG_COMPONENT, LOG_MIGRATIONS, migrate
 from infrastructure.postgres.person_keys import fitting_person_keys
 from infrastructure.postgres.pool import create_pool
 from infrastructure.settings import Settings
+from projections.indexing import IndexingLimits, keep_indexing
 from projections.models import migrate as migrate_read_models
 from projections.reading import Reading
 from projections.runner import PROJECTED_CHANNEL
+from projections.spoken_index import SpokenIndex
 from schemas.objects import encode_transcript
 from tests.builders import NOON, WORKER
 from tests.projections.running import new_runner
@@ -47,6 +51,7 @@ Held = TypeVar("Held")
 
 PASSWORD = "correct horse battery"
 WORKER_SAYS = Provenance(actor="worker", correlation_id=UUID(int=3))
+OFTEN = IndexingLimits(look_seconds=0.1, pause_seconds=0.0, outage_seconds=0.1)
 WORDS = (
     Word(text=" Hello", start_ms=0, end_ms=400, probability=0.9),
     Word(text=" world.", start_ms=500, end_ms=900, probability=0.8),
@@ -98,7 +103,7 @@ async def serving(settings: Settings) -> AsyncIterator[Installation]:
 
 @asynccontextmanager
 async def projecting(settings: Settings) -> AsyncIterator[None]:
-    """A projector that reads the log itself, without Kafka."""
+    """A projector that reads the log itself, without Kafka, and indexes what was said."""
     async with (
         await create_pool(settings.database_url, size_max=4) as pool,
         PostgresEventLog(pool, settings.partitions) as log,
@@ -108,8 +113,12 @@ async def projecting(settings: Settings) -> AsyncIterator[None]:
         projector = tasks.create_task(
             new_runner(pool, log, reading=reading, channel=PROJECTED_CHANNEL).run()
         )
+        open_objects = partial(open_object_store, settings.object_store)
+        indexing = keep_indexing(open_objects, SpokenIndex(pool), asyncio.Event(), OFTEN)
+        indexer = tasks.create_task(indexing)
         yield
         projector.cancel()
+        indexer.cancel()
 
 
 @asynccontextmanager

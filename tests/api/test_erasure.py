@@ -52,6 +52,7 @@ async def reads(client: httpx.AsyncClient, file_id: str, transcription_id: str) 
         f"/transcriptions/{transcription_id}/transcript",
         f"/transcriptions/{transcription_id}/export?format=srt",
         "/user/quota",
+        "/search?q=hello",
     ]
     return {path: (await client.get(path)).status_code for path in paths}
 

@@ -21,6 +21,8 @@ union all select 'users' from read.users where id = $1
 union all select 'quota' from read.quota where user_id = $1
 union all select 'files' from read.files where user_id = $1
 union all select 'transcriptions' from read.transcriptions where user_id = $1
+union all select 'spoken' from read.spoken where user_id = $1
+union all select 'passages' from read.spoken_passages where user_id = $1
 union all select 'known_sources' from known_sources where user_id = $1
 """
 

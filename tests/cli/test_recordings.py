@@ -58,6 +58,45 @@ def test_programs_get_the_list_as_json(api: ScriptedApi) -> None:
     assert json.loads(line)["transcription_id"] is None
 
 
+def found(number: int, **more: object) -> dict[str, Any]:
+    parts = [{"text": "about the ", "match": False}, {"text": "Budget", "match": True}]
+    return {
+        "transcription_id": str(UUID(int=number)),
+        "file_id": str(UUID(int=number)),
+        "filename": f"{number}.ogg",
+        "passages": 2,
+        "snippets": [
+            {"start_ms": 3_723_400, "parts": parts},
+            {"start_ms": 3_800_000, "parts": parts[1:]},
+        ],
+    } | more
+
+
+def test_a_search_says_where_and_when_something_is_said(api: ScriptedApi) -> None:
+    api.answers["GET /v1/search"] = [(200, [found(1)]), (200, [found(2, filename=None)])]
+    api.headers["GET /v1/search"] = {"Link": '</v1/search?q=budget&limit=1&cursor=x>; rel="next"'}
+    assert stenolog(api, "search", "-n", "2", "budget", "next year").stdout.splitlines() == [
+        f"{UUID(int=1)}  1.ogg",
+        "  1:02:03  about the Budget",
+        "  1:03:20  Budget",
+        f"{UUID(int=2)}  (recording deleted)",
+        "  1:02:03  about the Budget",
+        "  1:03:20  Budget",
+    ]
+
+
+def test_programs_get_what_was_found_as_json(api: ScriptedApi) -> None:
+    api.answers["GET /v1/search"] = [(200, [found(1)])]
+    (line,) = stenolog(api, "search", "--json", "budget").stdout.splitlines()
+    assert json.loads(line)["snippets"][0]["start_ms"] == 3_723_400
+
+
+def test_a_search_that_is_refused_is_said_in_one_line(api: ScriptedApi) -> None:
+    api.answers["GET /v1/search"] = [problem(400, "q has no word to look for")]
+    result = stenolog(api, "search", "--", "-")
+    assert (result.exit_code, result.stderr) == (1, "stenolog: q has no word to look for\n")
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [

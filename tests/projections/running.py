@@ -87,9 +87,14 @@ async def checkpoints_of(connection: Connection) -> dict[tuple[str, int], int]:
 
 
 async def contents(pool: "asyncpg.Pool[Any]") -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every read model."""
+    """Every row of every read model, as it was folded."""
     async with pool.acquire() as connection:
         return {
-            name: [tuple(row) for row in await connection.fetch(f"select * from {name} order by 1")]
-            for name in READ_MODELS
+            name: [tuple(row) for row in await connection.fetch(f"select {columns} from {name} order by 1")]
+            for name, columns in folded_columns().items()
         }
+
+
+def folded_columns() -> dict[str, str]:
+    """Of each read model, without what its table has besides."""
+    return {name: ", ".join(each.row.__struct_fields__) for name, each in READ_MODELS.items()}

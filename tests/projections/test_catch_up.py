@@ -17,6 +17,7 @@ from projections.models import READ_MODELS
 from projections.projection import Projection
 from projections.runner import Pace, Runner
 from tests.keys import READING
+from tests.projections.conftest import PARTITIONS
 from tests.projections.feeds import HeldLeases, LogFeed
 from tests.projections.lives import lived
 from tests.projections.running import checkpoints_of, contents, new_runner, running, until, until_reached
@@ -172,8 +173,8 @@ async def test_in_a_short_log_the_others_simply_wait(pool: "Pool[Any]", store: I
 
 
 async def _nobody_catches_up(pool: "Pool[Any]") -> bool:
-    query = "select count(*) filter (where catching_up) = 0 and count(*) = 16 from projection_checkpoints"
-    return bool(await pool.fetchval(query))
+    query = "select count(*) filter (where catching_up) = 0 and count(*) = $1 from projection_checkpoints"
+    return bool(await pool.fetchval(query, len(READ_MODELS) * PARTITIONS))
 
 
 async def _has_begun(pool: "Pool[Any]") -> bool:

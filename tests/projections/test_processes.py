@@ -116,6 +116,7 @@ async def test_the_rebuild_command_works_beside_a_live_projector(system: System)
         "quota",
         "files",
         "transcriptions",
+        "spoken",
     ]
     await assert_the_tables_are_the_fold_of_the_log(system)
 

@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 
 from api.consistency import settle
 from api.errors import problems
+from api.idempotency import IdempotentOperation, idempotent
 from api.parts import Parts
 from api.requests import AnonymousRequest, AuthenticatedRequest, Caller, provenance_of
 from commands.execution import load
@@ -28,7 +29,12 @@ class UserNotFound(NotFound):
         super().__init__("User not found: register first")
 
 
-@post("/auth/register", responses=problems(400, 409, 429, 503))
+@post(
+    "/auth/register",
+    operation_class=IdempotentOperation,
+    middleware=[idempotent(is_open=True)],
+    responses=problems(400, 409, 422, 429, 503),
+)
 async def register(
     request: AnonymousRequest, data: JSONBody[Credentials], parts: NamedDependency[Parts]
 ) -> Message:

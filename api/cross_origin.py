@@ -12,7 +12,10 @@ from litestar.types import Scope
 METHODS: Final = "GET, HEAD, POST, PUT, DELETE"
 SENT_HEADERS: Final = ("Authorization, Content-Type, Consistency-Token, Prefer, X-Request-Id, traceparent, "
     "Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Range")  # fmt: skip
-EXPOSED_HEADERS: Final = "Consistency-Token, Consistency-Status, Content-Disposition, ETag, Link, Location, Retry-After, X-Request-Id, X-Should-Retry, X-Stenolog-Model, X-Stenolog-Transcription"
+EXPOSED_HEADERS: Final = (
+    "Consistency-Token, Consistency-Status, Content-Disposition, ETag, Idempotency-Replayed, Link, Location, Retry-After, "
+    "X-Request-Id, X-Should-Retry, X-Stenolog-Model, X-Stenolog-Transcription"
+)
 PREFLIGHT_SECONDS: Final = 600
 
 

@@ -42,6 +42,7 @@ _LOGGER = logging.getLogger(__name__)
 Refusal: TypeAlias = Response[Problem] | Response[AudioRefusal]
 
 MEDIA_TYPE: Final = "application/problem+json"
+KEY_RETRY_AFTER_SECONDS: Final = 1
 RETRY_AFTER_SECONDS: Final = 2
 FULL_RETRY_AFTER_SECONDS: Final = 60
 """Somebody has to make room."""
@@ -83,6 +84,26 @@ class ComeBackLater(Rejection):
     def __init__(self, text: str, retry_after_seconds: int) -> None:
         super().__init__(text)
         self.retry_after_seconds = retry_after_seconds
+
+
+class KeyInFlight(ComeBackLater):
+    code = "idempotency_key_in_flight"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request with this Idempotency-Key is being carried out: wait a moment and send it again",
+            KEY_RETRY_AFTER_SECONDS,
+        )
+
+
+class KeyOfAnother(Rejection):
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was sent with another request: take a new key for each request, and the same one only "
+            "to send it again"
+        )
 
 
 class TooManyTries(ComeBackLater):
@@ -131,6 +152,8 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     ExportTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    KeyInFlight: HTTPStatus.CONFLICT,
+    KeyOfAnother: HTTPStatus.UNPROCESSABLE_ENTITY,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     ComeBackLater: HTTPStatus.TOO_MANY_REQUESTS,
 }

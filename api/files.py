@@ -1,7 +1,7 @@
 """Uploading recordings, and the list of them."""
 
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
@@ -9,16 +9,17 @@ from litestar.params import FromPath, QueryParameter
 
 from api.consistency import settle
 from api.errors import problems
-from api.openapi import UploadOperation
+from api.idempotency import IdempotentUpload, Ids, idempotent, ids_of
 from api.paging import LIMIT_DEFAULT, CursorText, Limit, answer_of, cursor_of, page_of
 from api.parts import Parts
 from api.plain import Answer, plainly
 from api.requests import AuthenticatedRequest, Caller
 from api.uploads import Received, receive
+from commands.execution import load
 from commands.record_upload import record_upload
 from commands.remove_file import Fate, RemoveFile, remove_file
 from domain.errors import FileNotFound, NotOwner, PersonErased
-from domain.media_file import RecordUpload
+from domain.media_file import MEDIA_FILE, FileUploaded, RecordUpload
 from projections.files import FileView, ListedFile
 from projections.paging import Page
 from schemas.bodies import FileBody, Uploaded
@@ -35,34 +36,52 @@ TranscriptFate = Annotated[
 
 @post(
     "/files/upload",
-    operation_class=UploadOperation,
-    responses=problems(400, 401, 408, 410, 413, 429, 503, 507),
+    operation_class=IdempotentUpload,
+    middleware=[idempotent(is_streamed=True)],
+    responses=problems(400, 401, 408, 409, 410, 413, 422, 429, 503, 507),
     tags=["files"],
 )
 async def upload_file(
     request: AuthenticatedRequest, caller: NamedDependency[Caller], parts: NamedDependency[Parts]
 ) -> Uploaded:
     """Takes a recording as `multipart/form-data`, in a part called `file`."""
+    ids = ids_of(request.scope)
+    if recorded := await _recorded_before(ids, caller.user_id, parts):
+        return _uploaded(recorded)
     bytes_max = parts.settings.upload_max_bytes
     with parts.upload_room.admitted(caller.user_id) as share:
         async with receive(request, parts.spool, bytes_max, share) as received:
             facts = await parts.probe(received.path, caller.user_id)
-            command = _recorded(received, facts.duration_seconds, caller, parts)
+            command = _recording(ids.current, received, facts.duration_seconds, caller, parts)
             address = await record_upload(
                 command, received.path, parts.store, parts.objects, caller.provenance
             )
     await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
+    return _uploaded(command)
+
+
+async def _recorded_before(ids: Ids, user_id: UUID, parts: Parts) -> FileUploaded | None:
+    """By a process that died before it could answer the same request."""
+    for file_id in ids.earlier:
+        file = (await load(parts.store, MEDIA_FILE, file_id, user_id)).state
+        if file.uploaded is not None:
+            return file.uploaded
+    return None
+
+
+def _uploaded(recorded: RecordUpload | FileUploaded) -> Uploaded:
     return Uploaded(
-        file_id=command.file_id,
-        filename=command.filename,
+        file_id=recorded.file_id,
+        filename=recorded.filename,
         status="uploaded",
-        duration_seconds=command.duration_seconds,
+        duration_seconds=recorded.duration_seconds,
         message="File uploaded successfully",
     )
 
 
-def _recorded(received: Received, duration_seconds: float, caller: Caller, parts: Parts) -> RecordUpload:
-    file_id = uuid4()
+def _recording(
+    file_id: UUID, received: Received, duration_seconds: float, caller: Caller, parts: Parts
+) -> RecordUpload:
     return RecordUpload(
         file_id=file_id,
         user_id=caller.user_id,

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from api.consistency import settle
 from api.errors import problems
+from api.idempotency import IdempotentOperation, idempotent
 from api.paging import LIMIT_DEFAULT, CursorText, Limit, answer_of, cursor_of, page_of
 from api.parts import Parts
 from api.plain import Answer, plainly
@@ -44,7 +45,9 @@ POLL_SECONDS: Final = 1
 @post(
     "/transcriptions",
     status_code=202,
-    responses=problems(400, 401, 402, 403, 404, 409, 410),
+    operation_class=IdempotentOperation,
+    middleware=[idempotent()],
+    responses=problems(400, 401, 402, 403, 404, 409, 410, 422),
     tags=["transcriptions"],
 )
 async def request(

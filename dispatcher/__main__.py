@@ -14,6 +14,7 @@ import asyncpg
 from dispatcher.dispatcher import Dispatcher, DispatchLimits
 from dispatcher.erasing import Eraser, ErasureLimits
 from dispatcher.erasures import CHANNEL, PostgresErasures
+from dispatcher.expiring import keep_expiring
 from dispatcher.leadership import FirstSlot, lead
 from dispatcher.migration import QUEUE, migrate_dispatch_tables
 from dispatcher.removals import REMOVALS, PostgresRemovals
@@ -29,6 +30,7 @@ from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.kafka.reports import ReportConsumer
 from infrastructure.object_store import open_object_store
 from infrastructure.postgres.errors import OUTAGES, DatabaseNotMigrated
+from infrastructure.postgres.idempotency import IdempotencyKeys
 from infrastructure.postgres.kafka_substitute import PostgresSubstitute
 from infrastructure.postgres.leases import DISPATCH, PostgresLeases
 from infrastructure.postgres.listener import Listener
@@ -74,6 +76,7 @@ async def dispatch(settings: Settings) -> None:
             tasks.create_task(folding, name="folding the queue")
             tasks.create_task(leading, name="leading")
             tasks.create_task(keep_rewrapping(person_keys), name="rewrapping")
+            tasks.create_task(keep_expiring(IdempotencyKeys(pool)), name="expiring")
 
 
 async def _work(dispatcher: Dispatcher, eraser: Eraser, remover: Remover) -> Never:

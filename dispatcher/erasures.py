@@ -15,7 +15,7 @@ CHANNEL: Final = "erasure_requested"
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
 _FORGET: Final = ("forget_credentials", "forget_sources", "forget_progress")
-_FORGET_AGAIN: Final = ("forget_windows", "forget_spoken")
+_FORGET_AGAIN: Final = ("forget_windows", "forget_spoken", "forget_answers")
 """What is written beside the log, by who does not ask it."""
 
 

@@ -51,5 +51,8 @@ delete from transcription_windows where user_id = $1;
 -- name: forget_spoken
 delete from spoken_passages where user_id = $1;
 
+-- name: forget_answers
+delete from idempotency_keys where owner_id = $1;
+
 -- name: finish
 update credentials set erased_at = clock_timestamp() where user_id = $1 and erased_at is null;

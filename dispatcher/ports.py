@@ -137,7 +137,7 @@ class Erasures(Protocol):
         ...
 
     async def forget(self, user_id: UUID) -> None:
-        """Marks them, if they are not, and forgets their address, the hash of their password, from where they came, how far their jobs were, what was finished of them, and what was indexed of theirs."""
+        """Marks them, if they are not, and forgets their address, the hash of their password, from where they came, how far their jobs were, what was finished of them, what was indexed of theirs, and what they were answered."""
         ...
 
     async def finish(self, user_id: UUID) -> None:

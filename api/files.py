@@ -1,6 +1,6 @@
 """Uploading recordings, and the list of them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from litestar import Response, delete, get, post
@@ -10,9 +10,21 @@ from litestar.params import FromPath, QueryParameter
 from api.consistency import settle
 from api.errors import problems
 from api.idempotency import IdempotentUpload, Ids, idempotent, ids_of
-from api.paging import LIMIT_DEFAULT, CursorText, Limit, answer_of, cursor_of, page_of
+from api.paging import (
+    LIMIT_DEFAULT,
+    CreatedAfter,
+    CreatedBefore,
+    CursorText,
+    InFilename,
+    Limit,
+    answer_of,
+    cursor_of,
+    page_of,
+    query_of,
+    wanted_of,
+)
 from api.parts import Parts
-from api.plain import Answer, plainly
+from api.plain import NOT_MODIFIED, Answer, plainly
 from api.requests import AuthenticatedRequest, Caller
 from api.uploads import Received, receive
 from commands.execution import load
@@ -20,8 +32,8 @@ from commands.record_upload import record_upload
 from commands.remove_file import Fate, RemoveFile, remove_file
 from domain.errors import FileNotFound, NotOwner, PersonErased
 from domain.media_file import MEDIA_FILE, FileUploaded, RecordUpload
-from projections.files import FileView, ListedFile
-from projections.paging import Page
+from projections.files import FileView, ListedFile, list_wanted
+from projections.paging import Page, Wanted
 from schemas.bodies import FileBody, Uploaded
 from schemas.objects import media_key
 
@@ -30,6 +42,12 @@ TranscriptFate = Annotated[
     QueryParameter(
         name="transcript",
         description="What becomes of the file's transcription and its text: they stay unless you say `delete`",
+    ),
+]
+FileStatuses = Annotated[
+    list[Literal["not_initiated", "queued", "processing", "completed", "failed", "cancelled"]] | None,
+    QueryParameter(
+        name="status", description="Only those whose transcription is in this state; may be given again"
     ),
 ]
 
@@ -94,23 +112,43 @@ def _recording(
     )
 
 
-async def _list(parts: Parts, page: Page) -> Answer:
-    return answer_of("/v1/files", await parts.reads.files.answer(page), page.size - 1, _body)
+async def _list(parts: Parts, page: Page, wanted: Wanted | None = None) -> Answer:
+    found = await (_wanted(parts, page, wanted) if wanted else parts.reads.files.answer(page))
+    return answer_of("/v1/files", found, page.size - 1, _body, query_of(wanted))
+
+
+async def _wanted(parts: Parts, page: Page, wanted: Wanted) -> list[ListedFile] | None:
+    async with parts.reading() as connection:
+        return await list_wanted(connection, page, wanted)
 
 
 async def _first_page(parts: Parts, user_id: UUID, _: list[UUID]) -> Answer:
     return await _list(parts, page_of(user_id, LIMIT_DEFAULT))
 
 
-@get("/files", middleware=[plainly(_first_page)], responses=problems(400, 401, 410), tags=["files"])
+@get(
+    "/files",
+    middleware=[plainly(_first_page)],
+    responses=problems(400, 401, 410, 503) | NOT_MODIFIED,
+    tags=["files"],
+)
 async def list_files(
+    *,
+    request: AuthenticatedRequest,
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
     limit: Limit = LIMIT_DEFAULT,
     cursor: CursorText = None,
+    status: FileStatuses = None,
+    created_after: CreatedAfter = None,
+    created_before: CreatedBefore = None,
+    filename: InFilename = None,
 ) -> Response[list[FileBody]]:
-    """Your recordings, newest first."""
-    return (await _list(parts, page_of(caller.user_id, limit, cursor_of(cursor)))).response
+    """Your recordings, newest first: all of them, or those that you ask for."""
+    wanted = wanted_of(status, created_after, created_before, filename)
+    return (await _list(parts, page_of(caller.user_id, limit, cursor_of(cursor)), wanted)).response_to(
+        request
+    )
 
 
 async def find_owned_file(parts: Parts, file_id: UUID, user_id: UUID) -> FileView:
@@ -132,13 +170,16 @@ async def _one(parts: Parts, user_id: UUID, ids: list[UUID]) -> Answer:
 @get(
     "/files/{file_id:str}",
     middleware=[plainly(_one)],
-    responses=problems(400, 401, 403, 404, 410),
+    responses=problems(400, 401, 403, 404, 410) | NOT_MODIFIED,
     tags=["files"],
 )
 async def get_file(
-    file_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
+    request: AuthenticatedRequest,
+    file_id: FromPath[UUID],
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
 ) -> Response[FileBody]:
-    return (await _one(parts, caller.user_id, [file_id])).response
+    return (await _one(parts, caller.user_id, [file_id])).response_to(request)
 
 
 @delete(

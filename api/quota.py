@@ -7,8 +7,8 @@ from litestar.di import NamedDependency
 
 from api.errors import problems
 from api.parts import Parts
-from api.plain import Answer, plainly
-from api.requests import Caller
+from api.plain import NOT_MODIFIED, Answer, plainly
+from api.requests import AuthenticatedRequest, Caller
 from commands.execution import load
 from domain.errors import PersonErased
 from domain.quota import QUOTA, Quota
@@ -24,10 +24,17 @@ async def _answer(parts: Parts, user_id: UUID, _: list[UUID]) -> Answer:
     return Answer(await _of_log(parts, user_id) if row is None else _body(row))
 
 
-@get("/user/quota", middleware=[plainly(_answer)], responses=problems(401, 410), tags=["quota"])
-async def get_quota(caller: NamedDependency[Caller], parts: NamedDependency[Parts]) -> Response[QuotaBody]:
+@get(
+    "/user/quota",
+    middleware=[plainly(_answer)],
+    responses=problems(401, 410) | NOT_MODIFIED,
+    tags=["quota"],
+)
+async def get_quota(
+    request: AuthenticatedRequest, caller: NamedDependency[Caller], parts: NamedDependency[Parts]
+) -> Response[QuotaBody]:
     """Minutes left, held for what is being transcribed, and spent."""
-    return (await _answer(parts, caller.user_id, [])).response
+    return (await _answer(parts, caller.user_id, [])).response_to(request)
 
 
 async def _of_log(parts: Parts, user_id: UUID) -> QuotaBody:

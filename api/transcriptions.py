@@ -1,19 +1,31 @@
 """Requesting, following and cancelling transcriptions."""
 
-from typing import Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 from uuid import UUID
 
 from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
 from api.consistency import settle
 from api.errors import problems
 from api.idempotency import IdempotentOperation, idempotent
-from api.paging import LIMIT_DEFAULT, CursorText, Limit, answer_of, cursor_of, page_of
+from api.paging import (
+    LIMIT_DEFAULT,
+    CreatedAfter,
+    CreatedBefore,
+    CursorText,
+    InFilename,
+    Limit,
+    answer_of,
+    cursor_of,
+    page_of,
+    query_of,
+    wanted_of,
+)
 from api.parts import Parts
-from api.plain import Answer, plainly
+from api.plain import NOT_MODIFIED, Answer, plainly
 from api.requests import AuthenticatedRequest, Caller
 from commands.cancel_transcription import cancel_transcription
 from commands.delete_transcription import delete_transcription
@@ -27,8 +39,8 @@ from domain.transcription import (
     Status,
     transcription_id_of,
 )
-from projections.paging import Page
-from projections.transcriptions import ListedTranscription, TranscriptionView
+from projections.paging import Page, Wanted
+from projections.transcriptions import ListedTranscription, TranscriptionView, list_wanted
 from schemas.bodies import (
     TranscriptionBody,
     TranscriptionChange,
@@ -38,6 +50,10 @@ from schemas.bodies import (
 
 Known = TypeVar("Known")
 
+Statuses = Annotated[
+    list[Literal["queued", "processing", "completed", "failed", "cancelled"]] | None,
+    QueryParameter(name="status", description="Only those in this state; may be given again"),
+]
 POLL_SECONDS: Final = 1
 """How soon to ask again for a transcription that is not done."""
 
@@ -129,9 +145,14 @@ async def remove(
     await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
 
 
-async def _list(parts: Parts, page: Page) -> Answer:
-    found = await parts.reads.transcriptions.answer(page)
-    return answer_of("/v1/transcriptions", found, page.size - 1, _summary)
+async def _list(parts: Parts, page: Page, wanted: Wanted | None = None) -> Answer:
+    found = await (_wanted(parts, page, wanted) if wanted else parts.reads.transcriptions.answer(page))
+    return answer_of("/v1/transcriptions", found, page.size - 1, _summary, query_of(wanted))
+
+
+async def _wanted(parts: Parts, page: Page, wanted: Wanted) -> list[ListedTranscription] | None:
+    async with parts.reading() as connection:
+        return await list_wanted(connection, page, wanted)
 
 
 async def _first_page(parts: Parts, user_id: UUID, _: list[UUID]) -> Answer:
@@ -141,17 +162,26 @@ async def _first_page(parts: Parts, user_id: UUID, _: list[UUID]) -> Answer:
 @get(
     "/transcriptions",
     middleware=[plainly(_first_page)],
-    responses=problems(400, 401, 410),
+    responses=problems(400, 401, 410, 503) | NOT_MODIFIED,
     tags=["transcriptions"],
 )
 async def list_transcriptions(
+    *,
+    request: AuthenticatedRequest,
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
     limit: Limit = LIMIT_DEFAULT,
     cursor: CursorText = None,
+    status: Statuses = None,
+    created_after: CreatedAfter = None,
+    created_before: CreatedBefore = None,
+    filename: InFilename = None,
 ) -> Response[list[TranscriptionSummary]]:
-    """Your transcriptions, newest first."""
-    return (await _list(parts, page_of(caller.user_id, limit, cursor_of(cursor)))).response
+    """Your transcriptions, newest first: all of them, or those that you ask for."""
+    wanted = wanted_of(status, created_after, created_before, filename)
+    return (await _list(parts, page_of(caller.user_id, limit, cursor_of(cursor)), wanted)).response_to(
+        request
+    )
 
 
 async def _one(parts: Parts, user_id: UUID, ids: list[UUID]) -> Answer:
@@ -163,14 +193,17 @@ async def _one(parts: Parts, user_id: UUID, ids: list[UUID]) -> Answer:
 @get(
     "/transcriptions/{transcription_id:str}",
     middleware=[plainly(_one)],
-    responses=problems(400, 401, 403, 404, 410),
+    responses=problems(400, 401, 403, 404, 410) | NOT_MODIFIED,
     tags=["transcriptions"],
 )
 async def get_transcription(
-    transcription_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
+    request: AuthenticatedRequest,
+    transcription_id: FromPath[UUID],
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
 ) -> Response[TranscriptionBody]:
     """Status and progress, and the text once it is completed; without it when it is lost for good."""
-    return (await _one(parts, caller.user_id, [transcription_id])).response
+    return (await _one(parts, caller.user_id, [transcription_id])).response_to(request)
 
 
 async def text_of(view: TranscriptionView, parts: Parts) -> str | UnsetType:

@@ -13,7 +13,7 @@ from domain.media_file import FileDeleted, FileUploaded
 from domain.personal import PersonalText
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
-from projections.paging import Cursor, Page, listed
+from projections.paging import Cursor, Page, Wanted, listed, listed_wanted
 from projections.projection import Projection, storable
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -98,3 +98,8 @@ async def find_each(connection: Connection, file_ids: Sequence[UUID]) -> list[Fi
 
 async def list_pages(connection: Connection, pages: Sequence[Page]) -> list[list[ListedFile] | None]:
     return await listed(connection, SQL["list_pages"], pages, ListedFile)
+
+
+async def list_wanted(connection: Connection, page: Page, wanted: Wanted) -> list[ListedFile] | None:
+    """None for who has asked to be erased."""
+    return await listed_wanted(connection, SQL["list_wanted"], page, wanted, ListedFile)

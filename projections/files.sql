@@ -71,3 +71,24 @@ left join lateral (
 left join transcriptions t on t.file_id = f.id
 where f.id is not null or leaving.user_id is not null
 order by page.number, f.created_at desc, f.id desc;
+
+-- name: list_wanted
+-- One page of what is wanted: its person's own rows are gone through until it is full. Else as list_pages.
+select 1, f.id, f.original_filename, f.file_size, f.duration_seconds, date_part('epoch', f.created_at),
+    f.transcription_id, f.transcription_status
+from (select exists (
+    select from credentials c where c.user_id = $1 and c.erasure_requested_at is not null)) person (leaves)
+left join lateral (
+    select listed.*, t.id as transcription_id, coalesce(t.status, 'not_initiated') as transcription_status
+    from files listed left join transcriptions t on t.file_id = listed.id
+    where listed.user_id = $1
+        and (listed.created_at, listed.id) < (coalesce($3::timestamptz, 'infinity'),
+            coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+        and ($5::text[] is null or coalesce(t.status, 'not_initiated') = any($5))
+        and listed.created_at > coalesce($6::timestamptz, '-infinity')
+        and listed.created_at < coalesce($7::timestamptz, 'infinity')
+        and ($8::text is null or strpos(lower(normalize(listed.original_filename)), lower(normalize($8))) > 0)
+    order by listed.created_at desc, listed.id desc
+    limit $2) f on not person.leaves
+where f.id is not null or person.leaves
+order by f.created_at desc, f.id desc;

@@ -1,7 +1,7 @@
 """Where a page of a list ends: newest first, stable while newer entries arrive."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -36,6 +36,31 @@ class Page(Struct, frozen=True):
     before: Cursor | None = None
 
 
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Of a list the entries in one of these states, if any are named, made after and before these moments, and of a file whose
+    name has this in it, in whatever case. The defaults want everything.
+    """
+
+    statuses: tuple[str, ...] = ()
+    after: datetime | None = None
+    before: datetime | None = None
+    filename: str = ""
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """Of a query for them, after those of the page."""
+        return self.statuses or None, self.after, self.before, self.filename or None
+
+
+async def listed_wanted(
+    connection: Connection, query: str, page: Page, wanted: Wanted, entry: type[Entry]
+) -> list[Entry] | None:
+    """As `listed`, for one page of those that are wanted."""
+    before = (page.before.created_at, page.before.id) if page.before else (None, None)
+    rows = await connection.fetch(query, page.user_id, page.size, *before, *wanted.arguments)
+    return _grouped(rows, 1, entry)[0]
+
+
 async def listed(
     connection: Connection, query: str, pages: Sequence[Page], entry: type[Entry]
 ) -> list[list[Entry] | None]:
@@ -53,7 +78,11 @@ async def listed(
         [created_at for created_at, _ in places],
         [id_ for _, id_ in places],
     )
-    found: list[list[Any] | None] = [[] for _ in pages]
+    return _grouped(rows, len(pages), entry)
+
+
+def _grouped(rows: Iterable[Any], page_count: int, entry: type[Entry]) -> list[list[Entry] | None]:
+    found: list[list[Any] | None] = [[] for _ in range(page_count)]
     for number, first, *others in rows:
         entries = found[number - 1]
         if first is None or entries is None:
@@ -67,13 +96,13 @@ def decode_cursor(text: str) -> Cursor:
     """Raises InvalidField when the text is no cursor that a list gave out."""
     try:
         content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        created_at = _utc(datetime.fromisoformat(content[_UUID_BYTES:].decode()))
+        created_at = utc_of(datetime.fromisoformat(content[_UUID_BYTES:].decode()))
         return Cursor(created_at, UUID(bytes=content[:_UUID_BYTES]))
     except (ValueError, OverflowError):
         raise InvalidField("cursor", "is none that a list gave out: take it from a Link header") from None
 
 
-def _utc(moment: datetime) -> datetime:
+def utc_of(moment: datetime) -> datetime:
     """As the database takes it. Raises ValueError, or OverflowError for one that is in no year we count."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone is no moment")

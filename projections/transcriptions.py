@@ -26,7 +26,7 @@ from domain.transcription_events import (
 )
 from infrastructure.postgres.pool import Connection
 from infrastructure.postgres.queries import load_queries
-from projections.paging import Cursor, Page, listed
+from projections.paging import Cursor, Page, Wanted, listed, listed_wanted
 from projections.projection import Projection, storable
 
 SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
@@ -219,3 +219,10 @@ async def list_pages(
     connection: Connection, pages: Sequence[Page]
 ) -> list[list[ListedTranscription] | None]:
     return await listed(connection, SQL["list_pages"], pages, ListedTranscription)
+
+
+async def list_wanted(
+    connection: Connection, page: Page, wanted: Wanted
+) -> list[ListedTranscription] | None:
+    """None for who has asked to be erased."""
+    return await listed_wanted(connection, SQL["list_wanted"], page, wanted, ListedTranscription)

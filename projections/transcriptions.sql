@@ -104,3 +104,32 @@ left join transcription_progress p
     on t.status <> 'completed' and p.transcription_id = t.id and p.requested_at = t.requested_at
 where t.id is not null or leaving.user_id is not null
 order by page.number, t.created_at desc, t.id desc;
+
+-- name: list_wanted
+-- One page of what is wanted: its person's own rows are gone through until it is full. Else as list_pages.
+select 1, t.id, t.file_id, t.status,
+    date_part('epoch', t.created_at),
+    date_part('epoch', t.completed_at),
+    t.language,
+    case when strpos(t.instructions, '"task":"translate"') > 0 then 'translate' else 'transcribe' end,
+    t.warnings,
+    case t.status when 'completed' then 100 else coalesce(p.percentage, 0) end
+from (select exists (
+    select from credentials c where c.user_id = $1 and c.erasure_requested_at is not null)) person (leaves)
+left join lateral (
+    select listed.* from transcriptions listed
+    where listed.user_id = $1
+        and (listed.created_at, listed.id) < (coalesce($3::timestamptz, 'infinity'),
+            coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+        and ($5::text[] is null or listed.status = any($5))
+        and listed.created_at > coalesce($6::timestamptz, '-infinity')
+        and listed.created_at < coalesce($7::timestamptz, 'infinity')
+        and ($8::text is null or exists (
+            select from files f where f.id = listed.file_id
+                and strpos(lower(normalize(f.original_filename)), lower(normalize($8))) > 0))
+    order by listed.created_at desc, listed.id desc
+    limit $2) t on not person.leaves
+left join transcription_progress p
+    on t.status <> 'completed' and p.transcription_id = t.id and p.requested_at = t.requested_at
+where t.id is not null or person.leaves
+order by t.created_at desc, t.id desc;

@@ -83,3 +83,42 @@ async def test_an_id_in_other_spellings_is_found_all_the_same(anna: Person) -> N
     spellings = [file_id.upper(), file_id.replace("-", "")]
     answers = [await anna.client.get(f"/files/{each}") for each in spellings]
     assert [answer.json()["file_id"] for answer in answers] == [file_id, file_id]
+
+
+async def test_who_has_an_answer_gets_nothing_again_either_way(anna: Person) -> None:
+    for path in await everything_of(anna):
+        whole = await anna.client.get(path)
+        etag = whole.headers["ETag"]
+        assert etag.startswith('W/"')
+        for known in (etag, f'"other", {etag}', "*"):
+            headers = {"If-None-Match": known}
+            plain = await anna.client.get(path, headers=headers)
+            other = await anna.client.get(path + LONGER_WAY, headers=headers)
+            assert (plain.status_code, plain.content, plain.headers["ETag"]) == (304, b"", etag)
+            assert said(plain) == said(other)
+        for unknown in ('"other"', "", etag.removeprefix("W/").strip('"')):
+            answer = await anna.client.get(path, headers={"If-None-Match": unknown})
+            assert (answer.status_code, answer.content) == (200, whole.content)
+
+
+async def test_an_answer_that_has_changed_is_sent_again(anna: Person) -> None:
+    etag = (await anna.client.get("/files")).headers["ETag"]
+    await anna.has_file()
+    answer = await anna.client.get("/files", headers={"If-None-Match": etag})
+    assert (answer.status_code, len(answer.json())) == (200, 1)
+    assert answer.headers["ETag"] != etag
+
+
+async def test_the_head_of_a_recording_and_of_an_export_is_that_of_the_whole(anna: Person) -> None:
+    transcription_id = await anna.has_transcript()
+    file_id = (await anna.client.get("/files")).json()[0]["file_id"]
+    for path in (
+        f"/files/{file_id}/content",
+        f"/transcriptions/{transcription_id}/export?format=srt",
+        f"/transcriptions/{transcription_id}/transcript",
+        "/files",
+        f"/transcriptions/{transcription_id}",
+    ):
+        whole, head = await anna.client.get(path), await anna.client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert said(head)[1] == said(whole)[1]

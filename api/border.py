@@ -12,11 +12,9 @@ from api.cross_origin import permissions
 from api.errors import report_unexpected
 from api.metrics import count
 from api.patience import impatient
-from api.requests import Header, added_headers, encoded, request_id_of, request_id_text
+from api.requests import HEAD_ONLY, Header, added_headers, encoded, request_id_of, request_id_text
 
 _REQUEST_ID: Final = b"x-request-id"
-HEAD_ONLY: Final = "stenolog_head_only"
-"""Is in the scope of a request whose answer has no body: one that would last need not begin."""
 
 
 class Api(Litestar):
@@ -34,7 +32,8 @@ class Api(Litestar):
             await super().__call__(scope, receive, send)
             return
         if scope["method"] == "HEAD":
-            scope, send = {**scope, "method": "GET", HEAD_ONLY: True}, _without_body(send)
+            state = {**scope.get("state", {}), HEAD_ONLY: True}
+            scope, send = {**scope, "method": "GET", "state": state}, _without_body(send)
         scope.setdefault("state", {})
         try:
             await super().__call__(scope, impatient(receive), _completed(send, scope, self._origins))

@@ -17,7 +17,7 @@ from api.etags import IF_NONE_MATCH, etag_of, headers_of, is_known, not_modified
 from api.files import find_owned_file
 from api.parts import Parts
 from api.ranges import Span, span_of, still_holds
-from api.requests import AuthenticatedRequest, Caller, sent_together
+from api.requests import AuthenticatedRequest, Caller, sent_together, wants_body
 from api.transcripts import disposition
 from domain.errors import MediaMissing
 from domain.ports import ObjectMissing, ObjectStore
@@ -75,8 +75,9 @@ async def get_content(
     sent = span or Span(0, file.file_size)
     if span:
         headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{file.file_size}"
+    begin = _begun if wants_body(request.scope) else _only_there
     return Stream(
-        await _begun(parts.objects, file.storage_url, sent),
+        await begin(parts.objects, file.storage_url, sent),
         status_code=206 if span else 200,
         media_type=MEDIA_TYPES.get(PurePath(file.original_filename).suffix.lower(), UNKNOWN),
         headers=headers
@@ -102,6 +103,17 @@ async def _begun(objects: ObjectStore, key: str, span: Span) -> AsyncIterator[by
     except ObjectMissing as problem:
         raise MediaMissing from problem
     return _all(first, chunks)
+
+
+async def _only_there(objects: ObjectStore, key: str, _: Span) -> AsyncIterator[bytes]:
+    """Nothing of it, as HEAD asks for. Raises MediaMissing or ObjectStoreUnavailable."""
+    if not await objects.exists(key):
+        raise MediaMissing
+    return _nothing()
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    yield b""
 
 
 async def _chunks(objects: ObjectStore, key: str, span: Span) -> AsyncGenerator[bytes, None]:

@@ -9,7 +9,7 @@ from litestar import Response
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.admission import admit
-from api.border import HEAD_ONLY
+from api.requests import wants_body
 from api.following import Change, Following, Gone, State, WindowFinished
 from api.lasting import lasting
 from api.live_position import Position, encode_position
@@ -51,7 +51,7 @@ class LiveStream(Response[bytes]):
             lasting(scope, following.end),
         ):
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            if HEAD_ONLY not in scope:
+            if wants_body(scope):
                 await _send(send, f"retry: {RETRY_MS}\n\n".encode())
                 await self._tell(following, scope, send)
             await _send(send, b"", more=False)

@@ -25,6 +25,8 @@ _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16
 _RANDOM: Final = RandomBits(16)
 _RANDOM_BITS: Final = ~(0xF << 76 | 0b11 << 62)
 _VERSION_4: Final = 4 << 76 | 0b10 << 62
+HEAD_ONLY: Final = "stenolog_head_only"
+"""In the state of a request whose answer goes without its body; to routes it is a GET."""
 _ID: Final = "stenolog_request_id"
 _ADDED: Final = "stenolog_headers"
 
@@ -56,6 +58,11 @@ def sent_together(scope: Any, name: bytes) -> str | None:
     """All headers of that name as one list (RFC 9110, 5.3)."""
     values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
     return ", ".join(values) if values else None
+
+
+def wants_body(scope: Any) -> bool:
+    """Whether it is worth reading what an answer would have in it."""
+    return HEAD_ONLY not in scope["state"]
 
 
 def request_id_of(scope: Scope) -> UUID:

@@ -70,13 +70,17 @@ def _without_overlaps(spans: Sequence[Span]) -> list[Span]:
 
 def _densest(spans: Sequence[Span], folded: str) -> Span:
     """The first of those that have most different words after them within a snippet."""
-    starts = [span.start for span in spans]
-
-    def different(first: int) -> int:
-        beyond = bisect_left(starts, starts[first] + CHARACTERS - BEFORE_CHARACTERS)
-        return len({folded[each.start : each.end] for each in spans[first:beyond]})
-
-    return spans[max(range(len(spans)), key=different)]
+    words = [folded[each.start : each.end] for each in spans]
+    starts = [each.start for each in spans]
+    all_of_them = len(set(words))
+    best, most = spans[0], 0
+    for first, span in enumerate(spans):
+        beyond = bisect_left(starts, span.start + CHARACTERS - BEFORE_CHARACTERS)
+        if (different := len(set(words[first:beyond]))) > most:
+            best, most = span, different
+        if most == all_of_them:
+            break
+    return best
 
 
 def _begin(text: str, earliest: int, latest: int) -> int:

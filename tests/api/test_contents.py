@@ -86,3 +86,18 @@ async def test_while_the_store_is_away_a_player_is_told_to_come_back(
         aside.rename(installation.objects)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert (await anna.client.get(f"/files/{file}/content")).status_code == 200
+
+
+async def test_the_head_of_a_recording_is_told_without_reading_it(
+    installation: Installation, anna: Person, file: str
+) -> None:
+    head = await anna.client.head(f"/files/{file}/content")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(WHOLE))
+    part = await anna.client.head(f"/files/{file}/content", headers={"Range": "bytes=0-9"})
+    assert (part.status_code, part.headers["content-length"]) == (206, "10")
+    [stored] = installation.objects_of(anna.user_id)
+    stored.write_bytes(b"")
+    assert (await anna.client.head(f"/files/{file}/content")).status_code == 200
+    stored.unlink()
+    assert (await anna.client.head(f"/files/{file}/content")).status_code == 404

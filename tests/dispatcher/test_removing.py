@@ -1,6 +1,7 @@
 """What was deleted leaves no objects, however often whoever removes them is killed, and what is not deleted stays."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,11 @@ def remover(home: Household, limits: RemovalLimits = ONCE, **others: Any) -> Rem
 
 
 def objects_of(home: Household, user_id: UUID, file_id: UUID) -> list[Path]:
+    """Also while somebody removes them."""
     folders = [home.folder / folder for folder in folders_of_file(user_id, file_id)]
-    return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [
+        Path(place) / name for folder in folders for place, _, names in os.walk(folder) for name in names
+    ]
 
 
 async def left(home: Household) -> int:

@@ -89,6 +89,20 @@ class Person:
         assert answer.status_code == 200, answer.text
         return answer.text
 
+    async def finds(self, text: str, deadline_seconds: float = 60) -> list[dict[str, Any]]:
+        """Asks until something is found, which is a moment after it was said or edited."""
+        ends_at = time.monotonic() + deadline_seconds
+        while not (found := await self.searches(text)):
+            assert time.monotonic() < ends_at, f"nothing is found within {deadline_seconds} s"
+            await asyncio.sleep(0.1)  # a client's polling interval, not a wait for luck
+        return found
+
+    async def searches(self, text: str) -> list[dict[str, Any]]:
+        answer = await self.client.get("/search", params={"q": text})
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
     async def edits(self, transcription_id: str, text: str) -> dict[str, Any]:
         return expect(
             await self.client.put(

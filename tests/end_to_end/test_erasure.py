@@ -45,6 +45,7 @@ async def test_no_byte_of_who_was_erased_is_left_anywhere(
         async with Person.arrives(running.url) as bert, Person.arrives(running.url) as anna:
             kept = await _lives(bert, write_tone(fresh_folder / "bert.wav", seconds=12))
             await _lives(anna, write_tone(fresh_folder / NAME, seconds=12), TEXT, PROMPT, TERM)
+            assert len(await anna.finds("quokkas marmalade")) == 1
             said = [word.encode() for word in (anna.email, NAME, TEXT, PROMPT, TERM)]
             (fresh_folder / NAME).unlink()
             await until_quiet(running)

@@ -13,6 +13,7 @@ from litestar.di import Provide
 
 from api import (
     accounts,
+    api_keys,
     consistency,
     contents,
     contracts,
@@ -37,6 +38,8 @@ from api.border import Api
 from api.cross_origin import origins_of
 from api.database import Reading, reading
 from api.export_room import EXPORTS_AT_ONCE, ExportRoom
+from api.known_keys import KnownKeys
+from api.known_keys import look_in as keys_in
 from api.known_users import KnownUsers, look_in
 from api.live import Live
 from api.live_looks import DatabaseLooks
@@ -46,6 +49,7 @@ from api.passwords import Passwords, threads_at_most
 from api.probing import PROBES_AT_ONCE, SLOW_AT_ONCE, ProbeQueue
 from api.reads import reads_of
 from api.requests import OwnWords, provide_caller
+from api.scopes import asking
 from api.share import ALONE, Share
 from api.source import TrustedProxies
 from api.system_metrics import SystemMetrics
@@ -59,6 +63,7 @@ from infrastructure.clock import SystemClock
 from infrastructure.media.probe import ProbeLimits, probe
 from infrastructure.media.sandbox_gaps import sandbox_gaps
 from infrastructure.object_store import folder_of, open_object_store
+from infrastructure.postgres.api_key_uses import PostgresApiKeyUses
 from infrastructure.postgres.credentials import PostgresCredentials
 from infrastructure.postgres.known_sources import PostgresKnownSources
 from infrastructure.postgres.own_events import PostgresOwnEvents
@@ -99,6 +104,7 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
         clock = SystemClock()
         ask = partial(reading, pool, settings.query_seconds)
         disks = _disks(settings, spool)
+        key_uses = PostgresApiKeyUses(pool)
         yield Parts(
             settings=settings,
             clock=clock,
@@ -118,6 +124,8 @@ async def open_parts(settings: Settings, share: Share = ALONE) -> AsyncIterator[
             passwords=Passwords(threads=share.part_of(threads_at_most())),
             tokens=Tokens(settings.jwt_secret, settings.token_lifetime_seconds, clock),
             known_users=KnownUsers(look_in(ask, store)),
+            known_keys=KnownKeys(keys_in(store, settings.query_seconds), key_uses.note, clock),
+            key_uses=key_uses,
             texts=TranscriptTexts(objects),
             live=live,
             probe=_probe_of(settings, share),
@@ -218,38 +226,49 @@ def _protected_routes() -> Router:
     return Router(
         BASE_PATH,
         route_handlers=[
-            accounts.me,
-            accounts.erase_me,
-            person_export.export_me,
-            # An upload counts its bytes itself, to answer in its own words.
-            Router(
-                "/",
-                route_handlers=[files.upload_file, routes.transcribe, routes.translate],
-                request_max_body_size=None,
+            asking(
+                "read",
+                accounts.me,
+                files.list_files,
+                files.get_file,
+                contents.get_content,
+                transcriptions.list_transcriptions,
+                transcriptions.get_transcription,
+                history.get_history,
+                live_routes.follow_transcription,
+                live_routes.follow_everything,
+                transcripts.get_transcript,
+                transcripts.export,
+                search.find,
+                quota.get_quota,
+                models.list_models,
+                models.get_model,
             ),
-            models.list_models,
-            models.get_model,
-            files.list_files,
-            files.get_file,
-            files.delete_file,
-            contents.get_content,
-            transcriptions.request,
-            transcriptions.list_transcriptions,
-            transcriptions.get_transcription,
-            transcriptions.cancel,
-            transcriptions.remove,
-            history.get_history,
-            live_routes.follow_transcription,
-            live_routes.follow_everything,
-            transcripts.get_transcript,
-            transcripts.put_text,
-            transcripts.export,
-            search.find,
-            quota.get_quota,
+            asking(
+                "write",
+                # An upload counts its bytes itself, to answer in its own words.
+                Router(
+                    "/",
+                    route_handlers=[files.upload_file, routes.transcribe, routes.translate],
+                    request_max_body_size=None,
+                ),
+                files.delete_file,
+                transcriptions.request,
+                transcriptions.cancel,
+                transcriptions.remove,
+                transcripts.put_text,
+            ),
+            asking(
+                "account",
+                accounts.erase_me,
+                person_export.export_me,
+                api_keys.create,
+                api_keys.list_keys,
+                api_keys.revoke,
+            ),
         ],
         before_request=admit_request,
         dependencies={"caller": Provide(provide_caller, sync_to_thread=False)},
-        security=[{openapi.BEARER: []}],
     )
 
 

@@ -23,6 +23,7 @@ from api.openai_audio.refusals import NotTranscribed
 from api.patience import RequestStalled
 from api.ranges import RangeNotSatisfiable
 from api.requests import request_id_of
+from api.scopes import InsufficientScope
 from api.tokens import NotAuthenticated
 from commands.turns import TooManyAtOnce
 from domain import errors
@@ -138,10 +139,12 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.PersonErased: HTTPStatus.GONE,
     errors.QuotaExceeded: HTTPStatus.PAYMENT_REQUIRED,
     errors.NotOwner: HTTPStatus.FORBIDDEN,
+    InsufficientScope: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     RequestStalled: HTTPStatus.REQUEST_TIMEOUT,
     errors.EmailTaken: HTTPStatus.CONFLICT,
     errors.ErasureNotRequested: HTTPStatus.CONFLICT,
+    errors.TooManyApiKeys: HTTPStatus.CONFLICT,
     errors.TranscriptionExists: HTTPStatus.CONFLICT,
     errors.TranscriptionNotCancellable: HTTPStatus.CONFLICT,
     errors.TranscriptionNotDeletable: HTTPStatus.CONFLICT,
@@ -182,7 +185,9 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
         case ComeBackLater():
             headers["Retry-After"] = str(rejection.retry_after_seconds)
         case NotAuthenticated():
-            headers["WWW-Authenticate"] = "Bearer"
+            headers["WWW-Authenticate"] = rejection.challenge
+        case InsufficientScope():
+            headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{rejection.needed}"'
         case _:
             pass
     return _problem(

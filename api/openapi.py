@@ -104,7 +104,10 @@ OPENAPI: Final = OpenAPIConfig(
     components=Components(
         security_schemes={
             BEARER: SecurityScheme(
-                type="http", scheme="bearer", bearer_format="JWT", description="From /v1/auth/login"
+                type="http",
+                scheme="bearer",
+                description="A token from /v1/auth/login, which may do everything, or an API key from /v1/api-keys with the "
+                "scope that the route names. No key has the scope `account`.",
             )
         }
     ),

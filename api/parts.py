@@ -14,6 +14,7 @@ from api.database import Reading
 from api.export_room import ExportRoom
 from api.health import Health
 from api.kept import Kept
+from api.known_keys import KnownKeys
 from api.known_users import KnownUsers
 from api.live import Live
 from api.passwords import Passwords
@@ -27,6 +28,7 @@ from api.upload_room import UploadRoom
 from domain.languages import Abilities
 from domain.ports import Clock, Credentials, EventStore, ObjectStore
 from infrastructure.media.probe import MediaFacts
+from infrastructure.postgres.api_key_uses import PostgresApiKeyUses
 from infrastructure.postgres.own_events import PostgresOwnEvents
 from infrastructure.postgres.pool import Pool
 from infrastructure.settings import Settings
@@ -56,6 +58,8 @@ class Parts:
     passwords: Passwords
     tokens: Tokens
     known_users: KnownUsers
+    known_keys: KnownKeys
+    key_uses: PostgresApiKeyUses
     texts: TranscriptTexts
     live: Live
     probe: Probe

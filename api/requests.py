@@ -29,6 +29,7 @@ HEAD_ONLY: Final = "stenolog_head_only"
 """In the state of a request whose answer goes without its body; to routes it is a GET."""
 _ID: Final = "stenolog_request_id"
 _ADDED: Final = "stenolog_headers"
+_KEY: Final = "stenolog_api_key"
 
 
 class Caller:
@@ -92,11 +93,17 @@ def _new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def remember_key(scope: Any, key_id: UUID) -> None:
+    """That an API key asks, so that what it does is told of it and not of its user."""
+    scope["state"][_KEY] = key_id
+
+
 def provenance_of(request: Request[Any, Any, State], user_id: UUID) -> Provenance:
     request_id = request_id_of(request.scope)
     traceparent = sent(request.scope, b"traceparent") or ""
+    key_id = request.scope["state"].get(_KEY)
     return Provenance(
-        actor=f"user:{user_id}",
+        actor=f"user:{user_id}" if key_id is None else f"api_key:{key_id}",
         correlation_id=request_id,
         request_id=str(request_id),
         traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,

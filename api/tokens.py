@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import jwt
@@ -28,9 +28,16 @@ VERIFIED_TOKENS_MAX: Final = 10_000
 
 
 class NotAuthenticated(Rejection):
-    """Nobody knows who asks; every message says what to send."""
+    """Nobody knows who asks; every message says what to send. `challenge` is RFC 6750's for a token that is not good."""
 
     code = "not_authenticated"
+    challenge: ClassVar[str] = 'Bearer error="invalid_token"'
+
+
+class TokenMissing(NotAuthenticated):
+    """Nothing was shown, so there is nothing to say of it (RFC 6750, 3.1)."""
+
+    challenge: ClassVar[str] = "Bearer"
 
 
 class Verified(Struct, frozen=True):

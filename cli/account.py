@@ -4,9 +4,9 @@ import click
 import msgspec
 
 from cli.asking import api_options, ask
-from cli.client import Client, opened_client, register_unless_known
+from cli.client import Client, Refused, opened_client, register_unless_known
 from cli.events import json_option
-from cli.login import DEFAULT_URL, Login, asked, forget_login, keep_login, password
+from cli.login import DEFAULT_URL, Login, asked, forget_login, keep_login, key_given, key_of, password
 from cli.running import INTERRUPTED_CODE, complaining, run, say
 
 
@@ -14,12 +14,20 @@ from cli.running import INTERRUPTED_CODE, complaining, run, say
 @click.option("--url", envvar="STENOLOG_URL", default=DEFAULT_URL, show_default=True, help="The API.")
 @click.option("--email", envvar="STENOLOG_EMAIL", help="Your account; or STENOLOG_EMAIL, or asked for.")
 @click.option("--register", is_flag=True, help="Make the account first, unless there is one.")
-def login(url: str, email: str | None, register: bool) -> None:
+@click.option(
+    "--api-key", "with_key", is_flag=True, help="With an API key instead: STENOLOG_API_KEY, or asked for."
+)
+def login(url: str, email: str | None, register: bool, with_key: bool) -> None:
     """Log in once, so that no other command asks for it.
 
     The token is kept in your own config folder, where nobody else can read it, and goes to this API alone. The password
     is taken from STENOLOG_PASSWORD, or asked for, and kept nowhere.
     """
+    if with_key:
+        with complaining():
+            key = key_given() or key_of(asked("API key", hidden=True))
+        run(_login_with_key(url, key), interrupted_code=INTERRUPTED_CODE)
+        return
     with complaining():
         email = email or asked("Email")
         secret = password()
@@ -33,6 +41,18 @@ async def _login(url: str, email: str, secret: str, *, register: bool) -> None:
         token = await client.log_in(email, secret)
     file = keep_login(Login(url=url, email=email, token=token))
     say(f"logged in at {url}; the token is in {file}")
+
+
+async def _login_with_key(url: str, key: str) -> None:
+    async with opened_client(url) as client:
+        client.use_token(key)
+        try:
+            await client.quota()
+        except Refused as refusal:
+            if refusal.code != "insufficient_scope":  # One that may write alone is a good key, too.
+                raise
+    file = keep_login(Login(url=url, email="", token=key))
+    say(f"{url} accepts the key; it is in {file}")
 
 
 @click.command()

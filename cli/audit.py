@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
+from domain.api_keys import API_KEYS
 from domain.log import LogRecord
 from domain.media_file import MEDIA_FILE
 from domain.quota import QUOTA
@@ -29,7 +30,7 @@ else:
 Heads: TypeAlias = Mapping[int, int]
 """The last seq of each partition that is attached."""
 
-CATEGORIES: Final = (USER.category, QUOTA.category, MEDIA_FILE.category, TRANSCRIPTION.category)
+CATEGORIES: Final = tuple(each.category for each in (USER, QUOTA, MEDIA_FILE, TRANSCRIPTION, API_KEYS))
 BATCH: Final = 500
 """Events that are in memory at once."""
 STRETCH: Final = 10_000

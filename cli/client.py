@@ -13,9 +13,12 @@ import msgspec
 
 from infrastructure.mendable import Mendable
 from schemas.bodies import (
+    ApiKeyBody,
+    ApiKeyRequest,
     FileBody,
     FoundBody,
     LoggedIn,
+    NewApiKey,
     QuotaBody,
     TranscriptionBody,
     TranscriptionChange,
@@ -75,7 +78,18 @@ class Client:
         return token
 
     def use_token(self, token: str) -> None:
+        """Of a login, or an API key."""
         self._http.headers["Authorization"] = f"Bearer {token}"
+
+    async def create_api_key(self, asked: ApiKeyRequest) -> NewApiKey:
+        response = await self._send("POST", "api-keys", json=msgspec.to_builtins(asked))
+        return _decode(response, NewApiKey)
+
+    async def api_keys(self) -> list[ApiKeyBody]:
+        return _decode(await self._send("GET", "api-keys"), list[ApiKeyBody])
+
+    async def revoke_api_key(self, key_id: UUID) -> None:
+        await self._send("DELETE", f"api-keys/{key_id}")
 
     async def quota(self) -> QuotaBody:
         return _decode(await self._send("GET", "user/quota"), QuotaBody)

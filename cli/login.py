@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from cli.client import Client, opened_client, register_unless_known
+from domain.key_texts import MalformedKey, owner_of_key
 from infrastructure.mendable import Mendable
 from infrastructure.private_files import open_private, provide_private
 
@@ -21,7 +22,8 @@ DEFAULT_URL: Final = "http://127.0.0.1:8000"
 class NotLoggedIn(Mendable):
     def __init__(self) -> None:
         super().__init__(
-            "nobody is logged in: `stenolog login` once, or give STENOLOG_TOKEN, or STENOLOG_EMAIL and STENOLOG_PASSWORD"
+            "nobody is logged in: `stenolog login` once, or give STENOLOG_API_KEY, or STENOLOG_TOKEN, "
+            "or STENOLOG_EMAIL and STENOLOG_PASSWORD"
         )
 
 
@@ -30,8 +32,15 @@ class LoginUnreadable(Mendable):
         super().__init__(f"{file} is no login that this version knows: `stenolog login` makes a new one")
 
 
+class KeyMistyped(Mendable):
+    def __init__(self) -> None:
+        super().__init__(
+            "that is no API key, or not all of one: copy it once more, from `steno_` to its end"
+        )
+
+
 class Login(Struct, frozen=True, kw_only=True):
-    """What is kept between two commands."""
+    """What is kept between two commands. `token` may be an API key, and then there is no `email`."""
 
     url: str
     email: str
@@ -88,9 +97,9 @@ def forget_login() -> bool:
 def find_access(url: str | None, email: str | None, *, register: bool = False) -> Access:
     """What was said on the command line and in the environment comes before what is kept.
 
-    A token that is kept goes nowhere but to where it came from. Raises NotLoggedIn where nobody can be asked.
+    A token that is kept goes nowhere but to where it came from. Raises NotLoggedIn where nobody can be asked, or KeyMistyped.
     """
-    if token := os.environ.get("STENOLOG_TOKEN"):
+    if token := key_given() or os.environ.get("STENOLOG_TOKEN"):
         return Access(url=url or DEFAULT_URL, token=token)
     kept = None if register else kept_login()
     if kept and url in (None, kept.url) and email in (None, kept.email):
@@ -101,6 +110,20 @@ def find_access(url: str | None, email: str | None, *, register: bool = False) -
         password=password(),
         register=register,
     )
+
+
+def key_given() -> str:
+    """The API key of the environment, or nothing. Raises KeyMistyped."""
+    return key_of(text) if (text := os.environ.get("STENOLOG_API_KEY")) else ""
+
+
+def key_of(text: str) -> str:
+    """Raises KeyMistyped, which takes nobody to be asked."""
+    try:
+        owner_of_key(text)
+    except MalformedKey:
+        raise KeyMistyped from None
+    return text
 
 
 def password() -> str:

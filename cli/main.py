@@ -45,6 +45,7 @@ CLIENT: Final[Mapping[str, tuple[str, str]]] = {
     "cancel": ("cli.recordings", "Stop a transcription and release its minutes."),
     "export": ("cli.recordings", "Print the text of a transcription, or write it to a file."),
     "search": ("cli.searching", "Print where in your recordings something is said."),
+    "keys": ("cli.keys", "Make, list and revoke API keys for programs."),
     "quota": ("cli.account", "Print how many minutes are left."),
     "completion": ("cli.completion", "Print what a shell needs to complete commands."),
 }

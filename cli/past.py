@@ -18,6 +18,7 @@ from cli.audit import (
 from cli.moments import Moment, NoSuchEvent, require_address
 from cli.progress import late_bar
 from cli.telling import Fields, UnreadableEvent, event_of, is_sealed, personal_names, without_sealed
+from domain.api_keys import API_KEYS
 from domain.decider import Decider
 from domain.log import LogRecord
 from domain.media_file import MEDIA_FILE
@@ -27,7 +28,7 @@ from domain.user import USER
 from infrastructure.mendable import Mendable
 
 DECIDERS: Final[Mapping[str, Decider[Any, Any, Any]]] = {
-    each.category: each for each in (USER, QUOTA, MEDIA_FILE, TRANSCRIPTION)
+    each.category: each for each in (USER, QUOTA, MEDIA_FILE, TRANSCRIPTION, API_KEYS)
 }
 
 

@@ -12,15 +12,15 @@ from domain.events import Event
 from domain.log import LogRecord
 from domain.personal import personal_fields
 from infrastructure.mendable import Mendable
-from schemas.events import REGISTRY, UnknownEventType, decode
+from schemas.events import FORMS, REGISTRY, EventType, UnknownEventType, decode
 from schemas.sealing import BLIND
+from schemas.stored_forms import Sealed
 
 SEALED: Final = "(sealed)"
-SEALED_SINCE: Final = 2
-"""The schema version from which on personal fields are sealed."""
 
 Fields: TypeAlias = Mapping[str, Any]
 
+_SEALED: Final = frozenset(kind for kind, form in FORMS.items() if isinstance(form, Sealed))
 _CLASSES: Final = {kind.name: cls for kind, cls in REGISTRY.items()}
 _INDENT: Final = " " * 14
 
@@ -41,6 +41,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "TranscriptEdited": "text edited: revision {revision}, {word_count} words",
     "TranscriptionDeleted": "deleted",
     "FileDeleted": "deleted",
+    "ApiKeyCreated": "API key {prefix}… created, named {name}",
+    "ApiKeyRevoked": "API key {key_id} revoked",
     "UserErasureRequested": "asked to be erased",
     "UserErased": "erased: key, objects, credentials and rows are gone",
 }
@@ -87,7 +89,7 @@ def _json_of(record: LogRecord) -> dict[str, Any] | None:
 
 def is_sealed(record: LogRecord) -> bool:
     """Whether it may hold what only its person's key opens."""
-    return record.schema_version >= SEALED_SINCE and bool(sealed_names(record))
+    return EventType(record.type, record.schema_version) in _SEALED
 
 
 def sealed_names(record: LogRecord) -> frozenset[str]:

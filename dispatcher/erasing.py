@@ -16,8 +16,10 @@ from msgspec import Struct
 from commands.delete_file import delete_file
 from commands.delete_transcription import delete_transcription
 from commands.record_erasure import record_erasure
+from commands.revoke_all_api_keys import revoke_all_api_keys
 from commands.turns import TooManyAtOnce
 from dispatcher.ports import Erasures, Leaving
+from domain.api_keys import RevokeAllApiKeys
 from domain.log import Address, Provenance
 from domain.media_file import MEDIA_FILE, DeleteFile
 from domain.ports import (
@@ -170,10 +172,15 @@ class Eraser:
     async def _take_away(self, user_id: UUID) -> bool:
         """The key first: then nobody can read or add anything personal in the log, and what could not be read stops nobody."""
         await self._keys.erase(user_id)
+        await self._revoke_api_keys(user_id)
         await self._end_streams(user_id)
         for folder in folders_of(user_id):
             await self._objects.delete_all(folder)
         return True
+
+    async def _revoke_api_keys(self, user_id: UUID) -> None:
+        command = RevokeAllApiKeys(user_id=user_id, revoked_at=self._clock.now())
+        await revoke_all_api_keys(command, self._store, _provenance(user_id))
 
     async def _end_streams(self, user_id: UUID) -> None:
         """All that there are, also those that come meanwhile."""

@@ -14,7 +14,7 @@ CHANNEL: Final = "erasure_requested"
 """Where it is told that somebody asks to be erased."""
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
-_FORGET: Final = ("forget_credentials", "forget_sources", "forget_progress")
+_FORGET: Final = ("forget_credentials", "forget_sources", "forget_key_uses", "forget_progress")
 _FORGET_AGAIN: Final = ("forget_windows", "forget_spoken", "forget_answers")
 """What is written beside the log, by who does not ask it."""
 

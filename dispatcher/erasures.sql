@@ -41,6 +41,9 @@ where known.email is not null or known.erasure_requested_at is null;
 -- name: forget_sources
 delete from known_sources where user_id = $1;
 
+-- name: forget_key_uses
+delete from api_key_uses where user_id = $1;
+
 -- name: forget_progress
 delete from transcription_progress p using events first
 where first.owner_id = $1 and first.version = 1 and first.stream_id = 'transcription-' || p.transcription_id;

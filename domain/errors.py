@@ -4,13 +4,14 @@ Rejection
 ├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField, TranscriptMisplaced, NothingDecoded
 ├── LanguageUnsupported, LanguageRequired, TranslationUnsupported, PromptUnsupported
 ├── EmailTaken, InvalidCredentials, PersonErased
-├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing, MediaMissing
+├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing, MediaMissing, ApiKeyNotFound
 ├── NotOwner
 ├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong, TooShortMedia, JoinedMedia,
 │                      SoundUnsupported, EncryptedMedia
 ├── QuotaExceeded
 ├── TranscriptionExists, TranscriptionNotCompleted, TranscriptionNotCancellable, TranscriptionNotDeletable,
 │   TranscriptionWasDeleted
+├── TooManyApiKeys
 ├── ErasureNotRequested
 └── StaleAttempt, AttemptOfAnother
 """
@@ -175,6 +176,26 @@ class MediaMissing(NotFound):
             "The recording was uploaded but is not to be found any more: tell whoever runs this service, "
             "who may have a copy of it"
         )
+
+
+class ApiKeyNotFound(NotFound):
+    """Not there, revoked, or of another user: nobody learns which."""
+
+    code = "api_key_not_found"
+
+    def __init__(self, key_id: UUID) -> None:
+        super().__init__(f"No API key {key_id}: GET /v1/api-keys lists yours")
+        self.key_id = key_id
+
+
+class TooManyApiKeys(Rejection):
+    code = "too_many_api_keys"
+
+    def __init__(self, keys_max: int) -> None:
+        super().__init__(
+            f"You have {keys_max} API keys, and may have no more: revoke one that you do not need"
+        )
+        self.keys_max = keys_max
 
 
 class NotOwner(Rejection):

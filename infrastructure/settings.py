@@ -154,8 +154,10 @@ SECRETS: Final = frozenset(
     }
 )
 _NAMES: Final = {PREFIX + field.encode_name.upper(): field for field in msgspec.structs.fields(Settings)}
-_ELSEWHERE: Final = frozenset(PREFIX + name for name in ("BROKER", "CACHE", "URL", "EMAIL", "PASSWORD"))
-"""Read by `stenolog up`, which decides what the settings of the processes are, and by `stenolog transcribe`."""
+_ELSEWHERE: Final = frozenset(
+    PREFIX + name for name in ("BROKER", "CACHE", "URL", "EMAIL", "PASSWORD", "TOKEN", "API_KEY")
+)
+"""Read by `stenolog up`, which decides what the settings of the processes are, and by the commands of a client."""
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:

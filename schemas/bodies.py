@@ -6,7 +6,9 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
+from domain.api_keys import KeyScope
 from domain.instructions import Task
+from domain.moment import Moment
 from domain.personal import PersonalText
 from domain.transcript import MediaWarning, Transcript
 
@@ -41,6 +43,32 @@ class LoggedIn(Struct, frozen=True, kw_only=True):
 
 class Me(Struct, frozen=True, kw_only=True):
     user: UserBody
+
+
+class ApiKeyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`name` says what the key is for, `scopes` what it may: `read`, `write` or both. Without `expires_at` it is good until it is revoked."""
+
+    name: PersonalText
+    scopes: tuple[KeyScope, ...]
+    expires_at: Moment | None = None
+
+
+class ApiKeyBody(Struct, frozen=True, kw_only=True):
+    """`prefix` is how the key begins; `last_used_at` is a few minutes old at most, and null for one that was never used."""
+
+    id: UUID
+    name: PersonalText
+    prefix: str
+    scopes: tuple[KeyScope, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class NewApiKey(ApiKeyBody, frozen=True, kw_only=True):
+    """`key` is the secret itself: keep it, nobody can show it again."""
+
+    key: str
 
 
 class QuotaBody(Struct, frozen=True, kw_only=True):

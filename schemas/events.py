@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain import media_file, quota, transcription, transcription_events, user
+from domain import api_keys, media_file, quota, transcription, transcription_events, user
 from domain.events import Event
 from domain.log import RecordedEvent
 from schemas.sealing import NO_KEYS, Keys, PersonKey
@@ -53,6 +53,8 @@ FORMS: Final[Mapping[EventType, StoredForm]] = {
     EventType("TranscriptionCancelled", 1): clear(transcription_events.TranscriptionCancelled),
     EventType("TranscriptEdited", 1): clear(transcription_events.TranscriptEdited),
     EventType("TranscriptionDeleted", 1): clear(transcription_events.TranscriptionDeleted),
+    EventType("ApiKeyCreated", 1): sealed(api_keys.ApiKeyCreated, api_keys.API_KEYS, "user_id", 1),
+    EventType("ApiKeyRevoked", 1): clear(api_keys.ApiKeyRevoked),
 }
 """Of one event the last is written, and all are read: version 1 of what is sealed today is the same in the clear."""
 

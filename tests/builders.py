@@ -1,10 +1,11 @@
 """Commands and events with defaults, so that a test names only what matters to it."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Final
 from uuid import UUID, uuid5
 
-from domain import media_file, quota, transcription, transcription_events, user
+from domain import api_keys, media_file, quota, transcription, transcription_events, user
 from domain.transcript import MediaWarning
 from domain.transcript_keys import transcript_key
 
@@ -36,6 +37,30 @@ def erasure_requested(*, user_id: UUID = ANNA) -> user.UserErasureRequested:
 
 def erased(*, user_id: UUID = ANNA) -> user.UserErased:
     return user.UserErased(user_id=user_id, erased_at=NOON)
+
+
+def api_key_created(
+    *,
+    user_id: UUID = ANNA,
+    key: str = "key",
+    scopes: tuple[api_keys.KeyScope, ...] = ("read",),
+    created_at: datetime = NOON,
+    expires_at: datetime | None = None,
+) -> api_keys.ApiKeyCreated:
+    return api_keys.ApiKeyCreated(
+        key_id=identity(key),
+        user_id=user_id,
+        name=f"Anna's {key}",
+        scopes=scopes,
+        prefix="steno_Ab12Cd",
+        key_sha256=sha256(key.encode()).hexdigest(),
+        created_at=created_at,
+        expires_at=expires_at,
+    )
+
+
+def api_key_revoked(*, user_id: UUID = ANNA, key: str = "key") -> api_keys.ApiKeyRevoked:
+    return api_keys.ApiKeyRevoked(key_id=identity(key), user_id=user_id, revoked_at=NOON)
 
 
 def granted(minutes: int, *, user_id: UUID = ANNA, grant: str = "free minutes") -> quota.QuotaGranted:

@@ -28,6 +28,8 @@ class Frozen:
     installation: Installation
     person: Person
     transcription_id: str
+    key: str
+    """Of the API."""
 
     async def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
         async with asyncio.timeout(WAIT_SECONDS_MAX):
@@ -50,7 +52,8 @@ async def thawed(settings: Settings, wire: Wire) -> AsyncIterator[Frozen]:
         ):
             person = await Person.arrives(installation)
             transcription_id = await person.has_transcript()
-            yield Frozen(installation, person, transcription_id)
+            made = await person.client.post("/api-keys", json={"name": "Bazarr", "scopes": ["read"]})
+            yield Frozen(installation, person, transcription_id, made.json()["key"])
 
 
 @pytest.fixture
@@ -58,6 +61,12 @@ def frozen(thawed: Frozen, wire: Wire) -> Iterator[Frozen]:
     wire.fall_silent()
     yield thawed
     wire.recover()
+
+
+async def test_a_key_is_not_accepted_when_nobody_can_tell_whether_it_was_revoked(frozen: Frozen) -> None:
+    answer = await frozen.get("/files", {"Authorization": f"Bearer {frozen.key}"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ union all select 'spoken' from read.spoken where user_id = $1
 union all select 'passages' from read.spoken_passages where user_id = $1
 union all select 'answers' from idempotency_keys where owner_id = $1
 union all select 'known_sources' from known_sources where user_id = $1
+union all select 'api_key_uses' from api_key_uses where user_id = $1
 """
 
 

@@ -93,6 +93,9 @@ def _handler(api: ScriptedApi) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             self._answer(b"")
 
+        def do_DELETE(self) -> None:
+            self._answer(b"")
+
         def do_POST(self) -> None:
             self._answer(self.rfile.read(int(self.headers["Content-Length"])))
 

@@ -14,12 +14,14 @@ from dispatcher.erasures import PostgresErasures
 from dispatcher.migration import migrate_dispatch_tables
 from dispatcher.ports import Lease
 from dispatcher.tables import PostgresDispatchTables
+from domain.api_keys import API_KEYS
 from domain.log import Provenance
 from domain.media_file import MEDIA_FILE
 from domain.ports import EventLog
 from domain.transcription import TRANSCRIPTION, transcription_id_of
 from domain.user import RegisterUser, RequestErasure
 from infrastructure.object_store.folder import FolderObjectStore
+from infrastructure.postgres.api_key_uses import PostgresApiKeyUses
 from infrastructure.postgres.credentials import PostgresCredentials
 from infrastructure.postgres.errors import OUTAGES
 from infrastructure.postgres.known_sources import PostgresKnownSources
@@ -32,7 +34,7 @@ from projections.models import READ_MODELS
 from projections.models import migrate as migrate_read_models
 from projections.reading import Reading
 from schemas.objects import folders_of
-from tests.builders import LATER, NOON, WORKER, identity
+from tests.builders import LATER, NOON, WORKER, api_key_created, identity
 from tests.keys import MASTER_KEYS
 from tests.projections.lives import ENDS, happened, life
 from tests.projections.running import project_all
@@ -96,7 +98,14 @@ class Household:
         for folder in folders_of(user_id):
             await self.objects.put(f"{folder}/a/b", name.encode())
         await PostgresKnownSources(self.pool).remember(user_id, "192.0.2.1")
+        await self.has_key(user_id)
         return user_id
+
+    async def has_key(self, user_id: UUID) -> None:
+        """One that is in use."""
+        created = api_key_created(user_id=user_id, key=f"key of {user_id}")
+        await happened(self.store, user_id, created)
+        await PostgresApiKeyUses(self.pool).note(created.key_id, user_id)
 
     async def registers(self, email: str, user_id: UUID | None = None) -> UUID:
         command = RegisterUser(user_id=user_id or uuid4(), email=email, registered_at=NOON)
@@ -135,13 +144,15 @@ class Household:
             return TRANSCRIPTION.fold(events).status
         if stream_id.startswith(MEDIA_FILE.category):
             return "deleted" if MEDIA_FILE.fold(events).deleted else "there"
+        if stream_id.startswith(API_KEYS.category):
+            return "there" if API_KEYS.fold(events).keys else "deleted"
         return "kept"
 
     async def rows_of(self, user_id: UUID) -> int:
         """In all read models, and with the credentials."""
         await project_all(self.pool, self.log, self.reading)
         count: int = 0
-        for table in (*READ_MODELS, "known_sources"):
+        for table in (*READ_MODELS, "known_sources", "api_key_uses"):
             column = "id" if table == "users" else "user_id"
             count += await self.pool.fetchval(f"select count(*) from {table} where {column} = $1", user_id)
         there = "select count(*) from credentials where user_id = $1 and (email, password_hash) is not null"

@@ -56,6 +56,7 @@ async def record(number: int) -> None:
 async def _live(running: Installation, folder: Path) -> None:
     """Everything that can happen to somebody's recordings, through the public API and by faults."""
     async with Person.arrives(running.url) as person:
+        await _have_keys(person)
         short, long = (write_tone(folder / f"{s}.wav", seconds=s) for s in (12.0, 300.0))
         completed = await _request(
             person, short, language="en", prompt="A talk by Bjørn", vocabulary=["Ærø"]
@@ -71,9 +72,20 @@ async def _live(running: Installation, folder: Path) -> None:
         await person.waits_for(failed, "failed")
 
 
+async def _have_keys(person: Person) -> None:
+    """One that is good, one that expires, one that is revoked."""
+    wanted = {"Bjørn's NAS": None, "A trial": "2099-01-01T00:00:00Z", "Lost": None}
+    made = {}
+    for name, expires_at in wanted.items():
+        asked = {"name": name, "scopes": ["read", "write"], "expires_at": expires_at}
+        made[name] = expect(await person.client.post("/api-keys", json=asked), 201)["id"]
+    assert (await person.client.delete(f"/api-keys/{made['Lost']}")).status_code == 204
+
+
 async def _leave(running: Installation, folder: Path) -> None:
     """Somebody with a transcript and a job at work, who is erased."""
     async with Person.arrives(running.url) as person:
+        await _have_keys(person)
         short, long = (folder / "12.0.wav", folder / "300.0.wav")
         await person.waits_for(await _request(person, short), "completed")
         await person.waits_for(await _request(person, long), "processing")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from domain.api_keys import API_KEYS, ApiKeyCreated, ApiKeyRevoked
 from domain.events import Event
 from domain.log import Address, Provenance, StreamAppend
 from domain.media_file import MEDIA_FILE, FileDeleted, FileUploaded
@@ -43,6 +44,8 @@ def stream_of(event: Event) -> str:
     match event:
         case UserRegistered() | UserErasureRequested() | UserErased():
             return USER.stream_id(event.user_id)
+        case ApiKeyCreated() | ApiKeyRevoked():
+            return API_KEYS.stream_id(event.user_id)
         case FileUploaded() | FileDeleted():
             return MEDIA_FILE.stream_id(event.file_id)
         case QuotaGranted() | QuotaReserved() | QuotaDebited() | QuotaReleased():

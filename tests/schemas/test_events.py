@@ -28,6 +28,8 @@ EVENTS: list[Event] = [
     builders.file_deleted(),
     builders.erasure_requested(),
     builders.erased(),
+    builders.api_key_created(),
+    builders.api_key_revoked(),
 ]
 
 

@@ -42,6 +42,7 @@ def asked(prompt: str = "", vocabulary: tuple[str, ...] = ()) -> TranscriptionRe
 PERSONAL: list[Event] = [
     builders.registered(email=EMAIL),
     builders.uploaded(),
+    builders.api_key_created(),
     asked(prompt="Minutes of the board"),
     asked(vocabulary=("Anna Nowak", "Szczecin")),
     replace(builders.started(), job=asked("Minutes", ("Nowak",)).job),

@@ -1,0 +1,193 @@
+"""API keys as a process knows them: for a second without a look, never past their end, and not at all when nobody can tell."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+import pytest
+
+from api.known_keys import KNOWN_KEYS_MAX, KNOWN_SECONDS, NOTED_SECONDS, KnownKeys
+from api.tokens import NotAuthenticated
+from domain.api_keys import ApiKey
+from domain.key_texts import SECRET_BYTES, key_text
+from infrastructure.postgres.errors import DatabaseUnavailable
+from tests.builders import ANNA, BERT, NOON, identity
+
+ANNAS = key_text(bytes(SECRET_BYTES), ANNA)
+BERTS = key_text(bytes(SECRET_BYTES), BERT)
+
+
+class Keyring:
+    """Keys that are good, who was looked for among them, which use was noted, and a clock."""
+
+    def __init__(self, *there: str) -> None:
+        self.there = {digest(text): api_key(text) for text in there}
+        self.looks: list[tuple[UUID, str]] = []
+        self.noted: list[UUID] = []
+        self.seconds = 0.0
+        self.is_away = self.is_noting_away = False
+        self.known = KnownKeys(self.look, self.note, self, lambda: self.seconds)
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.seconds)
+
+    async def look(self, user_id: UUID, key_sha256: str) -> ApiKey | None:
+        self.looks.append((user_id, key_sha256))
+        if self.is_away:
+            raise DatabaseUnavailable("nobody is there")
+        return self.there.get(key_sha256)
+
+    async def note(self, key_id: UUID, user_id: UUID) -> None:
+        assert user_id in (ANNA, BERT)
+        if self.is_noting_away:
+            raise DatabaseUnavailable("nobody is there")
+        self.noted.append(key_id)
+
+    async def refuses(self, text: str) -> bool:
+        try:
+            await self.known.verify(text)
+        except NotAuthenticated:
+            return True
+        return False
+
+
+def digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def api_key(text: str, expires_at: datetime | None = None) -> ApiKey:
+    return ApiKey(
+        key_id=identity(text),
+        name="Bazarr",
+        scopes=("read",),
+        prefix=text[:12],
+        key_sha256=digest(text),
+        created_at=NOON,
+        expires_at=expires_at,
+    )
+
+
+async def test_a_key_that_was_found_is_not_looked_for_at_each_request() -> None:
+    ring = Keyring(ANNAS)
+    found = [await ring.known.verify(ANNAS) for _ in range(5)]
+    assert {each.user_id for each in found} == {ANNA}
+    assert ring.looks == [(ANNA, digest(ANNAS))]
+
+
+async def test_a_key_that_another_process_revoked_is_refused_within_a_second() -> None:
+    ring = Keyring(ANNAS)
+    await ring.known.verify(ANNAS)
+    ring.there.clear()
+    ring.seconds += KNOWN_SECONDS
+    assert KNOWN_SECONDS <= 1
+    assert await ring.refuses(ANNAS)
+
+
+async def test_a_key_that_this_process_revoked_is_refused_at_once_and_no_other_persons() -> None:
+    ring = Keyring(ANNAS, BERTS)
+    for text in (ANNAS, BERTS):
+        await ring.known.verify(text)
+    ring.there.clear()
+    ring.known.forget(ANNA)
+    assert await ring.refuses(ANNAS)
+    assert not await ring.refuses(BERTS)
+
+
+async def test_what_is_revoked_while_it_is_looked_for_is_not_remembered() -> None:
+    ring = Keyring(ANNAS)
+    looking, revoked = asyncio.Event(), asyncio.Event()
+
+    async def slow_look(user_id: UUID, key_sha256: str) -> ApiKey | None:
+        found = await ring.look(user_id, key_sha256)
+        looking.set()
+        await revoked.wait()
+        return found
+
+    known = KnownKeys(slow_look, ring.note, ring, lambda: ring.seconds)
+    first = asyncio.create_task(known.verify(ANNAS))
+    await looking.wait()
+    ring.there.clear()
+    known.forget(ANNA)
+    revoked.set()
+    await first
+    with pytest.raises(NotAuthenticated):
+        await known.verify(ANNAS)
+
+
+async def test_an_unknown_key_is_looked_for_each_time_as_it_may_have_been_made() -> None:
+    ring = Keyring()
+    assert await ring.refuses(ANNAS)
+    ring.there[digest(ANNAS)] = api_key(ANNAS)
+    assert not await ring.refuses(ANNAS)
+
+
+async def test_a_mistyped_key_takes_no_look() -> None:
+    ring = Keyring(ANNAS)
+    for text in (ANNAS[:-1], ANNAS[:-1] + "!", ANNAS + "0", "steno_", "steno_é"):
+        assert await ring.refuses(text)
+    assert ring.looks == []
+
+
+async def test_a_remembered_key_ends_when_it_expires() -> None:
+    ring = Keyring()
+    ring.there[digest(ANNAS)] = api_key(ANNAS, NOON + timedelta(seconds=KNOWN_SECONDS / 2))
+    assert not await ring.refuses(ANNAS)
+    ring.seconds += KNOWN_SECONDS / 2
+    assert await ring.refuses(ANNAS)
+    assert len(ring.looks) == 1
+
+
+async def test_when_the_log_cannot_be_asked_no_key_is_accepted_any_more() -> None:
+    ring = Keyring(ANNAS)
+    await ring.known.verify(ANNAS)
+    ring.is_away = True
+    assert not await ring.refuses(ANNAS)
+    ring.seconds += KNOWN_SECONDS
+    with pytest.raises(DatabaseUnavailable):
+        await ring.known.verify(ANNAS)
+
+
+async def test_a_crowd_that_shows_one_key_is_looked_for_once() -> None:
+    ring = Keyring(ANNAS)
+    crowd = [asyncio.create_task(ring.known.verify(ANNAS)) for _ in range(100)]
+    await asyncio.sleep(0)
+    crowd.pop().cancel()
+    assert {each.user_id for each in await asyncio.gather(*crowd)} == {ANNA}
+    assert len(ring.looks) == 1
+
+
+async def test_only_so_many_are_remembered_and_none_that_is_made_up() -> None:
+    texts = [key_text(number.to_bytes(SECRET_BYTES), ANNA) for number in range(KNOWN_KEYS_MAX + 2)]
+    ring = Keyring(*texts)
+    for text in texts:
+        await ring.known.verify(text)
+    ring.looks.clear()
+    for made_up in range(3):
+        assert await ring.refuses(key_text(made_up.to_bytes(SECRET_BYTES), BERT))
+    await ring.known.verify(texts[2])
+    assert len(ring.looks) == 3
+    await ring.known.verify(texts[0])
+    assert len(ring.looks) == 4
+
+
+async def test_that_it_is_in_use_is_noted_now_and_then() -> None:
+    ring = Keyring(ANNAS)
+    while ring.seconds < NOTED_SECONDS:
+        await ring.known.verify(ANNAS)
+        ring.seconds += KNOWN_SECONDS
+    assert ring.noted == [identity(ANNAS)]
+    await ring.known.verify(ANNAS)
+    assert ring.noted == [identity(ANNAS)] * 2
+
+
+async def test_who_shows_a_key_does_not_suffer_when_that_cannot_be_noted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ring = Keyring(ANNAS)
+    ring.is_noting_away = True
+    with caplog.at_level(logging.WARNING):
+        assert (await ring.known.verify(ANNAS)).user_id == ANNA
+    assert "cannot note" in caplog.text
+    assert ANNAS not in caplog.text

@@ -1,0 +1,121 @@
+"""API keys on the command line: made, listed, revoked, and used in the place of a login."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.login import Login
+from cli.main import main
+from domain.key_texts import SECRET_BYTES, key_text
+from tests.cli.scripted_api import ScriptedApi, problem
+
+KEY_ID = UUID(int=4)
+KEY = key_text(bytes(SECRET_BYTES), UUID(int=3))
+LISTED: dict[str, Any] = {
+    "id": str(KEY_ID),
+    "name": "Bazarr\x1b[31m",
+    "prefix": KEY[:12],
+    "scopes": ["read", "write"],
+    "created_at": "2026-01-01T00:00:00Z",
+    "expires_at": None,
+    "last_used_at": "2026-01-02T12:00:00Z",
+}
+
+
+@pytest.fixture
+def api() -> Iterator[ScriptedApi]:
+    with ScriptedApi().serving() as api:
+        api.answers["POST /v1/api-keys"] = [(201, LISTED | {"key": KEY})]
+        api.answers["GET /v1/api-keys"] = [(200, [LISTED])]
+        api.answers[f"DELETE /v1/api-keys/{KEY_ID}"] = [(204, b"")]
+        yield api
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "config"
+
+
+def stenolog(config: Path, api: ScriptedApi, *arguments: str, **environment: str) -> Result:
+    surroundings = {"XDG_CONFIG_HOME": str(config), "STENOLOG_URL": api.url, **environment}
+    return CliRunner().invoke(main, arguments, env=surroundings)
+
+
+def test_a_key_is_made_and_printed_alone_so_that_a_script_can_take_it(
+    api: ScriptedApi, config: Path
+) -> None:
+    arguments = ("keys", "create", "Bazarr", "--scope", "read", "--scope", "write", "--days", "90")
+    result = stenolog(config, api, *arguments, STENOLOG_TOKEN="mine")
+    assert (result.exit_code, result.stdout) == (0, f"{KEY}\n")
+    assert "not shown again" in result.stderr
+    sent = msgspec.json.decode(api.bodies["POST /v1/api-keys"])
+    assert (sent["name"], sent["scopes"]) == ("Bazarr", ["read", "write"])
+    assert sent["expires_at"].endswith("Z")
+
+
+def test_a_key_without_a_scope_is_not_asked_for(api: ScriptedApi, config: Path) -> None:
+    result = stenolog(config, api, "keys", "create", "Bazarr", STENOLOG_TOKEN="mine")
+    assert result.exit_code == 2
+    assert api.asked == []
+
+
+def test_keys_are_listed_on_a_line_each_that_does_nothing_to_a_terminal(
+    api: ScriptedApi, config: Path
+) -> None:
+    result = stenolog(config, api, "keys", "list", STENOLOG_TOKEN="mine")
+    assert result.exit_code == 0
+    [line] = result.stdout.splitlines()
+    assert line.startswith(f"{KEY_ID}  {KEY[:12]}…  read,write  -")
+    assert line.endswith(r"Bazarr\x1b[31m")
+    as_json = stenolog(config, api, "keys", "list", "--json", STENOLOG_TOKEN="mine")
+    assert msgspec.json.decode(as_json.stdout) == LISTED
+
+
+def test_a_key_is_revoked_by_its_id(api: ScriptedApi, config: Path) -> None:
+    result = stenolog(config, api, "keys", "revoke", str(KEY_ID), STENOLOG_TOKEN="mine")
+    assert (result.exit_code, result.stderr) == (0, f"key {KEY_ID} is revoked\n")
+    api.answers[f"DELETE /v1/api-keys/{KEY_ID}"] = [problem(404, "No API key")]
+    again = stenolog(config, api, "keys", "revoke", str(KEY_ID), STENOLOG_TOKEN="mine")
+    assert (again.exit_code, again.stderr) == (1, "stenolog: No API key\n")
+
+
+def test_a_key_of_the_environment_takes_no_login(api: ScriptedApi, config: Path) -> None:
+    assert stenolog(config, api, "quota", STENOLOG_API_KEY=KEY, STENOLOG_TOKEN="mine").exit_code == 0
+    assert api.tokens == [f"Bearer {KEY}"]
+
+
+def test_a_login_with_a_key_is_kept(api: ScriptedApi, config: Path) -> None:
+    result = stenolog(config, api, "login", "--api-key", "--url", api.url, STENOLOG_API_KEY=KEY)
+    assert result.exit_code == 0, result.stderr
+    assert KEY not in result.output
+    kept = msgspec.json.decode((config / "stenolog" / "login.json").read_bytes(), type=Login)
+    assert kept == Login(url=api.url, email="", token=KEY)
+    assert stenolog(config, api, "quota").exit_code == 0
+    assert api.tokens == [f"Bearer {KEY}"] * 2
+
+
+def test_a_key_that_may_write_alone_is_kept_and_one_that_is_revoked_is_not(
+    api: ScriptedApi, config: Path
+) -> None:
+    login = ("login", "--api-key", "--url", api.url)
+    api.answers["GET /v1/user/quota"] = [problem(401, "The API key was revoked")]
+    refused = stenolog(config, api, *login, STENOLOG_API_KEY=KEY)
+    assert (refused.exit_code, config.exists()) == (1, False)
+    api.answers["GET /v1/user/quota"] = [problem(403, "may not read", code="insufficient_scope")]
+    assert stenolog(config, api, *login, STENOLOG_API_KEY=KEY).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [["quota"], ["login", "--api-key"]])
+def test_a_mistyped_key_is_sent_nowhere_and_shown_nowhere(
+    api: ScriptedApi, config: Path, command: list[str]
+) -> None:
+    result = stenolog(config, api, *command, STENOLOG_API_KEY=KEY[:-1])
+    assert result.exit_code == 1
+    assert "that is no API key, or not all of one" in result.stderr
+    assert KEY[:-1] not in result.output
+    assert api.asked == []

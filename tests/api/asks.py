@@ -1,0 +1,174 @@
+"""How to ask each protected route for something that it answers, for tests that walk through all of them."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import httpx
+from litestar import Litestar
+from msgspec import Struct
+
+from api.app import create_app
+from api.scopes import NEEDED
+from api.tokens import SECRET_CHARACTERS_MIN
+from infrastructure.settings import Settings
+from tests.api.rig import PASSWORD, sound
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """What belongs to a request beside its path. `{file_id}` and the like stand for ids of whoever is asked about."""
+
+    query: str = ""
+    json: Mapping[str, Any] | None = None
+    uploads: bool = False
+    is_endless: bool = False
+    """The answer goes on for ever, so that nobody waits for its end."""
+    status: int = 200
+    """When the owner asks with ids of their own."""
+
+    @property
+    def content(self) -> dict[str, Any]:
+        if self.uploads:
+            return {"files": {"file": ("talk.wav", sound())}}
+        return {} if self.json is None else {"json": dict(self.json)}
+
+
+ASKS: Final[Mapping[str, Ask]] = {
+    "GET /v1/auth/me": Ask(),
+    "DELETE /v1/auth/me": Ask(json={"password": PASSWORD}, status=202),
+    "GET /v1/auth/me/export": Ask(),
+    "POST /v1/api-keys": Ask(json={"name": "another", "scopes": ["read"]}, status=201),
+    "GET /v1/api-keys": Ask(),
+    "DELETE /v1/api-keys/{key_id}": Ask(status=204),
+    "POST /v1/files/upload": Ask(uploads=True, status=201),
+    "GET /v1/files": Ask(query="?limit=3"),
+    "GET /v1/files/{file_id}": Ask(),
+    "GET /v1/files/{file_id}/content": Ask(),
+    "POST /v1/transcriptions": Ask(json={"file_id": "{new_file_id}"}, status=202),
+    "GET /v1/transcriptions": Ask(query="?limit=3"),
+    "GET /v1/transcriptions/{transcription_id}": Ask(),
+    "POST /v1/transcriptions/{queued_id}/cancel": Ask(),
+    "GET /v1/transcriptions/{transcription_id}/history": Ask(),
+    "GET /v1/transcriptions/{transcription_id}/transcript": Ask(),
+    "GET /v1/transcriptions/{transcription_id}/export": Ask(query="?format=srt"),
+    "PUT /v1/transcriptions/{transcription_id}/text": Ask(json={"transcript_text": "Whatever else."}),
+    "GET /v1/user/quota": Ask(),
+}
+"""By route; where `transcription_id` will not do, since only one that is queued can be cancelled, another id stands in its place."""
+
+
+class Route(Struct, frozen=True):
+    """`path` has its parameters as `{name}`."""
+
+    method: str
+    path: str
+    needed: str | None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def asked(self) -> tuple[str, Ask]:
+        """The path with the ids that it takes, and the rest."""
+        for name, ask in ASKS.items():
+            if name.replace("{queued_id}", "{transcription_id}") == str(self):
+                return name.partition(" ")[2], ask
+        raise AssertionError(f"{self} has no entry in ASKS: say in tests/api/asks.py how to ask for it")
+
+
+def routes() -> Sequence[Route]:
+    """Every route of the application, from its own table."""
+    app = create_app(Settings(jwt_secret="x" * SECRET_CHARACTERS_MIN))
+    return sorted(
+        (
+            Route(method, _plain(route.path), handler.opt.get(NEEDED))
+            for route in app.routes
+            for handler in route.route_handlers  # type: ignore[union-attr]  # all of ours are HTTP's
+            for method in handler.http_methods
+            if method != "OPTIONS"
+        ),
+        key=str,
+    )
+
+
+def _plain(path: str) -> str:
+    """Without the types of its parameters."""
+    return "/".join(
+        f"{part.partition(':')[0]}}}" if part.startswith("{") else part for part in path.split("/")
+    )
+
+
+def filled(text: str, ids: Mapping[str, str]) -> str:
+    for name, identity in ids.items():
+        text = text.replace(f"{{{name}}}", identity)
+    assert "{" not in text, f"{text}: nobody has such an id; add it to the people of the walk"
+    return text
+
+
+def names_somebody(route: Route) -> bool:
+    """Whether the request has an id in it."""
+    path, ask = route.asked
+    return any("{" in str(text) for text in (path, *(ask.json or {}).values()))
+
+
+async def answer_to(
+    app: Litestar, route: Route, ids: Mapping[str, str], headers: Mapping[str, str]
+) -> httpx.Response:
+    """Also of an answer that goes on for ever, of which only the beginning is read."""
+    path, ask = route.asked
+    content = ask.content
+    if "json" in content:
+        content["json"] = {
+            name: filled(value, ids) if isinstance(value, str) else value
+            for name, value in content["json"].items()
+        }
+    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # two libraries' words for an ASGI application
+    client = httpx.AsyncClient(transport=transport, base_url="http://stenolog", headers=dict(headers))
+    request = client.build_request(route.method, filled(path, ids) + ask.query, **content)
+    return await (_beginning(app, request) if ask.is_endless else client.send(request))
+
+
+async def _beginning(app: Litestar, request: httpx.Request) -> httpx.Response:
+    """The status and headers, and then the client is gone."""
+    started: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "scheme": "http",
+        "path": request.url.path,
+        "raw_path": request.url.raw_path.split(b"?")[0],
+        "query_string": request.url.query,
+        "server": ("stenolog", 80),
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
+    }
+    body: list[dict[str, Any]] = [{"type": "http.request", "body": request.content, "more_body": False}]
+
+    async def receive() -> Any:
+        if body:
+            return body.pop()
+        await started
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start" and not started.done():
+            started.set_result(httpx.Response(message["status"], headers=message["headers"], content=b""))
+
+    async with asyncio.timeout(30):
+        answering: asyncio.Task[Any] = asyncio.create_task(app(scope, receive, send))  # type: ignore[arg-type]
+        either: list[asyncio.Future[Any]] = [answering, started]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
+        return await started
+
+
+def nobodys_ids() -> Mapping[str, str]:
+    return {
+        name: str(UUID(int=9))
+        for name in ("file_id", "new_file_id", "transcription_id", "queued_id", "key_id")
+    }

@@ -35,12 +35,13 @@ test-fast: $(INSTALLED) ## run the tests that need no servers and no processes: 
 chaos: $(INSTALLED) ## load and faults, then the oracle; MINUTES=30 SEED=7 FAULTS=900 CROWD=100 IDLE=1000 BROKER=noida
 	@$(VENV)/bin/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(BROKER),--broker $(BROKER)) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(CROWD),--crowd $(CROWD)) $(if $(IDLE),--idle $(IDLE))
 
-check: $(INSTALLED) ## lint, types, import contracts, shape, Compose file, schemas that were released
+check: $(INSTALLED) ## lint, types, import contracts, shape, Compose file, OpenAPI document, schemas that were released
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(VENV)/bin/openapi-spec-validator --validation-errors all schemas/generated/openapi.json
 	@$(VENV)/bin/python -m schemas.released
 
 format: $(INSTALLED) ## format the code

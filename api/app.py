@@ -26,6 +26,7 @@ from api import (
     metrics,
     openapi,
     person_export,
+    problem_pages,
     quota,
     search,
     transcriptions,
@@ -44,6 +45,7 @@ from api.known_users import KnownUsers, look_in
 from api.live import Live
 from api.live_looks import DatabaseLooks
 from api.openai_audio import models, routes
+from api.openapi_completing import OPENAPI
 from api.parts import Parts, Probe, provide_parts
 from api.passwords import Passwords, threads_at_most
 from api.probing import PROBES_AT_ONCE, SLOW_AT_ONCE, ProbeQueue
@@ -182,6 +184,8 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
             _health_routes("/", include_in_schema=False),
             metrics.metrics,
             openapi.get_asset,
+            problem_pages.list_problems,
+            problem_pages.get_problem,
             contracts.list_schemas,
             contracts.get_schema,
             contracts.get_asyncapi,
@@ -194,7 +198,7 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
         lifespan=[lifespan],
         dependencies={"parts": Provide(provide_parts, sync_to_thread=False)},
         exception_handlers=errors.HANDLERS,
-        openapi_config=openapi.OPENAPI,
+        openapi_config=OPENAPI,
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,
     )

@@ -51,7 +51,8 @@ DETACHED_RETRY_AFTER_SECONDS: Final = 60
 """As above."""
 UNREADABLE_RETRY_AFTER_SECONDS: Final = 60
 """As above."""
-_TYPE: Final = "urn:stenolog:problem:"
+PROBLEMS_PATH: Final = "/problems"
+"""Where the page of each kind of problem lies, by its code."""
 _CLIENT_GONE: Final = "client disconnected prematurely"
 
 
@@ -384,13 +385,17 @@ def _problem(
     return Response(content, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 
+def title_of(code: str) -> str:
+    return code.replace("_", " ").capitalize()
+
+
 def problem_of(
     status: HTTPStatus, code: str, text: str, request_id: UUID, members: Mapping[str, Any] | None = None
 ) -> Problem:
     PROBLEMS.add(Code(code))
     return Problem(
-        type=_TYPE + code,
-        title=code.replace("_", " ").capitalize(),
+        type=f"{PROBLEMS_PATH}/{code}",
+        title=title_of(code),
         status=status,
         detail=text,
         code=code,

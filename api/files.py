@@ -179,6 +179,7 @@ async def get_file(
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
 ) -> Response[FileBody]:
+    """One of your recordings, and what became of its transcription."""
     return (await _one(parts, caller.user_id, [file_id])).response_to(request)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from litestar import Response, get
 from litestar.datastructures import State
+from litestar.openapi import ResponseSpec
 
 from api.checks import Look, NotReady, readiness
 from api.database import look_at_database
@@ -27,14 +28,19 @@ def live() -> Message:
     return Message(message="alive")
 
 
-@get("/health/ready")
+NOT_WELL: Final = {
+    503: ResponseSpec(Readiness, description="Not ready: the parts say why", generate_examples=False)
+}
+
+
+@get("/health/ready", responses=NOT_WELL)
 async def ready(state: State) -> Response[Readiness]:
     """Whether this process can serve: its database answers and is of its version. Nobody else's trouble counts."""
     health: Health = state.parts.health
     return _answer(await health.process.answer())
 
 
-@get("/health/system")
+@get("/health/system", responses=NOT_WELL)
 async def system(state: State) -> Response[Readiness]:
     """Says of every part of the system how it stands, and which does not do its work, and why."""
     health: Health = state.parts.health

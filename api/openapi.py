@@ -7,17 +7,14 @@ from typing import Any, Final
 
 import swagger_ui_bundle
 from litestar import Request, Response, get
-from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import (
-    Components,
     OpenAPIFormat,
     OpenAPIMediaType,
     OpenAPIType,
     Operation,
     RequestBody,
     Schema,
-    SecurityScheme,
 )
 from litestar.params import FromPath
 
@@ -92,23 +89,3 @@ class UploadOperation(Operation):
         self.request_body = RequestBody(
             content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True
         )
-
-
-OPENAPI: Final = OpenAPIConfig(
-    title="Stenolog",
-    version=VERSION,
-    description="Recordings to text. Every change of state is an event in an append-only log.",
-    path=PATH,
-    render_plugins=[Page()],
-    use_handler_docstrings=True,
-    components=Components(
-        security_schemes={
-            BEARER: SecurityScheme(
-                type="http",
-                scheme="bearer",
-                description="A token from /v1/auth/login, which may do everything, or an API key from /v1/api-keys with the "
-                "scope that the route names. No key has the scope `account`.",
-            )
-        }
-    ),
-)

@@ -2,18 +2,31 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
 import httpx
+import msgspec
 from litestar import Litestar
 from msgspec import Struct
 
 from api.app import create_app
+from api.openapi_document import document
 from api.scopes import NEEDED
 from api.tokens import SECRET_CHARACTERS_MIN
 from infrastructure.settings import Settings
 from tests.api.rig import PASSWORD, sound
+
+ON_EVERY_ANSWER: Final = {
+    "cache-control",
+    "content-length",
+    "content-security-policy",
+    "content-type",
+    "referrer-policy",
+    "x-content-type-options",
+}
+"""Which say how to handle it, and nothing of what it is about."""
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -165,6 +178,23 @@ async def _beginning(app: Litestar, request: httpx.Request) -> httpx.Response:
         answering.cancel()
         await asyncio.gather(answering, return_exceptions=True)
         return await started
+
+
+def require_documented(route: Route, answer: httpx.Response) -> None:
+    """That the OpenAPI document knows the status, and every header that is not on all answers alike."""
+    responses = _document()["paths"][route.path][route.method.lower()]["responses"]
+    status = str(answer.status_code)
+    assert status in responses, f"the OpenAPI document has no {status} of {route}: add it to its responses"
+    known = {name.lower() for name in responses[status]["headers"]} | ON_EVERY_ANSWER
+    unknown = set(answer.headers) - known
+    assert not unknown, (
+        f"{route}, {status}: say in OF_ROUTE of api/openapi_terms.py that it answers {unknown}"
+    )
+
+
+@cache
+def _document() -> Any:
+    return msgspec.json.decode(document())
 
 
 def nobodys_ids() -> Mapping[str, str]:

@@ -22,7 +22,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     body: dict[str, Any] = answer.json()
     assert body["status"] == status
     assert body["error"] == body["detail"]
-    assert body["type"] == f"urn:stenolog:problem:{body['code']}"
+    assert body["type"] == f"/problems/{body['code']}"
     assert body["request_id"] == answer.headers["X-Request-Id"]
     return body
 

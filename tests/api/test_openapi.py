@@ -1,11 +1,15 @@
 """The OpenAPI document is what is committed, and its page needs no other server."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from api.exports import FORMATS
 from api.openapi_document import PATH, document
+from api.openapi_terms import ASKED_OF_ROUTE, LIMITS, OF_ROUTE, OF_STATUS
 from tests.api.rig import Installation
 
 
@@ -54,6 +58,64 @@ async def test_no_other_file_is_served(installation: Installation) -> None:
 
 def test_the_document_lies_with_the_other_generated_ones() -> None:
     assert Path(__file__).parents[2] / "schemas" / "generated" / "openapi.json" == PATH
+
+
+def operations() -> Iterator[tuple[str, Any]]:
+    for path, methods in msgspec.json.decode(document())["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_every_operation_says_what_it_does_what_it_takes_and_what_it_answers() -> None:
+    named = set()
+    for name, operation in operations():
+        assert operation["description"], name
+        assert operation["tags"], name
+        assert operation["operationId"] not in named, name
+        named.add(operation["operationId"])
+        for parameter in operation.get("parameters", ()):
+            assert "$ref" in parameter or parameter["in"] == "path" or parameter["description"], name
+        for status, response in operation["responses"].items():
+            assert "X-Request-Id" in response["headers"], (name, status)
+            kind = "application/json" if "/health/" in name else "application/problem+json"
+            assert status < "400" or list(response["content"]) == [kind], (name, status)
+
+
+def test_who_is_told_to_come_back_or_to_log_in_is_told_how() -> None:
+    found = set()
+    for name, operation in operations():
+        for status, response in operation["responses"].items():
+            for header in () if "/health/" in name else OF_STATUS.get(status, ()):
+                assert header in response["headers"], (name, status)
+                found.add(status)
+    assert found >= {"401", "403", "416", "429", "503"}
+
+
+def test_every_request_with_a_body_may_be_too_long_and_every_one_for_somebodys_may_be_refused() -> None:
+    for name, operation in operations():
+        statuses = operation["responses"].keys()
+        assert "requestBody" not in operation or statuses >= {"400", "408", "413"}, name
+        assert "security" not in operation or statuses >= {"401", "403", "410", "503"}, name
+
+
+def test_what_is_said_of_single_routes_is_said_of_routes_there_are() -> None:
+    there = {name for name, _ in operations()}
+    assert OF_ROUTE.keys() | ASKED_OF_ROUTE.keys() <= there
+
+
+def test_an_export_may_have_any_media_type_that_it_has() -> None:
+    export = dict(operations())["GET /v1/transcriptions/{transcription_id}/export"]
+    types = export["responses"]["200"]["content"].keys()
+    assert types == {each.media_type.partition(";")[0] for each in FORMATS.values()}
+    [asked] = [each for each in export["parameters"] if each.get("name") == "format"]
+    assert asked["schema"]["enum"] == list(FORMATS)
+
+
+def test_what_the_rules_allow_is_in_the_document() -> None:
+    schemas = msgspec.json.decode(document())["components"]["schemas"]
+    for name, terms in LIMITS.items():
+        schema, _, field = name.partition(".")
+        assert schemas[schema]["properties"][field].items() >= terms.items(), name
 
 
 def test_the_upload_says_what_to_send() -> None:

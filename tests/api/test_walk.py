@@ -15,7 +15,7 @@ from api.tokens import ALGORITHM, AUDIENCE, ISSUER
 from commands.create_api_key import create_api_key
 from domain.api_keys import SCOPES, CreateApiKey
 from domain.key_texts import SECRET_BYTES, key_text
-from tests.api.asks import Route, answer_to, names_somebody, nobodys_ids, routes
+from tests.api.asks import Route, answer_to, names_somebody, nobodys_ids, require_documented, routes
 from tests.api.conftest import SECRET
 from tests.api.rig import PASSWORD, WORKER_SAYS, Installation, Person
 
@@ -31,6 +31,8 @@ OPEN: Final = {
     "GET /schema/{path}",
     "GET /schemas",
     "GET /schemas/{name}/{version}",
+    "GET /problems",
+    "GET /problems/{code}",
     "GET /evidence/{partition}/checkpoint",
     "GET /evidence/{partition}/key",
     "GET /evidence/{partition}/tile/{path}",
@@ -167,6 +169,7 @@ async def refused(route: Route, victim: Owner, headers: Mapping[str, str]) -> tu
     before = await victim.events()
     answer = await answer_to(victim.person.installation.app, route, victim.ids, headers)
     assert await victim.events() == before
+    require_documented(route, answer)
     challenge = answer.headers.get("WWW-Authenticate", "")
     code = answer.json()["code"] if answer.content else None
     return answer.status_code, code, challenge
@@ -241,3 +244,4 @@ async def test_the_owner_comes_in_with_a_token_and_with_a_key_that_has_the_scope
         bearing = who.bearing(who.token if credential == "token" else who.keys[credential])
         answer = await answer_to(installation.app, route, who.ids, bearing)
         assert answer.status_code == route.asked[1].status, answer.text
+        require_documented(route, answer)

@@ -1,0 +1,136 @@
+"""Completes the OpenAPI document by what the framework cannot know: headers, the statuses of all routes of a kind, media types, limits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from http import HTTPStatus
+from typing import Any, Final
+
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
+
+from api.consistency import STATUS_HEADER, TOKEN_HEADER
+from api.exports import FORMATS
+from api.openapi import BEARER, PATH, VERSION, Page
+from api.openapi_terms import (
+    ANSWER_HEADERS,
+    ASKED_OF_ROUTE,
+    ENTERING,
+    LIMITS,
+    OF_ROUTE,
+    OF_STATUS,
+    REQUEST_HEADERS,
+    WITH_BODY,
+    Terms,
+)
+
+_PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_EXPORT: Final = "GET /v1/transcriptions/{transcription_id}/export"
+
+
+class CompleteDocument(OpenAPI):
+    def to_schema(self) -> dict[str, Any]:
+        return completed(super().to_schema())
+
+
+class CompleteConfig(OpenAPIConfig):
+    def to_openapi_schema(self) -> OpenAPI:
+        bare = super().to_openapi_schema()
+        return CompleteDocument(**{field.name: getattr(bare, field.name) for field in fields(bare)})
+
+
+def completed(document: Terms) -> Terms:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            _complete(f"{method.upper()} {path}", operation)
+    _describe_export(document["paths"])
+    components = document["components"]
+    components["headers"] = dict(ANSWER_HEADERS)
+    components["parameters"] = {
+        _parameter(name): {"name": name, "in": "header", "required": False, **terms}
+        for name, terms in REQUEST_HEADERS.items()
+    }
+    _limit(components["schemas"])
+    return document
+
+
+def _complete(route: str, operation: Terms) -> None:
+    responses: dict[str, Terms] = operation["responses"]
+    for number in _statuses(operation):
+        responses.setdefault(str(number), {"description": HTTPStatus(number).phrase, "content": _PROBLEM})
+    for status, response in responses.items():
+        if int(status) < HTTPStatus.MULTIPLE_CHOICES and "content" in response and "headers" in response:
+            response["description"] = HTTPStatus(int(status)).phrase
+        response["headers"] = {
+            name: {"$ref": f"#/components/headers/{name}"} for name in _headers(route, operation, status)
+        }
+    if asked := list(_asked(route, operation)):
+        references = [{"$ref": f"#/components/parameters/{_parameter(name)}"} for name in asked]
+        operation["parameters"] = [*operation.get("parameters", ()), *references]
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _statuses(operation: Terms) -> Iterator[int]:
+    if "security" in operation:
+        yield from ENTERING
+    if "requestBody" in operation:
+        yield from WITH_BODY
+
+
+def _headers(route: str, operation: Terms, status: str) -> Iterator[str]:
+    yield "X-Request-Id"
+    if operation["responses"][status].get("content") == _PROBLEM:
+        yield from OF_STATUS.get(status, ())
+    yield from OF_ROUTE.get(route, {}).get(status, ())
+    if "security" in operation and status < "300":
+        yield from _settled(route)
+
+
+def _settled(route: str) -> Sequence[str]:
+    """Commands say where they stand in the log, and both whether what is shown may be older."""
+    return (STATUS_HEADER,) if route.startswith("GET ") else (TOKEN_HEADER, STATUS_HEADER)
+
+
+def _asked(route: str, operation: Terms) -> Iterator[str]:
+    if "security" in operation:
+        yield TOKEN_HEADER if route.startswith("GET ") else "Prefer"
+    yield from ASKED_OF_ROUTE.get(route, ())
+
+
+def _parameter(name: str) -> str:
+    """Components of all kinds have names of letters and dashes, and those of headers stand apart."""
+    return f"{name}-of-a-request"
+
+
+def _describe_export(paths: dict[str, dict[str, Terms]]) -> None:
+    """Each format has a media type of its own."""
+    export = paths[_EXPORT.partition(" ")[2]]["get"]
+    types = sorted({format_.media_type.partition(";")[0] for format_ in FORMATS.values()})
+    export["responses"]["200"]["content"] = {each: {"schema": {"type": "string"}} for each in types}
+    [asked] = [each for each in export["parameters"] if each.get("name") == "format"]
+    asked["schema"]["enum"] = list(FORMATS)
+
+
+def _limit(schemas: dict[str, Terms]) -> None:
+    for name, terms in LIMITS.items():
+        schema, _, field = name.partition(".")
+        schemas[schema]["properties"][field].update(terms)
+
+
+OPENAPI: Final = CompleteConfig(
+    title="Stenolog",
+    version=VERSION,
+    description="Recordings to text. Every change of state is an event in an append-only log.",
+    path=PATH,
+    render_plugins=[Page()],
+    use_handler_docstrings=True,
+    components=Components(
+        security_schemes={
+            BEARER: SecurityScheme(
+                type="http",
+                scheme="bearer",
+                description="A token from /v1/auth/login, which may do everything, or an API key from /v1/api-keys with the "
+                "scope that the route names. No key has the scope `account`.",
+            )
+        }
+    ),
+)

@@ -30,7 +30,7 @@ async def _authenticated(scope: Any, parts: Parts) -> UUID:
     token = _token_of(scope)
     if not is_key(token):
         return parts.tokens.verify(token)
-    known = await parts.known_keys.verify(token)
+    known = await parts.known_keys.verify(token, lambda: parts.proxies.source_of(scope))
     require_scope(scope, known.key)
     remember_key(scope, known.key.key_id)
     return known.user_id

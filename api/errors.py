@@ -187,6 +187,9 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
             headers["Retry-After"] = str(rejection.retry_after_seconds)
         case NotAuthenticated():
             headers["WWW-Authenticate"] = rejection.challenge
+        case errors.InvalidCredentials():
+            # RFC 9110, 15.5.2, wants one with every 401: what else there is to log in with.
+            headers["WWW-Authenticate"] = "Bearer"
         case InsufficientScope():
             headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{rejection.needed}"'
         case _:

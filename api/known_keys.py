@@ -11,6 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from api.key_guesses import KeyGuesses
 from api.tokens import NotAuthenticated
 from commands.execution import load
 from domain.api_keys import API_KEYS, ApiKey
@@ -49,7 +50,8 @@ Note = Callable[[UUID, UUID], Awaitable[None]]
 class KnownKeys:
     """Remembers keys by their digests, and only those that were found good: nobody can fill it with made-up ones.
 
-    When the log cannot be asked a key that was not seen within KNOWN_SECONDS is not accepted.
+    When the log cannot be asked a key that was not seen within KNOWN_SECONDS is not accepted. From a source that has shown
+    many made-up keys only those are looked for that were good before.
     """
 
     def __init__(
@@ -59,21 +61,33 @@ class KnownKeys:
         self._note = note
         self._clock = clock
         self._monotonic = monotonic
+        self._guesses = KeyGuesses(monotonic)
         self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
         self._looks: dict[bytes, tuple[UUID, asyncio.Task[KnownKey | None]]] = {}
 
-    async def verify(self, text: str) -> KnownKey:
-        """Raises NotAuthenticated, or EventStoreUnavailable or TimeoutError when it has to look and cannot."""
+    async def verify(self, text: str, source: Callable[[], str]) -> KnownKey:
+        """Raises NotAuthenticated or TooManyTries, or EventStoreUnavailable or TimeoutError when it has to look and cannot.
+
+        `source` is who shows it, and asked for only when it matters.
+        """
         digest = sha256(text.encode()).digest()
         seen = self._seen.get(digest)
         if seen is not None and self._monotonic() - seen.seen_at < KNOWN_SECONDS:
-            known: KnownKey | None = seen.known
+            known = seen.known
         else:
-            known = await self._looked_up(_owner_of(text), digest)
-        if known is None:
-            raise NotAuthenticated("The API key is not known, or was revoked: create another")
+            known = await self._found(text, digest, source())
         if known.key.is_expired(self._clock.now()):
             raise NotAuthenticated("The API key has expired: create another")
+        return known
+
+    async def _found(self, text: str, digest: bytes, source: str) -> KnownKey:
+        user_id = _owner_of(text)
+        if digest not in self._seen:
+            self._guesses.require_allowance(source)
+        known = await self._looked_up(user_id, digest)
+        if known is None:
+            self._guesses.count(source)
+            raise NotAuthenticated("The API key is not known, or was revoked: create another")
         return known
 
     async def _looked_up(self, user_id: UUID, digest: bytes) -> KnownKey | None:

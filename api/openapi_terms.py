@@ -104,7 +104,7 @@ ASKED_OF_ROUTE: Final[Mapping[str, Sequence[str]]] = {
 }
 """Headers that this route reads."""
 
-ENTERING: Final = (401, 403, 410, 503)
+ENTERING: Final = (401, 403, 410, 429, 503)
 """What may become of anybody who asks for what is somebody's."""
 WITH_BODY: Final = (400, 408, 413)
 """What may become of any request with a body."""

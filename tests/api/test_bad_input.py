@@ -105,6 +105,12 @@ async def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(
     assert {body["error"] for body in bodies} == {"Invalid credentials: check the email and the password"}
 
 
+async def test_a_refused_login_says_with_what_one_is_let_in(anna: Person) -> None:
+    wrong = {"email": anna.email, "password": "a wrong password"}
+    answer = await anna.client.post("/auth/login", json=wrong)
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
 async def test_a_long_password_counts_to_its_last_character(installation: Installation) -> None:
     credentials = {"email": f"{uuid4().hex}@example.com", "password": "x" * 100 + "1"}
     assert (await installation.client().post("/auth/register", json=credentials)).status_code == 201

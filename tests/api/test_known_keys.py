@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from api.known_keys import KNOWN_KEYS_MAX, KNOWN_SECONDS, NOTED_SECONDS, KnownKeys
+from api.errors import TooManyTries
+from api.key_guesses import GUESSES_MAX, SOURCES_MAX, WINDOW_SECONDS, KeyGuesses
+from api.known_keys import KNOWN_KEYS_MAX, KNOWN_SECONDS, NOTED_SECONDS, KnownKey, KnownKeys
 from api.tokens import NotAuthenticated
 from domain.api_keys import ApiKey
 from domain.key_texts import SECRET_BYTES, key_text
@@ -16,6 +18,7 @@ from infrastructure.postgres.errors import DatabaseUnavailable
 from tests.builders import ANNA, BERT, NOON, identity
 
 ANNAS = key_text(bytes(SECRET_BYTES), ANNA)
+SOURCE = "192.0.2.1"
 BERTS = key_text(bytes(SECRET_BYTES), BERT)
 
 
@@ -45,9 +48,12 @@ class Keyring:
             raise DatabaseUnavailable("nobody is there")
         self.noted.append(key_id)
 
+    async def verify(self, text: str, source: str = SOURCE) -> KnownKey:
+        return await self.known.verify(text, lambda: source)
+
     async def refuses(self, text: str) -> bool:
         try:
-            await self.known.verify(text)
+            await self.verify(text)
         except NotAuthenticated:
             return True
         return False
@@ -71,14 +77,14 @@ def api_key(text: str, expires_at: datetime | None = None) -> ApiKey:
 
 async def test_a_key_that_was_found_is_not_looked_for_at_each_request() -> None:
     ring = Keyring(ANNAS)
-    found = [await ring.known.verify(ANNAS) for _ in range(5)]
+    found = [await ring.verify(ANNAS) for _ in range(5)]
     assert {each.user_id for each in found} == {ANNA}
     assert ring.looks == [(ANNA, digest(ANNAS))]
 
 
 async def test_a_key_that_another_process_revoked_is_refused_within_a_second() -> None:
     ring = Keyring(ANNAS)
-    await ring.known.verify(ANNAS)
+    await ring.verify(ANNAS)
     ring.there.clear()
     ring.seconds += KNOWN_SECONDS
     assert KNOWN_SECONDS <= 1
@@ -88,7 +94,7 @@ async def test_a_key_that_another_process_revoked_is_refused_within_a_second() -
 async def test_a_key_that_this_process_revoked_is_refused_at_once_and_no_other_persons() -> None:
     ring = Keyring(ANNAS, BERTS)
     for text in (ANNAS, BERTS):
-        await ring.known.verify(text)
+        await ring.verify(text)
     ring.there.clear()
     ring.known.forget(ANNA)
     assert await ring.refuses(ANNAS)
@@ -106,14 +112,14 @@ async def test_what_is_revoked_while_it_is_looked_for_is_not_remembered() -> Non
         return found
 
     known = KnownKeys(slow_look, ring.note, ring, lambda: ring.seconds)
-    first = asyncio.create_task(known.verify(ANNAS))
+    first = asyncio.create_task(known.verify(ANNAS, lambda: SOURCE))
     await looking.wait()
     ring.there.clear()
     known.forget(ANNA)
     revoked.set()
     await first
     with pytest.raises(NotAuthenticated):
-        await known.verify(ANNAS)
+        await known.verify(ANNAS, lambda: SOURCE)
 
 
 async def test_an_unknown_key_is_looked_for_each_time_as_it_may_have_been_made() -> None:
@@ -141,17 +147,17 @@ async def test_a_remembered_key_ends_when_it_expires() -> None:
 
 async def test_when_the_log_cannot_be_asked_no_key_is_accepted_any_more() -> None:
     ring = Keyring(ANNAS)
-    await ring.known.verify(ANNAS)
+    await ring.verify(ANNAS)
     ring.is_away = True
     assert not await ring.refuses(ANNAS)
     ring.seconds += KNOWN_SECONDS
     with pytest.raises(DatabaseUnavailable):
-        await ring.known.verify(ANNAS)
+        await ring.verify(ANNAS)
 
 
 async def test_a_crowd_that_shows_one_key_is_looked_for_once() -> None:
     ring = Keyring(ANNAS)
-    crowd = [asyncio.create_task(ring.known.verify(ANNAS)) for _ in range(100)]
+    crowd = [asyncio.create_task(ring.verify(ANNAS)) for _ in range(100)]
     await asyncio.sleep(0)
     crowd.pop().cancel()
     assert {each.user_id for each in await asyncio.gather(*crowd)} == {ANNA}
@@ -162,23 +168,62 @@ async def test_only_so_many_are_remembered_and_none_that_is_made_up() -> None:
     texts = [key_text(number.to_bytes(SECRET_BYTES), ANNA) for number in range(KNOWN_KEYS_MAX + 2)]
     ring = Keyring(*texts)
     for text in texts:
-        await ring.known.verify(text)
+        await ring.verify(text)
     ring.looks.clear()
-    for made_up in range(3):
-        assert await ring.refuses(key_text(made_up.to_bytes(SECRET_BYTES), BERT))
-    await ring.known.verify(texts[2])
+    for number in range(3):
+        assert await ring.refuses(made_up(number))
+    await ring.verify(texts[2])
     assert len(ring.looks) == 3
-    await ring.known.verify(texts[0])
+    await ring.verify(texts[0])
     assert len(ring.looks) == 4
+
+
+def made_up(number: int) -> str:
+    return key_text(number.to_bytes(SECRET_BYTES), BERT)
+
+
+async def test_who_shows_many_made_up_keys_causes_no_more_looks_for_a_while() -> None:
+    ring = Keyring(ANNAS)
+    await ring.verify(ANNAS)
+    ring.looks.clear()
+    for number in range(GUESSES_MAX):
+        assert await ring.refuses(made_up(number))
+    with pytest.raises(TooManyTries) as refused:
+        await ring.verify(made_up(GUESSES_MAX))
+    assert refused.value.retry_after_seconds == WINDOW_SECONDS
+    assert len(ring.looks) == GUESSES_MAX
+    ring.seconds += WINDOW_SECONDS
+    assert await ring.refuses(made_up(GUESSES_MAX))
+
+
+async def test_neither_a_good_key_nor_another_source_is_kept_out_by_made_up_ones() -> None:
+    ring = Keyring(ANNAS, BERTS)
+    await ring.verify(ANNAS)
+    for number in range(1, GUESSES_MAX + 1):
+        assert await ring.refuses(made_up(number))
+    ring.seconds += KNOWN_SECONDS
+    assert (await ring.verify(ANNAS)).user_id == ANNA
+    assert (await ring.verify(BERTS, "192.0.2.2")).user_id == BERT
+    with pytest.raises(TooManyTries):
+        await ring.verify(made_up(GUESSES_MAX + 1))
+
+
+def test_only_so_many_sources_are_remembered() -> None:
+    guesses = KeyGuesses(lambda: 0.0)
+    for _ in range(GUESSES_MAX):
+        guesses.count("192.0.2.1")
+    for number in range(SOURCES_MAX):
+        guesses.count(f"2001:db8:{number:x}::")
+    guesses.require_allowance("192.0.2.1")
 
 
 async def test_that_it_is_in_use_is_noted_now_and_then() -> None:
     ring = Keyring(ANNAS)
     while ring.seconds < NOTED_SECONDS:
-        await ring.known.verify(ANNAS)
+        await ring.verify(ANNAS)
         ring.seconds += KNOWN_SECONDS
     assert ring.noted == [identity(ANNAS)]
-    await ring.known.verify(ANNAS)
+    await ring.verify(ANNAS)
     assert ring.noted == [identity(ANNAS)] * 2
 
 
@@ -188,6 +233,6 @@ async def test_who_shows_a_key_does_not_suffer_when_that_cannot_be_noted(
     ring = Keyring(ANNAS)
     ring.is_noting_away = True
     with caplog.at_level(logging.WARNING):
-        assert (await ring.known.verify(ANNAS)).user_id == ANNA
+        assert (await ring.verify(ANNAS)).user_id == ANNA
     assert "cannot note" in caplog.text
     assert ANNAS not in caplog.text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infrastructure.settings import InvalidSetting, read_settings, to_environment
+from infrastructure.settings import InvalidSetting, Settings, read_settings, to_environment
 
 VARIABLE = "STENOLOG_KAFKA_BOOTSTRAP"
 
@@ -54,3 +54,8 @@ def test_windows_have_a_length_or_leave_it_to_the_engine(text: str, seconds: str
     settings = read_settings({"STENOLOG_WINDOW_SECONDS": text})
     assert settings.window_seconds == seconds
     assert read_settings(to_environment(settings)) == settings
+
+
+def test_what_a_client_reads_from_the_environment_is_no_wrong_setting() -> None:
+    of_a_client = ("URL", "EMAIL", "PASSWORD", "TOKEN", "API_KEY")
+    assert read_settings({f"STENOLOG_{name}": "something" for name in of_a_client}) == Settings()

@@ -3,6 +3,7 @@
 import sys
 
 from cli.auditor_role import provide_auditor
+from cli.sealing_log import seal_earlier_events
 from dispatcher.__main__ import migrate as migrate_queue
 from evidence.tables import migrate_evidence_tables
 from infrastructure.postgres.__main__ import bring_up_to_date
@@ -12,11 +13,15 @@ from projections.__main__ import migrate_tables
 
 
 async def migrate_database(settings: Settings) -> None:
-    """The log first: all else lies beside it, or is folded from it. Auditors last: they may read some of all that."""
+    """The log first: all else lies beside it, or is folded from it. Auditors last: they may read some of all that.
+
+    What is in the clear is sealed once it can be asked what evidence shows.
+    """
     await bring_up_to_date(settings)
     await migrate_tables(settings)
     await migrate_queue(settings)
     await migrate_evidence_tables(settings)
+    await seal_earlier_events(settings)
     await provide_auditor(settings)
 
 

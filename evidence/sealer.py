@@ -1,6 +1,7 @@
 """Seals one partition: what was appended becomes tiles, and the tiles a checkpoint that is signed."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from evidence.checkpoints import Checkpoint, claimed_checkpoint
@@ -11,6 +12,7 @@ from evidence.published import PublishedTiles
 from evidence.tables import EvidenceTables, Sealed
 from evidence.tiles import WIDTH, MalformedTile, Place, TreeEdge, bundle, edge_of, encode_bundle, hashes_in
 from infrastructure.mendable import Mendable
+from schemas.events import IN_THE_CLEAR
 
 BATCH: Final = 2_048
 """Events read at once."""
@@ -18,6 +20,7 @@ BATCHES_MAX: Final = 32
 EVENTS_MAX: Final = BATCH * BATCHES_MAX
 """Between two checkpoints: a log that is sealed for the first time gets one every few seconds."""
 _SEQ: Final = COLUMNS.index("seq")
+_KIND: Final = itemgetter(COLUMNS.index("type"), COLUMNS.index("schema_version"))
 
 Tell = Callable[[int], Awaitable[None]]
 """Tells others of the checkpoints of a partition that they have not been told of."""
@@ -33,6 +36,14 @@ class LogDiffers(Refused):
             f"partition {partition}: {what}. Was the database restored from a backup, did it lose events in a failover, or did "
             "somebody change the log? `stenolog events verify` tells what differs; nothing more of this partition is sealed "
             "until the log is again what was sealed"
+        )
+
+
+class LogInTheClear(Refused):
+    def __init__(self, partition: int, seq: int) -> None:
+        super().__init__(
+            f"event {partition}:{seq} names somebody in the clear, and evidence would keep it so: run `stenolog migrate`, which "
+            "seals it, and end processes of a version before"
         )
 
 
@@ -150,6 +161,8 @@ class Sealer:
         for row in rows:
             if row[_SEQ] != edge.size + 1:
                 raise LogDiffers(self._partition, f"after event {edge.size} comes {row[_SEQ]}")
+            if _KIND(row) in IN_THE_CLEAR:
+                await self._require_unreadable(row[_SEQ])
             self._open.append(entry_of(row))
             self._last_leaf = leaf_hash(self._open[-1])
             full |= {tile.place: tile.hashes for tile in edge.append(self._last_leaf)}
@@ -158,6 +171,11 @@ class Sealer:
                 self._open = []
         await self._tiles.put(full)
         self._full += full
+
+    async def _require_unreadable(self, seq: int) -> None:
+        """Only what cannot be read may be in the clear: nobody can seal it."""
+        if seq not in (await self._tables.kept_in_the_clear(self._partition)).unreadable:
+            raise LogInTheClear(self._partition, seq)
 
     async def _put_edge(self, edge: TreeEdge) -> None:
         tiles = {tile.place: tile.hashes for tile in edge.partial}

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from domain.log import Address
 from evidence.notes import VerifierKey, verifier_key
+from infrastructure.postgres.clear_events import Kept, kept_in_the_clear
 from infrastructure.postgres.detached import detached_partitions, detached_told, require_attached
 from infrastructure.postgres.errors import DatabaseNotMigrated
 from infrastructure.postgres.migrate import migrate, tell_done
@@ -112,6 +113,9 @@ class EvidenceTables:
 
     async def head(self, partition: int) -> int:
         return int(await self._asked(lambda: self._pool.fetchval(SQL["head"], partition)) or 0)
+
+    async def kept_in_the_clear(self, partition: int) -> Kept:
+        return await kept_in_the_clear(self._pool, partition)
 
     async def public_keys(self) -> Collection[bytes]:
         """Of everybody who ever signed here."""

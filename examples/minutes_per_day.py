@@ -151,7 +151,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, help="the SQLite file, which is made where there is none")
     parser.add_argument("--bootstrap", default="localhost:9092", help="where Kafka is")
-    parser.add_argument("--topic", default="stenolog.events.v1")
+    parser.add_argument("--topic", default="stenolog.events.v2")
     parser.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
     return parser.parse_args()
 

@@ -200,7 +200,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the files are, made where there is none")
     parser.add_argument("--bootstrap", default="localhost:9092", help="where Kafka is")
-    parser.add_argument("--topic", default="stenolog.events.v1")
+    parser.add_argument("--topic", default="stenolog.events.v2")
     parser.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
     parser.add_argument(
         "--seconds", type=float, default=60.0, help="at most so long until events are in a file (60)"

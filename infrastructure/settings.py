@@ -87,7 +87,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     riva_boost: Annotated[float, Meta(ge=0, le=100)] = 20.0
     """How strongly a request's vocabulary is preferred to what sounds alike."""
     topic_prefix: Annotated[str, Meta(pattern=r"^[a-z0-9._-]{1,100}$")] = "stenolog"
-    """Topics are called `<prefix>.events.v1` and so on; deployments that share a Kafka differ in it."""
+    """Topics are called `<prefix>.events.v2` and so on; deployments that share a Kafka differ in it."""
     partitions: Annotated[int, Meta(ge=1, le=256)] = 8
     free_minutes: Annotated[int, Meta(ge=0)] = 60
     upload_max_bytes: PositiveInt = 2 * 1024**3

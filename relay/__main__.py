@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Never
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.failures import KAFKA_FAILURES
 from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.kafka.topics import WrongPartitionCount, create_topics
+from infrastructure.postgres.clear_events import kept_in_the_clear
 from infrastructure.postgres.errors import PartitionCountMismatch
 from infrastructure.postgres.leases import RELAY, PostgresLeases
 from infrastructure.postgres.log import PostgresEventLog
@@ -58,7 +60,13 @@ async def _relay_log(settings: Settings) -> Never:
 
         async def relay(lane: Lane, refuse: Refuse) -> Never:
             mine = relays[lane] = LaneRelay(
-                lane, log, brokers, topics, refuse=refuse, compression=settings.kafka_compression
+                lane,
+                log,
+                brokers,
+                topics,
+                refuse=refuse,
+                kept=partial(kept_in_the_clear, pool),
+                compression=settings.kafka_compression,
             )
             facts = LaneFacts(lane, log, PostgresEarlier(pool), brokers, topics)
             try:

@@ -14,6 +14,7 @@ from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.producer import Compression, Connect, TransactionalProducer
 from infrastructure.kafka.tail import Tails
 from infrastructure.waiting import Wait
+from relay.clear_events import AskKept, InTheClear, kept_none, require_sealed
 from relay.kafka_state import (
     HangingTransaction,
     LogBehindKafka,
@@ -51,6 +52,7 @@ class LaneRelay:
         topics: Topics,
         *,
         refuse: Refuse = _refuse_silently,
+        kept: AskKept = kept_none,
         limits: Limits | None = None,
         compression: Compression = "none",
         connect: Connect = AIOKafkaProducer,
@@ -61,6 +63,7 @@ class LaneRelay:
         self._brokers = brokers
         self._topics = topics
         self._refuse = refuse
+        self._kept = kept
         self._limits = limits or Limits()
         self._compression = compression
         self._connect = connect
@@ -203,7 +206,8 @@ class LaneRelay:
             records = read.get(place.partition, ())
             try:
                 await self._require_same_log(place, records)
-            except (Refused, LogGap) as problem:
+                await require_sealed(records, self._kept)
+            except (Refused, LogGap, InTheClear) as problem:
                 self._stop(place, problem)
             else:
                 following.append((place, records[place.overlap :][: self._limits.records_max]))

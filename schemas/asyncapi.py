@@ -31,8 +31,8 @@ it `seq` counts from 1 without a gap, so that `(partition, seq)` is an event's a
 what is not greater than what you have, and your results are exactly-once whatever is killed. Do not rely on offsets: a topic that was lost is filled again \
 from the log with the same `seq` and other offsets.
 
-**What names or describes a person is sealed** (`x-sealed` in the schemas): text that only Stenolog can open, and nobody any more once the person was erased. Events of before have it in the clear, as version 1 \
-of their types.
+**What names or describes a person is sealed** (`x-sealed` in the schemas): text that only Stenolog can open, and nobody any more once the person was erased. Only where evidence of \
+before shows it is it in the clear, as version 1 of its type.
 
 **Pass over what you do not know**: types, fields and headers are added at any time. What changes otherwise gets a new version, `TYPE.v2`, and is a type of \
 its own.

@@ -10,7 +10,7 @@ from domain import api_keys, media_file, quota, transcription, transcription_eve
 from domain.events import Event
 from domain.log import RecordedEvent
 from schemas.sealing import NO_KEYS, Keys, PersonKey
-from schemas.stored_forms import StoredForm, clear, sealed
+from schemas.stored_forms import Clear, Sealed, StoredForm, clear, sealed
 
 
 class EventType(Struct, frozen=True):
@@ -66,6 +66,13 @@ _BY_NAME: Final = {(kind.name, kind.schema_version): form for kind, form in FORM
 
 assert set(_CURRENT) == set(get_args(Event)), "every event has exactly one current type"
 
+IN_THE_CLEAR: Final = frozenset(
+    (kind.name, kind.schema_version)
+    for kind, form in FORMS.items()
+    if isinstance(form, Clear) and isinstance(_FORM_OF[form.event], Sealed)
+)
+"""Names and versions of stored events whose personal fields are in the clear, and which are sealed today."""
+
 
 def type_of(event: Event) -> EventType:
     return _CURRENT[type(event)]
@@ -82,6 +89,12 @@ def encode(event: Event, version: int = 0, key: PersonKey | None = None) -> byte
     Raises ValueError without them.
     """
     return _FORM_OF[type(event)].encode(event, version, key)
+
+
+def encode_again(event: Event, version: int, key: PersonKey | None) -> bytes:
+    """As `encode`, of an event that was stored otherwise; without a key, as for who was erased, it says nothing personal."""
+    form = _FORM_OF[type(event)]
+    return form.encode(event, version, key) if key else form.encode_blank(event)
 
 
 def decode(name: str, schema_version: int, data: bytes, version: int = 0, keys: Keys = NO_KEYS) -> Event:

@@ -46,6 +46,9 @@ class Clear(Struct, frozen=True):
         del version, key
         return _ENCODER.encode(event)
 
+    def encode_blank(self, event: Event) -> bytes:
+        return _ENCODER.encode(event)
+
     def decode(self, data: bytes, version: int, keys: Keys) -> Event:
         del version, keys
         return self.decoder.decode(data)
@@ -88,7 +91,8 @@ class Sealed(Struct, frozen=True):
 
     def encode(self, event: Event, version: int, key: PersonKey | None) -> bytes:
         if key is None or version < 1:
-            return self._encode_blank(event)
+            self._require_silent(event)
+            return self.encode_blank(event)
         place, seal = self._place(event, version), key.seal
         texts = []
         for field in self.fields:
@@ -96,13 +100,15 @@ class Sealed(Struct, frozen=True):
             texts.append(seal(said, f"{place}{field.name}".encode()) if said else "")
         return _ENCODER.encode(self._with(event, texts))
 
-    def _encode_blank(self, event: Event) -> bytes:
-        """Raises ValueError where something is said."""
+    def encode_blank(self, event: Event) -> bytes:
+        """Without what it says."""
+        return _ENCODER.encode(self._with(event, [""] * len(self.fields)))
+
+    def _require_silent(self, event: Event) -> None:
         if self.says_personal(event):
             raise ValueError(
                 f"a {self.event.__name__} that says something personal needs a key and a place"
             )
-        return _ENCODER.encode(self._with(event, [""] * len(self.fields)))
 
     def decode(self, data: bytes, version: int, keys: Keys) -> Event:
         stored = self.decoder.decode(data)

@@ -22,12 +22,12 @@ class Topics(Struct, frozen=True):
     @property
     def events(self) -> str:
         """Key: user id. The log, partition by partition."""
-        return f"{self.prefix}.events.v1"
+        return f"{self.prefix}.events.v2"
 
     @property
     def jobs(self) -> str:
         """Key: worker id. Assignments and cancellations for that worker."""
-        return f"{self.prefix}.inference.jobs.v1"
+        return f"{self.prefix}.inference.jobs.v2"
 
     @property
     def reports(self) -> str:
@@ -37,7 +37,7 @@ class Topics(Struct, frozen=True):
     @property
     def checkpoints(self) -> str:
         """Compacted, key: log partition. How far the relay has come."""
-        return f"{self.prefix}.relay.checkpoints.v1"
+        return f"{self.prefix}.relay.checkpoints.v2"
 
     @property
     def evidence(self) -> str:
@@ -52,7 +52,13 @@ class Topics(Struct, frozen=True):
     @property
     def dead_letters(self) -> str:
         """Key and value as the original. What nobody could read."""
-        return f"{self.prefix}.dead-letters.v1"
+        return f"{self.prefix}.dead-letters.v2"
+
+    @property
+    def outdated(self) -> tuple[str, ...]:
+        """Of before fields were sealed: what they name in the clear is in the topics of today again, sealed."""
+        names = ("events", "inference.jobs", "relay.checkpoints", "dead-letters")
+        return tuple(f"{self.prefix}.{name}.v1" for name in names)
 
 
 Headers = list[tuple[str, bytes]]

@@ -1,7 +1,7 @@
 -- Minutes and failure rate per day out of the events topic, by Apache Flink: for those whose events no longer fit one machine.
 -- The result is a compacted topic with a message for each day, replaced whenever the day's numbers change.
 --
--- Change three names to yours: localhost:9092, stenolog.events.v1 and analytics.days.v1, which has to exist, compacted.
+-- Change three names to yours: localhost:9092, stenolog.events.v2 and analytics.days.v1, which has to exist, compacted.
 
 SET 'execution.runtime-mode' = 'streaming';
 SET 'execution.checkpointing.interval' = '10 s';
@@ -18,7 +18,7 @@ CREATE TABLE events (
     arrived_at AS PROCTIME()
 ) WITH (
     'connector' = 'kafka',
-    'topic' = 'stenolog.events.v1',
+    'topic' = 'stenolog.events.v2',
     'properties.bootstrap.servers' = 'localhost:9092',
     'properties.isolation.level' = 'read_committed',
     'properties.auto.offset.reset' = 'earliest',

@@ -1,4 +1,4 @@
-"""Creates the seven topics, and refuses topics that do not fit the log."""
+"""Creates the seven topics, removes those that others took the place of, and refuses what does not fit the log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -6,7 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, NodeNotReadyError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    NodeNotReadyError,
+    NoError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from infrastructure.kafka.brokers import Brokers, connection_options
 from infrastructure.kafka.clients import start_client
@@ -20,6 +27,7 @@ Connect = Callable[..., AIOKafkaAdminClient]
 
 DEADLINE_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.1
+GONE_SECONDS_MAX: Final = 10.0
 DAY_MS: Final = 24 * 3600 * 1000
 MESSAGES_KEPT_MS: Final = 7 * DAY_MS
 """Jobs and reports older than this interest nobody: leases have long run out."""
@@ -73,6 +81,45 @@ async def create_topics(
         created = await _create(admin, _wanted(topics, partition_count, retention_ms))
         await _wait_until_usable(admin, list(_names(topics)), partition_count)
     return created
+
+
+async def remove_outdated_topics(
+    brokers: Brokers, topics: Topics, *, connect: Connect = AIOKafkaAdminClient
+) -> Sequence[str]:
+    """Removes those of our prefix that hold in the clear what is sealed today; returns their names.
+
+    Raises a KafkaError, or TimeoutError after half a minute.
+    """
+    async with asyncio.timeout(DEADLINE_SECONDS), _administering(brokers, connect) as admin:
+        outdated = await _there(admin, topics.outdated)
+        if not outdated:
+            return []
+        answer = await admin.delete_topics(outdated)
+        removed = [name for name, code in answer.topic_error_codes if _is_removed(name, code)]
+        await _wait_until_gone(admin, removed)
+    return removed
+
+
+async def _wait_until_gone(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """The broker answers before it has forgotten them. Not for long: a process of before makes them anew while it runs."""
+    deadline = asyncio.get_running_loop().time() + GONE_SECONDS_MAX
+    while True:
+        if not await _there(admin, names) or asyncio.get_running_loop().time() >= deadline:
+            return
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _there(admin: AIOKafkaAdminClient, names: Sequence[str]) -> list[str]:
+    found = set(await admin.list_topics())
+    return [name for name in names if name in found]
+
+
+def _is_removed(name: str, code: int) -> bool:
+    """By us, and not by somebody else meanwhile. Raises a KafkaError."""
+    error = for_code(code)
+    if error not in (NoError, UnknownTopicOrPartitionError):
+        raise error(f"{name} names people in the clear, and cannot be deleted")
+    return error is NoError
 
 
 async def partitions_of(brokers: Brokers, topic: str) -> frozenset[int]:
@@ -178,14 +225,16 @@ def _new_topic(name: str, partition_count: int, settings: Mapping[str, str]) -> 
 
 
 async def provide_topics(settings: Settings, retention_ms: int = -1) -> Sequence[str]:
-    """Creates what is missing, and returns it; `retention_ms` bounds how long messages are kept, -1 does not.
+    """Brings the topics to this version, and tells what that was; `retention_ms` bounds how long messages are kept, -1 does not.
 
     Raises NoTopics, InvalidSetting, and RefusedConnection when Kafka turns us away.
     """
-    topics = Topics(settings.topic_prefix)
+    topics, brokers = Topics(settings.topic_prefix), await welcoming_brokers(settings)
     try:
-        return await create_topics(
-            await welcoming_brokers(settings), topics, settings.partitions, retention_ms
-        )
+        created = await create_topics(brokers, topics, settings.partitions, retention_ms)
+        removed = await remove_outdated_topics(brokers, topics)
     except (WrongPartitionCount, KafkaError, OSError) as problem:
-        raise NoTopics(f"cannot create the topics: {str(problem) or type(problem).__name__}") from problem
+        raise NoTopics(
+            f"cannot bring the topics to this version: {str(problem) or type(problem).__name__}"
+        ) from problem
+    return [*created, *(f"{name} removed" for name in removed)]

@@ -52,15 +52,19 @@ class PostgresPersonKeys:
         return self._kept.at_hand(owner_id)
 
     async def provide(self, owner_id: UUID) -> PersonKey:
-        keys = await self.of([owner_id])
-        if owner_id not in keys:
-            new = self._master_keys.wrap(owner_id, PersonKey.new())
-            made = (owner_id, new.master_key, new.wrapped)
-            keys = await self._asked(lambda: self._read("provide", *made))
-        key = keys[owner_id]
+        key = (await self.provide_each([owner_id]))[owner_id]
         if key is None:
             raise PersonErased
         return key
+
+    async def provide_each(self, owner_ids: Collection[UUID]) -> Keys:
+        """Of each of them, made where there is none; None for who was erased."""
+        keys = await self.of(owner_ids)
+        if not (missing := sorted(set(owner_ids) - keys.keys())):
+            return keys
+        new = [self._master_keys.wrap(each, PersonKey.new()) for each in missing]
+        made = missing, [each.master_key for each in new], [each.wrapped for each in new]
+        return {**keys, **await self._asked(lambda: self._read("provide", *made))}
 
     async def erase(self, owner_id: UUID) -> None:
         """For ever, also of who never had one; other processes forget it within KEPT_SECONDS."""

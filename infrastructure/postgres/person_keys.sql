@@ -4,7 +4,8 @@ select owner_id, master_key, wrapped from person_keys where owner_id = any ($1);
 -- name: provide
 -- Whoever comes first makes it. The update changes nothing, but returns what is there: also what somebody else has
 -- made at this very moment, and what is left of an erased key.
-insert into person_keys as known (owner_id, master_key, wrapped) values ($1, $2, $3)
+insert into person_keys as known (owner_id, master_key, wrapped)
+select * from unnest($1::uuid[], $2::text[], $3::bytea[])
 on conflict (owner_id) do update set wrapped = known.wrapped
 returning owner_id, master_key, wrapped;
 

@@ -256,11 +256,11 @@ async def test_a_damaged_partition_of_kafka_is_named_with_what_to_do(running: In
         ready=True, required=False, detail="no damage known"
     )
     pool = running.parts.read_models
-    await PostgresKafkaDamage(pool).tell(PartitionDamaged("stenolog.events.v1", 3, 150, "Invalid CRC"))
+    await PostgresKafkaDamage(pool).tell(PartitionDamaged("stenolog.events.v2", 3, 150, "Invalid CRC"))
     kafka = (await readiness_of(running)).parts["kafka"]
     assert not kafka.ready
     assert kafka.detail.startswith(
-        "stenolog.events.v1-3 is damaged at offset 150; read models take from the log"
+        "stenolog.events.v2-3 is damaged at offset 150; read models take from the log"
     )
     assert "delete the events and checkpoints topics" in kafka.detail
     await pool.execute("delete from kafka_damage")

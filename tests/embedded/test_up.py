@@ -157,6 +157,7 @@ async def test_a_migration_says_what_it_did(postgres: Database, kafka: str) -> N
         "read models",
         "queue",
         "evidence",
+        "personal fields",
         "auditor",
         "Kafka topics",
     ]
@@ -164,8 +165,8 @@ async def test_a_migration_says_what_it_did(postgres: Database, kafka: str) -> N
     assert "read.transcriptions" in first[1]
     assert "public.dispatch_workers" in first[2]
     assert "001_evidence.sql" in first[3]
-    assert f"{prefix}.evidence.checkpoints.v1" in first[5]
-    assert [line.partition(": ")[2] for line in second] == ["nothing to do"] * 6
+    assert f"{prefix}.evidence.checkpoints.v1" in first[6]
+    assert [line.partition(": ")[2] for line in second] == ["nothing to do"] * 7
 
 
 def _runs(process: psutil.Process) -> bool:

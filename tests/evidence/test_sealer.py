@@ -11,7 +11,7 @@ from domain.ports import ObjectStoreUnavailable
 from evidence.checkpoints import claimed_checkpoint
 from evidence.merkle import consistency_ranges, require_consistency
 from evidence.republishing import republish
-from evidence.sealer import LogDiffers, TilesDiffer
+from evidence.sealer import LogDiffers, LogInTheClear, TilesDiffer
 from evidence.tables import Sealed
 from evidence.tiles import Place, bundle
 from tests.evidence.crashes import Killed, Mortal, Steps, mortal_tell
@@ -297,3 +297,16 @@ async def test_no_tiles_are_made_of_a_log_that_was_changed(log: SealedLog, chang
     with pytest.raises(LogDiffers, match="not those that were sealed"):
         await republish(PARTITION, log.tables, log.tiles)
     assert log.files() == set()
+
+
+async def test_no_event_in_the_clear_gets_into_evidence(log: SealedLog) -> None:
+    """It stays possible to seal it. What cannot be read nobody can seal, and it keeps no other from being evidence."""
+    await log.append(5)
+    await log.tamper("update events set type = 'FileUploaded' where partition = $1 and seq = 3", PARTITION)
+    for _ in range(2):
+        with pytest.raises(LogInTheClear, match=f"event {PARTITION}:3 names somebody in the clear"):
+            await log.sealer().seal()
+    assert log.told == []
+    await log.pool.execute("insert into clear_events (partition, unreadable) values ($1, '{3}')", PARTITION)
+    assert await log.sealer().seal() == 5
+    await log.require_published()

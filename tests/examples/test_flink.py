@@ -28,7 +28,7 @@ from tests.projections.lives import ENDS, life
 
 pytestmark = pytest.mark.slow
 
-NAMES = {"localhost:9092", "stenolog.events.v1", "analytics.days.v1"}
+NAMES = {"localhost:9092", "stenolog.events.v2", "analytics.days.v1"}
 """What a reader of the job has to change."""
 NEXT_DAY = b.NOON + timedelta(days=1)
 

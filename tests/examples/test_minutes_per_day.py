@@ -140,12 +140,12 @@ async def test_a_file_of_another_program_or_topic_is_refused_in_one_line(
     assert "text cannot be used: file is not a database; name a new file" in foreign.said
     await counting.run()
     other = await replace(counting, topics=Topics("other")).run()
-    assert f"is of {counting.topics.events} in format 1: name a new file for other.events.v1" in other.said
+    assert f"is of {counting.topics.events} in format 1: name a new file for other.events.v2" in other.said
 
 
 async def test_a_missing_topic_is_one_line(counting: Program) -> None:
     nowhere = await replace(counting, topics=Topics("nobody"), target=counting.target).run()
-    assert "has no topic nobody.events.v1: give the right one with --topic" in nowhere.said
+    assert "has no topic nobody.events.v2: give the right one with --topic" in nowhere.said
     assert len(nowhere.said.splitlines()) == 1
 
 

@@ -99,7 +99,7 @@ async def test_a_folder_with_other_things_in_it_is_left_alone(sinking: Program) 
 async def test_a_folder_of_another_topic_is_refused(sinking: Program) -> None:
     await sinking.run()
     answer = await replace(sinking, topics=Topics("other")).run()
-    assert f"is of {sinking.topics.events}: name another folder for other.events.v1" in answer.said
+    assert f"is of {sinking.topics.events}: name another folder for other.events.v2" in answer.said
 
 
 async def test_a_last_file_that_was_cut_off_and_a_missing_one_are_one_line_each(sinking: Program) -> None:

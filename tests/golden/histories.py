@@ -41,6 +41,11 @@ class History(Struct, frozen=True, kw_only=True):
     read_models: dict[str, Rows]
     person_keys: Rows = ()
 
+    @property
+    def records(self) -> Sequence[Sequence[Any]]:
+        """The rows of the log as PostgreSQL takes them."""
+        return [[_stored(name, value) for name, value in row.items()] for row in self.log]
+
 
 def histories() -> Sequence[Path]:
     return sorted(FOLDER.glob("*.json"))
@@ -68,9 +73,7 @@ async def restore(pool: "asyncpg.Pool[Any]", history: History) -> None:
         else "insert into log_partitions select generate_series(0, $1::int - 1)",
         history.partition_count,
     )
-    columns = list(history.log[0])
-    rows = [[_stored(name, row[name]) for name in columns] for row in history.log]
-    await pool.copy_records_to_table("events", columns=columns, records=rows)
+    await pool.copy_records_to_table("events", columns=list(history.log[0]), records=history.records)
     for key in history.person_keys:
         await pool.execute(
             "insert into person_keys (owner_id, master_key, wrapped, erased_at) "

@@ -11,6 +11,7 @@ from domain.ports import EventLog, EventStore
 from infrastructure.kafka.brokers import Brokers
 from infrastructure.kafka.producer import Compression
 from infrastructure.memory import InMemoryEventStore
+from relay.clear_events import AskKept, kept_none
 from relay.lanes import Lane
 from relay.limits import Limits
 from relay.relay import LaneRelay
@@ -63,10 +64,14 @@ async def relaying(
     *,
     lanes: Sequence[Lane] | None = None,
     compression: Compression = "none",
+    kept: AskKept = kept_none,
 ) -> AsyncIterator[Sequence[LaneRelay]]:
     """A relay for each lane, or for each partition; the block sees the death of one as an error."""
     lanes = lanes or [(partition,) for partition in range(log.partition_count)]
-    relays = [LaneRelay(lane, log, kafka, topics, limits=limits, compression=compression) for lane in lanes]
+    relays = [
+        LaneRelay(lane, log, kafka, topics, limits=limits, compression=compression, kept=kept)
+        for lane in lanes
+    ]
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(relay.run()) for relay in relays]
         yield relays

@@ -153,8 +153,18 @@ def test_a_message_without_a_value_is_unreadable() -> None:
 
 
 def test_topics_of_two_deployments_do_not_meet() -> None:
-    assert Topics().events == "stenolog.events.v1"
+    assert Topics().events == "stenolog.events.v2"
     assert Topics("test").events != Topics().events
+
+
+def test_what_is_outdated_is_none_of_the_topics_of_today() -> None:
+    topics = Topics("test")
+    today = {getattr(topics, name) for name, of in vars(Topics).items() if isinstance(of, property)} - {
+        topics.outdated
+    }
+    assert topics.events in today
+    assert not today & {*topics.outdated}
+    assert all(name.startswith("test.") for name in topics.outdated)
 
 
 def test_a_partition_never_changes() -> None:

@@ -164,15 +164,20 @@ def _nodes(
 
 
 def _causes(records: Sequence[LogRecord]) -> Iterator[tuple[UUID, tuple[LogRecord, Because]]]:
-    """A cause always comes before what it caused, so that there is no circle, whatever the events say."""
+    """A cause always comes before what it caused, so that there is no circle, whatever the events say.
+
+    Of several that one cause made happen at once the first is told of as its effect, and the others with that one.
+    """
     by_id: dict[UUID, LogRecord] = {}
     first_of_append: dict[tuple[object, ...], LogRecord] = {}
     last_of_stream: dict[str, LogRecord] = {}
     for record in records:
         together = record.partition, record.correlation_id, record.recorded_at
+        first = first_of_append.get(together)
         before: tuple[tuple[LogRecord | None, Because], ...] = (
+            (first if first and first.causation_id == record.causation_id else None, "request"),
             (by_id.get(record.causation_id) if record.causation_id else None, "causation"),
-            (first_of_append.get(together), "request"),
+            (first, "request"),
             (last_of_stream.get(record.stream_id), "stream"),
         )
         for cause, because in before:

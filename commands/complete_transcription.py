@@ -22,6 +22,7 @@ async def complete_transcription(
     )
 
     def decide(streams: Streams) -> None:
+        streams.answer(TRANSCRIPTION, command.transcription_id)
         if streams.decide(TRANSCRIPTION, command.transcription_id, command):
             streams.decide(QUOTA, owner_id, debit)
 

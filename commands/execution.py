@@ -75,6 +75,15 @@ async def load(
     return Loaded(decider, stream_id, known.head.version, known.state)
 
 
+async def last_event_of(
+    store: EventStore, decider: Decider[Command, State, Event], identity: UUID, owner_id: UUID
+) -> UUID | None:
+    """For whoever answers that event in other streams."""
+    found = await desk_of(store).states.read(store, [(decider, identity)], owner_id)
+    [known] = found.values()
+    return known.head.event_id
+
+
 async def owner_of(store: EventStore, transcription_id: UUID, attempt: int) -> UUID:
     """Whose transcription an attempt belongs to, which never changes. Raises StaleAttempt for one nobody requested."""
     transcription = desk_of(store).states.glance(TRANSCRIPTION, transcription_id)

@@ -19,6 +19,7 @@ async def fail_attempt(command: FailAttempt, store: EventStore, provenance: Prov
     )
 
     def decide(streams: Streams) -> None:
+        streams.answer(TRANSCRIPTION, command.transcription_id)
         events = streams.decide(TRANSCRIPTION, command.transcription_id, command)
         if any(isinstance(event, TranscriptionFailed) for event in events):
             streams.decide(QUOTA, owner_id, release)

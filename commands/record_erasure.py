@@ -13,6 +13,7 @@ async def record_erasure(
     """None when it was recorded before. Raises ErasureNotRequested."""
 
     def decide(streams: Streams) -> None:
+        streams.answer(USER, command.user_id)
         streams.decide(USER, command.user_id, command)
 
     return await execute(store, command.user_id, [(USER, command.user_id)], decide, provenance)

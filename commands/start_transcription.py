@@ -23,6 +23,7 @@ async def start_transcription(
 
     def decide(streams: Streams) -> None:
         nonlocal attempt
+        streams.answer(TRANSCRIPTION, transcription_id)
         attempt = streams.state(TRANSCRIPTION, transcription_id).attempt + 1
         command = StartTranscription(
             transcription_id=transcription_id, attempt=attempt, worker_id=worker_id, started_at=started_at

@@ -158,10 +158,14 @@ async def _write_snapshots(store: EventStore, due: Mapping[str, Known]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """A stream as the decisions before left it: its version and state, stored or about to be."""
+    """A stream as the decisions before left it: its version and state, stored or about to be.
+
+    `event_id` is that of its last event, once that is stored.
+    """
 
     version: int
     state: Any
+    event_id: UUID | None = None
 
 
 class Streams:
@@ -171,6 +175,8 @@ class Streams:
         self._found = found
         self._left: dict[str, StreamState] = {}
         self._decided: dict[str, list[Any]] = {}
+        self.cause: UUID | None = None
+        """The event because of which this is decided, if there is one and it is known."""
 
     def state(self, decider: Decider[Command, State, Event], identity: UUID) -> State:
         state: State = self._state_of(decider.stream_id(identity)).state
@@ -188,6 +194,10 @@ class Streams:
             state = decider.fold(events, found.state)
             self._left[stream_id] = StreamState(found.version + len(events), state)
         return events
+
+    def answer(self, decider: Decider[Any, Any, Any], identity: UUID) -> None:
+        """What is decided is the answer to the last event of this stream."""
+        self.cause = self._state_of(decider.stream_id(identity)).event_id
 
     @property
     def left(self) -> Mapping[str, StreamState]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+import msgspec
+
 from commands.streams import Known, StateCache, Streams, StreamState, Subject
 from domain.errors import NotFound, NotOwner, Rejection
 from domain.log import Address, Decision, Provenance, VersionConflict
@@ -70,7 +72,7 @@ class Chain:
         appends = [] if problem else streams.appends(self.owner_id)
         if appends:
             self.states |= streams.left
-            self.decisions.append(Decision(appends, waiting.provenance))
+            self.decisions.append(Decision(appends, _caused(waiting.provenance, streams.cause)))
             self.decided.append(waiting)
         elif self.decisions or isinstance(problem, NotFound):
             self.unsure.append((waiting, problem))
@@ -203,8 +205,15 @@ class Turns:
         return problem
 
 
+def _caused(provenance: Provenance, cause: UUID | None) -> Provenance:
+    return provenance if cause is None else msgspec.structs.replace(provenance, causation_id=cause)
+
+
 def _states_of(known: Mapping[str, Known]) -> dict[str, StreamState]:
-    return {stream_id: StreamState(each.head.version, each.state) for stream_id, each in known.items()}
+    return {
+        stream_id: StreamState(each.head.version, each.state, each.head.event_id)
+        for stream_id, each in known.items()
+    }
 
 
 def _next_turn(line: deque[Waiting]) -> list[Waiting]:

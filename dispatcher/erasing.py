@@ -12,9 +12,11 @@ from typing import Final, Never
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from commands.delete_file import delete_file
 from commands.delete_transcription import delete_transcription
+from commands.execution import last_event_of
 from commands.record_erasure import record_erasure
 from commands.revoke_all_api_keys import revoke_all_api_keys
 from commands.turns import TooManyAtOnce
@@ -31,7 +33,7 @@ from domain.ports import (
     PersonKeys,
 )
 from domain.transcription import TRANSCRIPTION, DeleteTranscription
-from domain.user import RecordErasure
+from domain.user import USER, RecordErasure
 from infrastructure.complaints import Complaints
 from infrastructure.telemetry.fingerprints import fingerprint_of
 from infrastructure.waiting import Wait
@@ -183,17 +185,22 @@ class Eraser:
         await revoke_all_api_keys(command, self._store, _provenance(user_id))
 
     async def _end_streams(self, user_id: UUID) -> None:
-        """All that there are, also those that come meanwhile."""
-        while await self._ended(await self._erasures.open_streams_of(user_id), user_id):
+        """All that there are, also those that come meanwhile, because of what the person has asked for."""
+        provenance = replace(
+            _provenance(user_id), causation_id=await last_event_of(self._store, USER, user_id, user_id)
+        )
+        while await self._ended(await self._erasures.open_streams_of(user_id), user_id, provenance):
             pass
 
-    async def _ended(self, stream_ids: Iterable[str], user_id: UUID) -> Sequence[Address]:
+    async def _ended(
+        self, stream_ids: Iterable[str], user_id: UUID, provenance: Provenance
+    ) -> Sequence[Address]:
         """Returns when each has an answer."""
         places = asyncio.Semaphore(AT_ONCE)
 
         async def end(stream_id: str) -> Address | None:
             async with places:
-                return await self._end(stream_id, user_id)
+                return await self._end(stream_id, user_id, provenance)
 
         answers = await asyncio.gather(*map(end, stream_ids), return_exceptions=True)
         for answer in answers:
@@ -201,10 +208,10 @@ class Eraser:
                 raise answer
         return [answer for answer in answers if isinstance(answer, Address)]
 
-    async def _end(self, stream_id: str, user_id: UUID) -> Address | None:
+    async def _end(self, stream_id: str, user_id: UUID, provenance: Provenance) -> Address | None:
         """None where nothing is left to end."""
         category, _, identity = stream_id.partition("-")
-        now, provenance = self._clock.now(), _provenance(user_id)
+        now = self._clock.now()
         if category == TRANSCRIPTION.category:
             delete = DeleteTranscription(
                 transcription_id=UUID(identity), user_id=user_id, deleted_at=now, cancels=True

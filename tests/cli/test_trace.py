@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from cli.causes import tree_of
 from domain.log import LogRecord
@@ -95,6 +96,18 @@ def test_an_event_that_names_its_cause_is_believed() -> None:
         (1, 0, None),
         (3, 1, "causation"),
         (2, 0, None),
+    ]
+
+
+def test_what_one_cause_made_happen_at_once_stands_together() -> None:
+    first = record(1)
+    second = record(2, causation_id=first.event_id)
+    with_it = replace(second, seq=3, event_id=uuid4(), stream_id="quota-3")
+    tree = tree_of([first, second, with_it])
+    assert [(node.record.seq, node.depth, node.because) for node in tree] == [
+        (1, 0, None),
+        (2, 1, "causation"),
+        (3, 2, "request"),
     ]
 
 

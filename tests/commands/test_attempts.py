@@ -54,6 +54,30 @@ async def test_attempts_are_numbered_from_one(store: InMemoryEventStore) -> None
     assert await start(store) == 2
 
 
+async def causes(store: InMemoryEventStore) -> list[tuple[str, str | None]]:
+    """Of each event its type and that of the event it names as its cause."""
+    types = {each.event_id: each.type for each in store}
+    return [(each.type, types[each.causation_id] if each.causation_id else None) for each in store]
+
+
+async def test_each_step_names_the_event_that_it_answers(store: InMemoryEventStore) -> None:
+    await transcription_queued(store)
+    before = len(await causes(store))
+    for attempt in (1, 2):
+        await start(store)
+        if attempt == 1:
+            await fail_attempt(fail(1), store, PROVENANCE)
+    await complete_transcription(complete(2), store, PROVENANCE)
+    news = (await causes(store))[before:]
+    assert news == [
+        ("TranscriptionStarted", "TranscriptionRequested"),
+        ("TranscriptionAttemptFailed", "TranscriptionStarted"),
+        ("TranscriptionStarted", "TranscriptionAttemptFailed"),
+        ("TranscriptionCompleted", "TranscriptionStarted"),
+        ("QuotaDebited", "TranscriptionStarted"),
+    ]
+
+
 async def test_what_is_not_queued_is_not_started(store: InMemoryEventStore) -> None:
     with pytest.raises(StaleAttempt):
         await start(store)

@@ -93,6 +93,17 @@ async def test_the_request_comes_first_and_the_end_last(home: Household) -> None
     assert {"UserErasureRequested", "UserErased"}.isdisjoint(news[1:-1])
 
 
+async def test_all_that_is_done_names_the_request_as_its_cause(home: Household) -> None:
+    anna = await home.has_lived("anna")
+    lived = len(await home.types_of(anna))
+    await home.wants_to_go(anna)
+    await home.eraser().erase(Leaving(anna, SETTLED))
+    query = "select event_id, causation_id from events where owner_id = $1 order by seq offset $2"
+    asked, *others = await home.pool.fetch(query, anna, lived)
+    assert {row["causation_id"] for row in others} == {asked["event_id"]}
+    assert asked["causation_id"] is None
+
+
 async def test_erasing_again_changes_nothing(home: Household) -> None:
     anna = await home.has_lived("anna")
     await home.wants_to_go(anna)

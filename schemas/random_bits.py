@@ -1,6 +1,7 @@
 """The system's random bits, fetched in blocks: a system call for each id is as dear as all else of it."""
 
 import os
+import struct
 from collections.abc import Iterator
 from typing import Final
 
@@ -28,3 +29,21 @@ class RandomBits:
 
     def _forget(self) -> None:
         self._numbers = iter(())
+
+
+class RandomBytes:
+    """As many bytes at a time, in half the time that a number takes. Any thread may take some, as above."""
+
+    def __init__(self, byte_count: int) -> None:
+        self._piece = struct.Struct(f"{byte_count}s")
+        self._pieces: Iterator[tuple[bytes]] = iter(())
+        os.register_at_fork(after_in_child=self._forget)
+
+    def next(self) -> bytes:
+        while (piece := next(self._pieces, None)) is None:
+            block = os.urandom(self._piece.size * _NUMBERS_PER_BLOCK)
+            self._pieces = self._piece.iter_unpack(block)
+        return piece[0]
+
+    def _forget(self) -> None:
+        self._pieces = iter(())

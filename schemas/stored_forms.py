@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import NODEFAULT, Struct
-from msgspec.structs import FieldInfo, fields, replace
+from msgspec.structs import FieldInfo, fields, force_setattr, replace
 
 from domain.decider import Decider
 from domain.events import Event
@@ -23,7 +23,7 @@ SealedText: TypeAlias = Annotated[
     ),
 ]
 
-_ENCODER: Final = msgspec.json.Encoder()
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Clear(Struct, frozen=True):
@@ -44,10 +44,10 @@ class Clear(Struct, frozen=True):
 
     def encode(self, event: Event, version: int, key: PersonKey | None) -> bytes:
         del version, key
-        return _ENCODER.encode(event)
+        return _encode(event)
 
     def encode_blank(self, event: Event) -> bytes:
-        return _ENCODER.encode(event)
+        return _encode(event)
 
     def decode(self, data: bytes, version: int, keys: Keys) -> Event:
         del version, keys
@@ -57,7 +57,7 @@ class Clear(Struct, frozen=True):
 class SealedField(Struct, frozen=True):
     """A personal field, of the event or of its struct `outer`; `nothing` is its value that says nothing, `of` reads it."""
 
-    name: str
+    name: bytes
     outer: str | None
     inner: str
     nothing: object
@@ -65,7 +65,7 @@ class SealedField(Struct, frozen=True):
 
 
 class Sealed(Struct, frozen=True):
-    """An event with its personal fields sealed, each for its place in the stream that `identity` names.
+    """An event with its personal fields sealed, each for its place in the stream that `identity_of` names.
 
     `stored` has text in the place of what is sealed, and an empty one where nothing is said.
     """
@@ -74,8 +74,11 @@ class Sealed(Struct, frozen=True):
     stored: type[Struct]
     decoder: msgspec.json.Decoder[Any]
     fields: tuple[SealedField, ...]
-    category: str
-    identity: str
+    category: bytes
+    """With the hyphen behind it."""
+    identity_of: Callable[[object], UUID]
+    only: SealedField | None
+    """Where there is no other, and it is one of the event's own: nearly always, so that it has a way of its own, in half the time."""
 
     def says_personal(self, event: object) -> bool:
         """Of an event, or of one as it is stored."""
@@ -93,16 +96,23 @@ class Sealed(Struct, frozen=True):
         if key is None or version < 1:
             self._require_silent(event)
             return self.encode_blank(event)
-        place, seal = self._place(event, version), key.seal
-        texts = []
-        for field in self.fields:
-            said = field.of(event)
-            texts.append(seal(said, f"{place}{field.name}".encode()) if said else "")
-        return _ENCODER.encode(self._with(event, texts))
+        if self.only is not None:
+            return self._encode_only(self.only, event, version, key)
+        place = self._place(event, version)
+        sealed = [
+            key.seal(said, place + field.name) if (said := field.of(event)) else "" for field in self.fields
+        ]
+        return _encode(self._with(event, sealed))
+
+    def _encode_only(self, field: SealedField, event: Any, version: int, key: PersonKey) -> bytes:
+        said, copy = field.of(event), event.__copy__()
+        sealed = key.seal(said, self._place(event, version) + field.name) if said else ""
+        force_setattr(copy, field.inner, sealed)  # `replace` takes twice as long.
+        return _encode(copy)
 
     def encode_blank(self, event: Event) -> bytes:
         """Without what it says."""
-        return _ENCODER.encode(self._with(event, [""] * len(self.fields)))
+        return _encode(self._with(event, [""] * len(self.fields)))
 
     def _require_silent(self, event: Event) -> None:
         if self.says_personal(event):
@@ -115,28 +125,25 @@ class Sealed(Struct, frozen=True):
         key = _key_of(stored.user_id, keys) if self.says_personal(stored) else None
         place = self._place(stored, version)
         said = [
-            key.open(text, f"{place}{field.name}".encode())
-            if key and (text := field.of(stored))
-            else field.nothing
+            key.open(text, place + field.name) if key and (text := field.of(stored)) else field.nothing
             for field in self.fields
         ]
         return msgspec.convert(self._with(stored, said), self.event, from_attributes=True)
 
-    def _place(self, event: object, version: int) -> str:
+    def _place(self, event: object, version: int) -> bytes:
         """What is authenticated with each field, but for its name: the stream, and the event's version in it."""
-        identity = msgspec.to_builtins(getattr(event, self.identity))  # str() takes three times as long.
-        return f"{self.category}-{identity}/{version}/"
+        identity = _encode(self.identity_of(event))[1:-1]  # str() takes five times as long.
+        return b"%b%b/%d/" % (self.category, identity, version)
 
     def _with(self, struct: Struct, values: Sequence[object]) -> Struct:
-        """With these values in its fields, whatever their types: it is about to be written, or converted."""
+        """With these values in its fields, whatever their types: it is about to be written, where bytes become base64, or converted."""
         changes: dict[str, Any] = {}
+        inner: dict[str, dict[str, object]] = {}
         for field, value in zip(self.fields, values, strict=True):
-            if field.outer is None:
-                changes[field.inner] = value
-            else:
-                holder = changes.get(field.outer) or getattr(struct, field.outer)
-                changes[field.outer] = replace(holder, **{field.inner: value})
-        return replace(struct, **changes)
+            within = changes if field.outer is None else inner.setdefault(field.outer, {})
+            within[field.inner] = value
+        holders = {name: replace(getattr(struct, name), **values) for name, values in inner.items()}
+        return replace(struct, **changes, **holders)
 
 
 StoredForm: TypeAlias = Clear | Sealed
@@ -151,14 +158,18 @@ def sealed(event: type[Event], decider: Decider[Any, Any, Any], identity: str, v
     blanks = personal_paths(event)
     stored = _sealed_class(event, tuple(blanks), version)
     parts = tuple(_field(path, nothing) for path, nothing in blanks.items())
-    return Sealed(event, stored, msgspec.json.Decoder(stored), parts, decider.category, identity)
+    only = parts[0] if len(parts) == 1 and parts[0].outer is None else None
+    decoder = msgspec.json.Decoder(stored)
+    return Sealed(
+        event, stored, decoder, parts, b"%b-" % decider.category.encode(), attrgetter(identity), only
+    )
 
 
 def _field(path: Path, nothing: object) -> SealedField:
     *outer, inner = path
     assert len(outer) <= 1, "no event has a personal field in a struct of a struct"
     name = ".".join(path)
-    return SealedField(name, outer[0] if outer else None, inner, nothing, attrgetter(name))
+    return SealedField(name.encode(), outer[0] if outer else None, inner, nothing, attrgetter(name))
 
 
 def _key_of(owner_id: UUID, keys: Keys) -> PersonKey | None:

@@ -47,20 +47,30 @@ class NewEvent(NamedTuple):
     traceparent: str | None
 
 
-class NewEvents(Struct, frozen=True):
+class NewEvents(Struct):
     """What is appended all of it or not at all: by one command, or by a chain of them.
 
-    The event ids are chosen here, once, so sending it again is safe. `counts` are the events of each command.
+    Its rows are made when they are asked for first: those of a whole group in one go, while everything that it takes is at
+    hand for the processor, are made in half the time. The event ids are chosen then, once, so sending it again is safe.
     """
 
     partition: int
-    events: Sequence[NewEvent]
-    counts: Sequence[int]
+    decisions: Sequence[Decision]
+    key: PersonKey | None = None
+    made: Sequence[NewEvent] | None = None
+
+    @property
+    def events(self) -> Sequence[NewEvent]:
+        """Raises what comes of an event that cannot be encoded."""
+        if self.made is None:
+            self.made = [*_rows_of(self.decisions, self.partition, self.key)]
+        return self.made
 
     def addresses(self, last: Address) -> Sequence[Address]:
         """Of the last event of each command: the events lie side by side in their partition."""
-        first = last.seq - len(self.events)
-        return [Address(last.partition, first + end) for end in accumulate(self.counts)]
+        counts = [sum(len(append.events) for append in each.appends) for each in self.decisions]
+        first = last.seq - sum(counts)
+        return [Address(last.partition, first + end) for end in accumulate(counts)]
 
     @property
     def stream_ids(self) -> set[str]:
@@ -103,15 +113,15 @@ async def sealed_events(
 ) -> NewEvents:
     """As `new_events`, with the key of their owner where they say something personal. Raises PersonErased, too."""
     owner_id = require_appendable(decisions)
-    key = None
-    if _say_personal(decisions):
-        key = person_keys.at_hand(owner_id) or await person_keys.provide(owner_id)
-    return _new_events(decisions, partition_of(owner_id, partition_count), key)
+    key = person_keys.at_hand(owner_id)
+    if key is None and _say_personal(decisions):
+        key = await person_keys.provide(owner_id)
+    return NewEvents(partition_of(owner_id, partition_count), decisions, key)
 
 
 def new_events(decisions: Sequence[Decision], partition_count: int) -> NewEvents:
     """Of what says nothing personal. Raises ValueError when the caller broke the contract of EventStore."""
-    return _new_events(decisions, partition_of(require_appendable(decisions), partition_count), None)
+    return NewEvents(partition_of(require_appendable(decisions), partition_count), decisions)
 
 
 def _say_personal(decisions: Sequence[Decision]) -> bool:
@@ -123,18 +133,13 @@ def _say_personal(decisions: Sequence[Decision]) -> bool:
     return False
 
 
-def _new_events(decisions: Sequence[Decision], partition: int, key: PersonKey | None) -> NewEvents:
+def _rows_of(decisions: Sequence[Decision], partition: int, key: PersonKey | None) -> Iterator[NewEvent]:
     known: set[str] = set()
-    rows: list[NewEvent] = []
-    counts: list[int] = []
     for decision in decisions:
-        before = len(rows)
         for append in decision.appends:
             is_first = append.stream_id not in known
-            rows += _rows(append, partition, decision.provenance, key, is_first=is_first)
+            yield from _rows(append, partition, decision.provenance, key, is_first=is_first)
             known.add(append.stream_id)
-        counts.append(len(rows) - before)
-    return NewEvents(partition, rows, counts)
 
 
 def _rows(

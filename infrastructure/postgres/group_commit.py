@@ -56,7 +56,11 @@ def take_group(line: deque[Waiting], limits: GroupLimits) -> list[Waiting]:
         waiting = line.popleft()
         if waiting.answer.done():
             continue  # Its caller has given up.
-        touched = waiting.command.stream_ids
+        try:
+            touched = waiting.command.stream_ids
+        except Exception as problem:  # noqa: BLE001 - whatever cannot be stored of it is its caller's, and the others go on
+            _answer(waiting, problem)
+            continue
         size_bytes += waiting.command.size_bytes
         if not streams.isdisjoint(touched) or (group and size_bytes > limits.bytes_max):
             overtaken.append(waiting)
@@ -233,7 +237,7 @@ class GroupWriter:
 
 
 def _count(group: Sequence[Waiting], answers: Sequence[Address | VersionConflict]) -> None:
-    GROUP_COMMANDS.observe(NO_LABELS, sum(len(waiting.command.counts) for waiting in group))
+    GROUP_COMMANDS.observe(NO_LABELS, sum(len(waiting.command.decisions) for waiting in group))
     conflicts = sum(isinstance(answer, VersionConflict) for answer in answers)
     VERSION_CONFLICTS.add(NO_LABELS, conflicts)
 

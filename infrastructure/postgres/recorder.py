@@ -63,7 +63,7 @@ class PostgresRecorder:
             return await self._insert(connection, with_ids) if with_ids else None
 
     async def _insert(self, connection: Connection, events: Sequence[Any]) -> Sequence[int]:
-        [last] = await append_group(connection, [NewEvents(self._partition, events, [len(events)])])
+        [last] = await append_group(connection, [NewEvents(self._partition, [], made=events)])
         assert isinstance(last, Address), "no version was expected, so none was wrong"
         await announce_within(connection, self._partition)
         return range(last.seq - len(events) + 1, last.seq + 1)

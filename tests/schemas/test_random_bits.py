@@ -3,7 +3,7 @@
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 
-from schemas.random_bits import RandomBits
+from schemas.random_bits import RandomBits, RandomBytes
 
 MANY = 2_000
 """More than a block has."""
@@ -19,6 +19,14 @@ def test_numbers_are_as_long_as_asked_for_and_never_the_same() -> None:
         some = RandomBits(size)
         assert max(some.next() for _ in range(MANY)).bit_length() == 8 * size
     assert len(set(numbers(MANY))) == MANY
+
+
+def test_bytes_are_as_many_as_asked_for_and_never_the_same() -> None:
+    for size in (8, 12):
+        some = RandomBytes(size)
+        pieces = [some.next() for _ in range(MANY)]
+        assert {len(each) for each in pieces} == {size}
+        assert len({*pieces}) == MANY
 
 
 def test_threads_share_no_number() -> None:

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from base64 import b64encode
 from typing import Any
 
 import msgspec
@@ -120,7 +121,7 @@ def test_what_was_never_sealed_is_refused_without_repeating_it(sealed: object) -
 
 
 def test_every_byte_counts() -> None:
-    sealed = KEY.seal("anna", WHERE)
+    sealed = b64encode(KEY.seal("anna", WHERE)).decode()
     assert KEY.open(sealed, WHERE) == "anna"
     for place in range(len(sealed) - 2):
         changed = "B" if sealed[place] == "A" else "A"

@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from domain.log import Address, Decision, VersionConflict
+from domain.log import Address, Decision, StreamAppend, VersionConflict
 from infrastructure.postgres.appending import new_events
 from infrastructure.postgres.errors import DatabaseUnavailable
 from infrastructure.postgres.group_commit import GroupLimits, GroupWriter, Waiting, take_group
@@ -17,7 +18,7 @@ from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.telemetry.metrics import COUNTED
-from tests.builders import identity
+from tests.builders import identity, uploaded
 from tests.contracts.log_entries import append, heads, provenance
 from tests.infrastructure.postgres.database import PARTITION_COUNT
 from tests.keys import keys_on
@@ -113,6 +114,24 @@ async def test_a_command_the_database_does_not_take_fails_alone(
     )
     refused = answers.pop(10)
     assert isinstance(refused, asyncpg.PostgresError)
+    assert all(isinstance(answer, Address) for answer in answers)
+    assert sum(await heads(log)) == 20
+
+
+async def test_a_command_that_cannot_be_encoded_fails_alone(
+    store: PostgresEventStore, log: PostgresEventLog
+) -> None:
+    odd = replace(uploaded(), filename="\ud800")
+    file = StreamAppend(
+        stream_id=f"file-{odd.file_id}", owner_id=odd.user_id, expected_version=0, events=[odd]
+    )
+    answers = await asyncio.gather(
+        *(store.append([append(uuid4(), 1)], provenance()) for _ in range(10)),
+        store.append([file], provenance()),
+        *(store.append([append(uuid4(), 1)], provenance()) for _ in range(10)),
+        return_exceptions=True,
+    )
+    assert isinstance(answers.pop(10), UnicodeEncodeError)
     assert all(isinstance(answer, Address) for answer in answers)
     assert sum(await heads(log)) == 20
 

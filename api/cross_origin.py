@@ -9,7 +9,7 @@ from typing import Final
 from litestar.datastructures import Headers
 from litestar.types import Scope
 
-METHODS: Final = "GET, HEAD, POST, PUT, DELETE"
+METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 SENT_HEADERS: Final = ("Authorization, Content-Type, Consistency-Token, Prefer, X-Request-Id, traceparent, "
     "Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Range")  # fmt: skip
 EXPOSED_HEADERS: Final = (

@@ -18,6 +18,7 @@ from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 from msgspec import UNSET
 
+from api.etags import etag_of
 from api.openai_audio import refusals
 from api.openai_audio.refusals import NotTranscribed
 from api.patience import RequestStalled
@@ -150,6 +151,7 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.TranscriptionNotCancellable: HTTPStatus.CONFLICT,
     errors.TranscriptionNotDeletable: HTTPStatus.CONFLICT,
     errors.TranscriptionWasDeleted: HTTPStatus.CONFLICT,
+    errors.RevisionChanged: HTTPStatus.PRECONDITION_FAILED,
     errors.StaleAttempt: HTTPStatus.CONFLICT,
     errors.AttemptOfAnother: HTTPStatus.CONFLICT,
     NotTranscribed: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -179,6 +181,9 @@ def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> R
             members["transcription_id"] = rejection.transcription_id
         case errors.InvalidField():
             members["field"] = rejection.field
+        case errors.RevisionChanged():
+            members["revision"] = rejection.revision
+            headers["ETag"] = etag_of(rejection.tag)
         case errors.LanguageUnsupported() | errors.LanguageRequired():
             members["languages"] = list(rejection.known) or UNSET
         case RangeNotSatisfiable():

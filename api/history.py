@@ -2,22 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, assert_never
+from typing import Final, assert_never
 from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
-from msgspec import Struct
+from litestar.params import FromPath
+from msgspec import UNSET, Struct
 
 from api.errors import problems
-from api.paging import LIMIT_DEFAULT, Limit
+from api.paging import LIMIT_DEFAULT, CursorText, Limit, version_of
 from api.parts import Parts
 from api.requests import Caller
 from api.transcriptions import find_owned
 from domain.attempts import HANDED_BACK
-from domain.errors import InvalidField
 from domain.transcription import TRANSCRIPTION
 from domain.transcription_events import (
     TranscriptEdited,
@@ -38,11 +37,6 @@ from schemas.partitions import partition_of
 from schemas.sealing import BLIND
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
-_CURSOR_DIGITS_MAX: Final = 9
-
-HistoryCursor = Annotated[
-    str | None, QueryParameter(name="cursor", description="Where to go on: from the Link header of a page")
-]
 
 
 class Happened(Struct, frozen=True):
@@ -62,10 +56,10 @@ async def get_history(
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
     limit: Limit = LIMIT_DEFAULT,
-    cursor: HistoryCursor = None,
+    cursor: CursorText = None,
 ) -> Response[list[HistoryEntry]]:
     """What happened when, oldest first. It is never behind what you did."""
-    after = _after(cursor)
+    after = version_of(cursor) or 0
     await find_owned(parts, transcription_id, caller.user_id)
     found = await _happened(parts, transcription_id, caller.user_id, after, limit + 1)
     headers = {}
@@ -73,15 +67,6 @@ async def get_history(
         query = urlencode({"limit": limit, "cursor": found[limit - 1].version})
         headers["Link"] = f'</v1/transcriptions/{transcription_id}/history?{query}>; rel="next"'
     return Response([entry_of(each.event) for each in found[:limit]], headers=headers)
-
-
-def _after(cursor: str | None) -> int:
-    """Raises InvalidField."""
-    if cursor is None:
-        return 0
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= _CURSOR_DIGITS_MAX):
-        raise InvalidField("cursor", "is none that a list gave out: take it from a Link header")
-    return int(cursor)
 
 
 async def _happened(
@@ -142,18 +127,25 @@ def entry_of(event: TranscriptionEvent) -> HistoryEntry:
             message = "You cancelled the transcription, and its minutes are yours again"
             return HistoryEntry(at=event.cancelled_at, what="cancelled", message=message)
         case TranscriptEdited():
-            return HistoryEntry(
-                at=event.edited_at,
-                what="edited",
-                message=f"You edited the text; revision {event.revision} has {event.word_count} words",
-                revision=event.revision,
-                word_count=event.word_count,
-            )
+            return _edited(event)
         case TranscriptionDeleted():
             message = "The transcription was deleted"
             return HistoryEntry(at=event.deleted_at, what="deleted", message=message)
         case _:
             assert_never(event)
+
+
+def _edited(event: TranscriptEdited) -> HistoryEntry:
+    restored = event.restored_revision
+    how = "edited the text" if restored is None else f"restored revision {restored}"
+    return HistoryEntry(
+        at=event.edited_at,
+        what="edited" if restored is None else "restored",
+        message=f"You {how}; revision {event.revision} has {event.word_count} words",
+        revision=event.revision,
+        word_count=event.word_count,
+        restored_revision=UNSET if restored is None else restored,
+    )
 
 
 def _attempt_failed(event: TranscriptionAttemptFailed) -> HistoryEntry:

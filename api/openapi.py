@@ -13,6 +13,7 @@ from litestar.openapi.spec import (
     OpenAPIMediaType,
     OpenAPIType,
     Operation,
+    Parameter,
     RequestBody,
     Schema,
 )
@@ -89,3 +90,26 @@ class UploadOperation(Operation):
         self.request_body = RequestBody(
             content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True
         )
+
+
+@dataclass
+class Change(Operation):
+    """A route that makes a revision; it reads the header itself, since a list may come in several."""
+
+    def __post_init__(self) -> None:
+        says = "ETags of the revisions that may be changed; any without. 412 when the current one is none of them"
+        self.parameters = [*(self.parameters or []), _header("If-Match", says)]
+
+
+@dataclass
+class ConditionalRead(Operation):
+    """A route that answers 304 to who has it already; it reads the header itself, as above."""
+
+    def __post_init__(self) -> None:
+        says = "ETags of what you have: 304 when it is one of them"
+        self.parameters = [*(self.parameters or []), _header("If-None-Match", says)]
+
+
+def _header(name: str, description: str) -> Parameter:
+    text = Schema(type=OpenAPIType.STRING)
+    return Parameter(name=name, param_in="header", description=description, required=False, schema=text)

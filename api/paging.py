@@ -16,6 +16,7 @@ from projections.paging import Cursor, Page, Wanted, decode_cursor, utc_of
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
+VERSION_DIGITS_MAX: Final = 9
 
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=LIMIT_MAX, description="Entries per page")]
 CursorText = Annotated[
@@ -93,6 +94,15 @@ def query_of(wanted: Wanted | None) -> Query:
 def cursor_of(text: str | None) -> Cursor | None:
     """Raises InvalidField."""
     return decode_cursor(text) if text else None
+
+
+def version_of(cursor: str | None) -> int | None:
+    """Where a page of a stream ends, which is what its cursor says. Raises InvalidField."""
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= VERSION_DIGITS_MAX):
+        raise InvalidField("cursor", "is none that a list gave out: take it from a Link header")
+    return int(cursor)
 
 
 def page_of(user_id: UUID, limit: int, before: Cursor | None = None) -> Page:

@@ -1,49 +1,78 @@
-"""Transcripts: their words, their text as people change it, and files of them."""
+"""Transcripts as they are now: their words, and files of them."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Final, Literal
+from typing import Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from litestar import Response, get, put
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.enums import MediaType
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath
 from litestar.response import Stream
+from msgspec import Struct
 
-from api.consistency import settle
+from api.changes import REVISION_HEADERS
 from api.errors import problems
+from api.etags import IF_NONE_MATCH, etag_of, headers_of, is_known, not_modified
 from api.exports import FORMATS, CueSecondsMax, Format, MaxLine, MaxLines
+from api.openapi import ConditionalRead
 from api.parts import Parts
-from api.requests import AuthenticatedRequest, Caller
+from api.requests import AuthenticatedRequest, Caller, sent_together
 from api.transcriptions import find_owned
-from commands.edit_transcript import ChangeText, edit_transcript
 from domain.errors import InvalidField, TranscriptionNotCompleted
+from domain.revisions import tag_of
 from domain.subtitles.layout import CUE_SECONDS_DEFAULT, LINE_CELLS_DEFAULT, LINES_DEFAULT, Layout
 from domain.transcription import Status
 from projections.transcriptions import TranscriptionView
-from schemas.bodies import TextEdit, TranscriptBody, TranscriptionChange
+from schemas.bodies import TranscriptBody
 from schemas.objects import TranscriptOutline, around_segments, segments_in_parts
-
-TEXT_BODY_BYTES_MAX: Final = 8 << 20
 
 
 @get(
     "/transcriptions/{transcription_id:str}/transcript",
+    operation_class=ConditionalRead,
+    response_headers=REVISION_HEADERS,
     responses=problems(400, 401, 403, 404, 410)
-    | {200: ResponseSpec(TranscriptBody, description="The transcript", generate_examples=False)},
+    | {
+        200: ResponseSpec(TranscriptBody, description="The transcript", generate_examples=False),
+        304: ResponseSpec(None, description="You have it already"),
+    },
     tags=["transcriptions"],
 )
 async def get_transcript(
-    transcription_id: FromPath[UUID], caller: NamedDependency[Caller], parts: NamedDependency[Parts]
-) -> Stream:
+    request: AuthenticatedRequest,
+    transcription_id: FromPath[UUID],
+    caller: NamedDependency[Caller],
+    parts: NamedDependency[Parts],
+) -> Response[bytes] | Stream:
     """Segments and words with their times, in milliseconds."""
     view = await find_owned(parts, transcription_id, caller.user_id)
-    outline = await parts.texts.outline(_key_of(view))
-    body = TranscriptBody(transcription_id=view.id, revision=view.revision, transcript=outline.frame)
-    return Stream(_in_parts(body, outline), media_type=MediaType.JSON)
+    return await transcript_of(request, parts, view.id, _current(view))
+
+
+class Shown(Struct, frozen=True):
+    """A revision to show: its number, the key of its transcript and its ETag."""
+
+    number: int
+    key: str
+    etag: str
+
+
+async def transcript_of(
+    request: AuthenticatedRequest, parts: Parts, transcription_id: UUID, shown: Shown
+) -> Response[bytes] | Stream:
+    """Nothing to who has it already. Raises TranscriptMissing."""
+    headers = headers_of(shown.etag)
+    if is_known(sent_together(request.scope, IF_NONE_MATCH), shown.etag):
+        return not_modified(headers)
+    outline = await parts.texts.outline(shown.key)
+    body = TranscriptBody(
+        transcription_id=transcription_id, revision=shown.number, transcript=outline.frame
+    )
+    return Stream(_in_parts(body, outline), media_type=MediaType.JSON, headers=dict(headers))
 
 
 async def _in_parts(body: TranscriptBody, outline: TranscriptOutline) -> AsyncIterator[bytes]:
@@ -55,43 +84,20 @@ async def _in_parts(body: TranscriptBody, outline: TranscriptOutline) -> AsyncIt
     yield after
 
 
-@put(
-    "/transcriptions/{transcription_id:str}/text",
-    request_max_body_size=TEXT_BODY_BYTES_MAX,
-    responses=problems(400, 401, 403, 404, 410, 413),
-    tags=["transcriptions"],
-)
-async def put_text(
-    request: AuthenticatedRequest,
-    transcription_id: FromPath[UUID],
-    data: JSONBody[TextEdit],
-    caller: NamedDependency[Caller],
-    parts: NamedDependency[Parts],
-) -> TranscriptionChange:
-    """Replaces the text; words that stay keep their times."""
-    change = ChangeText(
-        transcription_id=transcription_id,
-        user_id=caller.user_id,
-        text=data.transcript_text,
-        changed_at=parts.clock.now(),
-    )
-    address = await edit_transcript(change, parts.store, parts.objects, caller.provenance)
-    await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
-    return TranscriptionChange(
-        transcription_id=transcription_id,
-        status=Status.COMPLETED,
-        message="Transcript updated successfully",
-    )
-
-
 @get(
     "/transcriptions/{transcription_id:str}/export",
+    operation_class=ConditionalRead,
+    response_headers=REVISION_HEADERS,
     responses=problems(400, 401, 403, 404, 410)
-    | {200: ResponseSpec(str, media_type=MediaType.TEXT, description="The file", generate_examples=False)},
+    | {
+        200: ResponseSpec(str, media_type=MediaType.TEXT, description="The file", generate_examples=False),
+        304: ResponseSpec(None, description="You have it already"),
+    },
     tags=["transcriptions"],
 )
 async def export(
     *,
+    request: AuthenticatedRequest,
     transcription_id: FromPath[UUID],
     caller: NamedDependency[Caller],
     parts: NamedDependency[Parts],
@@ -99,21 +105,25 @@ async def export(
     max_line: MaxLine = LINE_CELLS_DEFAULT,
     max_lines: MaxLines = LINES_DEFAULT,
     cue_seconds_max: CueSecondsMax = CUE_SECONDS_DEFAULT,
-) -> Response[str]:
+) -> Response[str] | Response[bytes]:
     """The transcript as a file to keep; the limits of a cue are for srt, vtt, ttml, lrc and csv."""
     name = format_.lower()
     if name not in FORMATS:
         raise InvalidField("format", f"has to be one of {', '.join(FORMATS)}: unsupported export format")
     layout = Layout(line_cells_max=max_line, lines_max=max_lines, cue_ms_max=round(cue_seconds_max * 1_000))
     view = await find_owned(parts, transcription_id, caller.user_id)
-    transcript = await parts.texts.transcript(_key_of(view))
+    shown = _current(view)
+    headers = headers_of(shown.etag)
+    if is_known(sent_together(request.scope, IF_NONE_MATCH), shown.etag):
+        return not_modified(headers)
+    transcript = await parts.texts.transcript(shown.key)
     # Cues of many hours take a moment.
     content = await asyncio.to_thread(FORMATS[name].write, transcript, layout)
     filename = f"{await _stem(parts, view.file_id)}.{name}"
     return Response(
         content,
         media_type=FORMATS[name].media_type,
-        headers={"Content-Disposition": disposition("attachment", filename)},
+        headers={**headers, "Content-Disposition": disposition("attachment", filename)},
     )
 
 
@@ -124,11 +134,11 @@ def disposition(kind: Literal["attachment", "inline"], filename: str) -> str:
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
-def _key_of(view: TranscriptionView) -> str:
+def _current(view: TranscriptionView) -> Shown:
     """Raises TranscriptionNotCompleted."""
-    if view.status != Status.COMPLETED or view.transcript_key is None:
+    if view.status != Status.COMPLETED or view.transcript_key is None or view.transcript_sha256 is None:
         raise TranscriptionNotCompleted(view.status)
-    return view.transcript_key
+    return Shown(view.revision, view.transcript_key, etag_of(tag_of(view.revision, view.transcript_sha256)))
 
 
 async def _stem(parts: Parts, file_id: UUID) -> str:

@@ -1,4 +1,4 @@
-"""Edits a transcript: first the new object, then the event that names it."""
+"""Edits a transcript: the text as a whole, timed by what was heard."""
 
 import asyncio
 from datetime import datetime
@@ -8,21 +8,18 @@ from uuid import UUID
 import msgspec
 from msgspec import DecodeError, Struct
 
-from commands.execution import execute, load
-from commands.streams import Streams, Subject
+from commands.revising import Revised, completed, revise
 from domain.edits import edit
 from domain.errors import InvalidField, TranscriptMissing
-from domain.log import Address, Provenance
+from domain.log import Provenance
 from domain.ports import EventStore, ObjectMissing, ObjectStore
+from domain.rewording import TEXT_CHARACTERS_MAX
 from domain.tokens import tokens_of
 from domain.transcript import Word
 from domain.transcript_keys import transcript_key
-from domain.transcription import TRANSCRIPTION, EditTranscript, require_completed
-from domain.user import USER, require_staying
+from domain.transcription import EditTranscript
 from schemas.objects import decode_transcript, encode_transcript
 
-TEXT_CHARACTERS_MAX: Final = 1_000_000
-"""Twice what is said in ten hours."""
 STORED_MAX_PER_BYTE: Final = 2
 STORED_ADDED_BYTES_MAX: Final = 800_000
 """An edit may take twice the room of what was heard and an hour of speech more; nobody types so much more than that.
@@ -34,36 +31,24 @@ _WORD_BYTES_MIN: Final = len(msgspec.json.encode(Word(text="", start_ms=0, end_m
 
 
 class ChangeText(Struct, frozen=True, kw_only=True):
+    """`expected` are the tags of the revisions it may follow; None for any, so that the last write wins."""
+
     transcription_id: UUID
     user_id: UUID
     text: str
     changed_at: datetime
+    expected: frozenset[str] | None = None
 
 
 async def edit_transcript(
     change: ChangeText, store: EventStore, objects: ObjectStore, provenance: Provenance
-) -> Address | None:
-    """None when the text is the same.
-
-    Raises InvalidField, TranscriptionNotFound, NotOwner, TranscriptionNotCompleted, TranscriptMissing or PersonErased.
-    """
+) -> Revised:
+    """Raises InvalidField, or as `completed` and `revise`."""
     if len(change.text) > TEXT_CHARACTERS_MAX:
         raise InvalidField("transcript_text", f"may have at most {TEXT_CHARACTERS_MAX} characters")
-    require_staying((await load(store, USER, change.user_id, change.user_id)).state)
-    transcription = await load(store, TRANSCRIPTION, change.transcription_id, None)  # It may be another's.
-    require_completed(transcription.state, change.transcription_id, change.user_id)
-    content, command = await _edit(transcription.state.heard_key, objects, change)
-    if not transcription.decide(command, change.user_id).events:
-        return None
-    # An edit that loses a race leaves its object unnamed: better than to delete what another may name.
-    await objects.put(command.transcript_key, content)
-
-    def decide(streams: Streams) -> None:
-        require_staying(streams.state(USER, change.user_id))
-        streams.decide(TRANSCRIPTION, change.transcription_id, command)
-
-    about: list[Subject] = [(USER, change.user_id), (TRANSCRIPTION, change.transcription_id)]
-    return await execute(store, change.user_id, about, decide, provenance)
+    state = await completed(store, change.transcription_id, change.user_id)
+    content, command = await _edit(state.heard_key, objects, change)
+    return await revise(state, command, store, objects, provenance, content=content)
 
 
 async def _edit(heard_key: str, objects: ObjectStore, change: ChangeText) -> tuple[bytes, EditTranscript]:
@@ -92,6 +77,7 @@ def _edited(heard: bytes, change: ChangeText) -> tuple[bytes, EditTranscript]:
         transcript_sha256=sha256,
         word_count=transcript.word_count,
         edited_at=change.changed_at,
+        expected=change.expected,
     )
 
 

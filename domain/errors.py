@@ -4,13 +4,13 @@ Rejection
 ├── InvalidInput ── InvalidEmail, WeakPassword, InvalidField, TranscriptMisplaced, NothingDecoded
 ├── LanguageUnsupported, LanguageRequired, TranslationUnsupported, PromptUnsupported
 ├── EmailTaken, InvalidCredentials, PersonErased
-├── NotFound ── FileNotFound, TranscriptionNotFound, TranscriptMissing, MediaMissing, ApiKeyNotFound
+├── NotFound ── FileNotFound, TranscriptionNotFound, RevisionNotFound, TranscriptMissing, MediaMissing, ApiKeyNotFound
 ├── NotOwner
 ├── UnreadableMedia ── EmptyFile, NotMedia, NoAudio, TruncatedMedia, MediaTooLong, TooShortMedia, JoinedMedia,
 │                      SoundUnsupported, EncryptedMedia
 ├── QuotaExceeded
 ├── TranscriptionExists, TranscriptionNotCompleted, TranscriptionNotCancellable, TranscriptionNotDeletable,
-│   TranscriptionWasDeleted
+│   TranscriptionWasDeleted, RevisionChanged
 ├── TooManyApiKeys
 ├── ErasureNotRequested
 └── StaleAttempt, AttemptOfAnother
@@ -149,6 +149,15 @@ class TranscriptionNotFound(NotFound):
     def __init__(self, transcription_id: UUID) -> None:
         super().__init__(f"No transcription {transcription_id}: GET /v1/transcriptions lists yours")
         self.transcription_id = transcription_id
+
+
+class RevisionNotFound(NotFound):
+    code = "revision_not_found"
+
+    def __init__(self, transcription_id: UUID, number: int) -> None:
+        super().__init__(
+            f"No revision {number}: GET /v1/transcriptions/{transcription_id}/revisions lists those there are"
+        )
 
 
 class TranscriptMissing(NotFound):
@@ -357,6 +366,20 @@ class TranscriptionWasDeleted(Rejection):
         super().__init__(
             f"Transcription {transcription_id} of this file was deleted: upload the recording again to transcribe it anew"
         )
+
+
+class RevisionChanged(Rejection):
+    """An edit of a revision that is not the current one any more; `tag` is that of the current one."""
+
+    code = "revision_changed"
+
+    def __init__(self, revision: int, tag: str) -> None:
+        super().__init__(
+            f"The transcript was changed meanwhile and is at revision {revision}: get it, make your change in that, "
+            f'and send it with If-Match: "{tag}"'
+        )
+        self.revision = revision
+        self.tag = tag
 
 
 class StaleAttempt(Rejection):

@@ -14,6 +14,7 @@ from domain.errors import (
     AttemptOfAnother,
     NothingDecoded,
     NotOwner,
+    RevisionChanged,
     StaleAttempt,
     TranscriptionExists,
     TranscriptionNotCancellable,
@@ -23,6 +24,7 @@ from domain.errors import (
     TranscriptionWasDeleted,
 )
 from domain.moment import Moment
+from domain.revisions import tag_of
 from domain.transcript_keys import require_own_key
 from domain.transcription_events import (
     Job,
@@ -80,12 +82,16 @@ class CancelTranscription(Struct, frozen=True, kw_only=True):
 
 
 class EditTranscript(Struct, frozen=True, kw_only=True):
+    """`expected` are the tags of the revisions that it may follow, None for any; `restored_revision` as in the event."""
+
     transcription_id: UUID
     user_id: UUID
     transcript_key: str
     transcript_sha256: str
     word_count: int
     edited_at: Moment
+    expected: frozenset[str] | None = None
+    restored_revision: int | None = None
 
 
 class DeleteTranscription(Struct, frozen=True, kw_only=True):
@@ -140,6 +146,11 @@ class Transcription(Struct, frozen=True, kw_only=True):
     heard_key: str = ""
     transcript_key: str = ""
     transcript_sha256: str = ""
+
+    @property
+    def tag(self) -> str:
+        """Of the current revision."""
+        return tag_of(self.revision, self.transcript_sha256)
 
 
 def transcription_id_of(file_id: UUID) -> UUID:
@@ -278,7 +289,8 @@ def _delete(command: DeleteTranscription, state: Transcription) -> list[Transcri
 def _edit(command: EditTranscript, state: Transcription) -> list[TranscriptionEvent]:
     require_completed(state, command.transcription_id, command.user_id)
     if state.transcript_sha256 == command.transcript_sha256:
-        return []
+        return []  # Also for who expected another revision: what they want is so already.
+    require_expected(state, command.expected)
     return [
         TranscriptEdited(
             transcription_id=command.transcription_id,
@@ -288,8 +300,15 @@ def _edit(command: EditTranscript, state: Transcription) -> list[TranscriptionEv
             transcript_sha256=command.transcript_sha256,
             word_count=command.word_count,
             edited_at=command.edited_at,
+            restored_revision=command.restored_revision,
         )
     ]
+
+
+def require_expected(state: Transcription, expected: frozenset[str] | None) -> None:
+    """Raises RevisionChanged unless the current revision is one of these; with None it may be any."""
+    if expected is not None and state.tag not in expected:
+        raise RevisionChanged(state.revision, state.tag)
 
 
 def require_completed(state: Transcription, transcription_id: UUID, user_id: UUID) -> None:

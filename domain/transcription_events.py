@@ -108,7 +108,10 @@ class TranscriptionCancelled(Struct, frozen=True, kw_only=True):
 
 
 class TranscriptEdited(Struct, frozen=True, kw_only=True):
-    """The engine's transcript is revision 1; each edit makes the next one."""
+    """The engine's transcript is revision 1; each edit makes the next one.
+
+    `restored_revision` is the one whose words it brought back, None for words that somebody wrote.
+    """
 
     transcription_id: UUID
     user_id: UUID
@@ -117,6 +120,7 @@ class TranscriptEdited(Struct, frozen=True, kw_only=True):
     transcript_sha256: str
     word_count: int
     edited_at: Moment
+    restored_revision: int | None = None
 
 
 class TranscriptionDeleted(Struct, frozen=True, kw_only=True):

@@ -1,16 +1,19 @@
 """HTTP bodies: what clients send and get, field by field as the user's guide has them."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.api_keys import KeyScope
 from domain.instructions import Task
 from domain.moment import Moment
 from domain.personal import PersonalText
 from domain.transcript import MediaWarning, Transcript
+
+INTEGER_MAX: Final = (1 << 31) - 1
+"""Of what counts words or revisions: nobody has as many."""
 
 
 class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,6 +147,7 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
         "failed",
         "cancelled",
         "edited",
+        "restored",
         "deleted",
     ]
     message: str
@@ -152,6 +156,7 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     reason: str | UnsetType = UNSET
     revision: int | UnsetType = UNSET
     word_count: int | UnsetType = UNSET
+    restored_revision: int | UnsetType = UNSET
 
 
 class TranscriptionBody(Struct, frozen=True, kw_only=True):
@@ -232,8 +237,55 @@ class TranscriptBody(Struct, frozen=True, kw_only=True):
     transcript: Transcript
 
 
+class RevisionBody(Struct, frozen=True, kw_only=True):
+    """One of the transcripts there were: `made_by` says how it came about.
+
+    `heard` by the engine, `edited` by you, or `restored` from `restored_revision`.
+    """
+
+    revision: int
+    made_by: Literal["heard", "edited", "restored"]
+    made_at: datetime
+    word_count: int
+    restored_revision: int | UnsetType = UNSET
+
+
+class TranscriptChange(Struct, frozen=True, kw_only=True):
+    """What became of a change of a transcript: the revision that is the current one now, and how often a text was replaced."""
+
+    transcription_id: UUID
+    status: str
+    message: str
+    revision: int
+    replaced_count: int | UnsetType = UNSET
+
+
 class TextEdit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     transcript_text: str
+
+
+class WordEdit(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="change", tag="word"
+):
+    """Writes one word anew. `index` counts the words of `revision` from 0, and it has to be the current one; an empty `text` deletes the word."""
+
+    revision: Annotated[int, Meta(ge=1, le=INTEGER_MAX)]
+    index: Annotated[int, Meta(ge=0, le=INTEGER_MAX)]
+    text: str
+
+
+class TextReplacement(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="change", tag="replace"
+):
+    """Writes `replace_with` wherever `find` stands. With `whole_words` it is left alone inside of longer words."""
+
+    find: str
+    replace_with: str
+    match_case: bool = True
+    whole_words: bool = True
+
+
+WordsEdit: TypeAlias = WordEdit | TextReplacement
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -248,6 +300,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     request_id: UUID
     field: str | UnsetType = UNSET
     transcription_id: UUID | UnsetType = UNSET
+    revision: int | UnsetType = UNSET
     languages: list[str] | UnsetType = UNSET
     quota_minutes_remaining: int | UnsetType = UNSET
     quota_minutes_required: int | UnsetType = UNSET

@@ -218,7 +218,7 @@ def cancelled(
 
 
 def edited(
-    revision: int = 2, *, user_id: UUID = ANNA, name: str = "second"
+    revision: int = 2, *, user_id: UUID = ANNA, name: str = "second", restored_revision: int | None = None
 ) -> transcription_events.TranscriptEdited:
     return transcription_events.TranscriptEdited(
         transcription_id=TRANSCRIPTION,
@@ -228,6 +228,7 @@ def edited(
         transcript_sha256=name,
         word_count=11,
         edited_at=NOON,
+        restored_revision=restored_revision,
     )
 
 

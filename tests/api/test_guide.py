@@ -138,6 +138,7 @@ async def test_an_edit_is_what_is_read_afterwards(anna: Person) -> None:
             "transcription_id": transcription_id,
             "status": "completed",
             "message": "Transcript updated successfully",
+            "revision": 2,
         },
     )
     body = (await anna.client.get(f"/transcriptions/{transcription_id}")).json()

@@ -3,49 +3,21 @@
 import asyncio
 
 import pytest
-from msgspec.structs import replace
 
-from commands.edit_transcript import TEXT_CHARACTERS_MAX, ChangeText, edit_transcript
+from commands.edit_transcript import ChangeText, edit_transcript
 from domain.errors import InvalidField, TranscriptionNotCompleted
-from domain.transcript import Segment, Transcript, Word, transcript_of
-from domain.transcript_keys import transcript_key
-from domain.transcription import TRANSCRIPTION
-from domain.transcription_events import Result, TranscriptEdited
+from domain.rewording import TEXT_CHARACTERS_MAX
+from domain.transcription_events import TranscriptEdited
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.object_store.folder import FolderObjectStore
-from schemas.objects import decode_transcript, encode_transcript
-from tests.builders import ANNA, LATER, completed, result, started
+from tests.builders import ANNA, LATER
 from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 from tests.commands.conftest import PROVENANCE
-from tests.commands.stories import happened, transcription_queued
-
-STREAM = TRANSCRIPTION.stream_id(TRANSCRIPTION_ID)
-WORDS = (
-    Word(text=" Hello", start_ms=0, end_ms=400, probability=0.9),
-    Word(text=" word", start_ms=500, end_ms=900, probability=0.4),
-)
-HEARD = transcript_of([Segment(words=WORDS)], language="en", duration_ms=1_000)
+from tests.commands.stories import HEARD, STREAM, current, heard, transcription_queued
 
 
 def change(text: str) -> ChangeText:
     return ChangeText(transcription_id=TRANSCRIPTION_ID, user_id=ANNA, text=text, changed_at=LATER)
-
-
-async def heard(store: InMemoryEventStore, objects: FolderObjectStore) -> None:
-    """A completed transcription that says "Hello word"."""
-    content, sha256 = encode_transcript(HEARD)
-    stored: Result = replace(
-        result(), transcript_key=transcript_key(ANNA, TRANSCRIPTION_ID, sha256), transcript_sha256=sha256
-    )
-    await objects.put(stored.transcript_key, content)
-    await transcription_queued(store)
-    await happened(store, STREAM, started(), replace(completed(), result=stored))
-
-
-async def current(store: InMemoryEventStore, objects: FolderObjectStore) -> Transcript:
-    last = (await store.read_stream(STREAM))[-1]
-    assert isinstance(last, TranscriptEdited)
-    return decode_transcript(await objects.get(last.transcript_key))
 
 
 async def test_an_edit_is_the_next_revision_and_keeps_the_times(
@@ -80,9 +52,9 @@ async def test_the_same_text_again_changes_nothing(
     store: InMemoryEventStore, objects: FolderObjectStore
 ) -> None:
     await heard(store, objects)
-    assert await edit_transcript(change("Hello word"), store, objects, PROVENANCE) is None
+    assert (await edit_transcript(change("Hello word"), store, objects, PROVENANCE)).address is None
     await edit_transcript(change("Hello world"), store, objects, PROVENANCE)
-    assert await edit_transcript(change("Hello world"), store, objects, PROVENANCE) is None
+    assert (await edit_transcript(change("Hello world"), store, objects, PROVENANCE)).address is None
     assert len(await store.read_stream(STREAM)) == 4
 
 

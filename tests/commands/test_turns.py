@@ -14,6 +14,7 @@ from commands.edit_transcript import edit_transcript
 from commands.fail_attempt import fail_attempt
 from commands.record_upload import record_upload
 from commands.request_transcription import request_transcription
+from commands.revising import Revised
 from commands.start_transcription import start_transcription
 from commands.streams import StateCache, Streams
 from commands.turns import TURN_COMMANDS_MAX, TooManyAtOnce, Turns
@@ -28,8 +29,8 @@ from infrastructure.object_store.folder import FolderObjectStore
 from tests.builders import ANNA, BERT, FILE, LATER, NOON, WORKER, granted, result, uploaded
 from tests.builders import TRANSCRIPTION as TRANSCRIPTION_ID
 from tests.commands.conftest import PROVENANCE
-from tests.commands.stories import file_uploaded, happened, quota_of, transcription_queued
-from tests.commands.test_edit_transcript import change, heard
+from tests.commands.stories import file_uploaded, happened, heard, quota_of, transcription_queued
+from tests.commands.test_edit_transcript import change
 
 CALLERS = 100
 PATIENCE_SECONDS = 30.0
@@ -358,5 +359,6 @@ async def test_a_hundred_edits_each_become_a_revision(
     answers = await many(
         lambda: edit_transcript(change(f"Hello {next(words)}"), store, objects, PROVENANCE)
     )
-    assert count(answers, Address) == CALLERS
+    made = [answer.revision for answer in answers if isinstance(answer, Revised)]
+    assert sorted(made) == list(range(2, CALLERS + 2))
     assert len(await store.read_stream(TRANSCRIPTION.stream_id(TRANSCRIPTION_ID))) == 3 + CALLERS

@@ -69,6 +69,19 @@ async def test_nothing_is_left_of_who_is_erased_and_everything_of_the_others(hom
     assert bert not in home.keys.erased
 
 
+async def test_every_revision_of_a_transcript_is_gone_not_only_the_last(home: Household) -> None:
+    anna = await home.has_lived("anna", ["edited"])
+    of_edited = transcription_id_of(identity("anna's edited"))
+    kept = [
+        f"transcripts/{anna}/{of_edited}/{revision}.json" for revision in ("first", "second", "unnamed")
+    ]
+    for key in kept:
+        await home.objects.put(key, b"{}")
+    await home.wants_to_go(anna)
+    await home.eraser().erase(Leaving(anna, SETTLED))
+    assert [key for key in kept if await home.objects.exists(key)] == []
+
+
 async def test_what_is_at_work_is_cancelled_and_its_minutes_are_released(home: Household) -> None:
     anna = await home.has_lived("anna", ["queued", "processing"])
     await home.wants_to_go(anna)

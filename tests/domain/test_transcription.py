@@ -1,5 +1,6 @@
 """Transcriptions: one at a time per file, three attempts, and a fencing token that stale reports fail on."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 import pytest
@@ -9,6 +10,7 @@ from domain.attempts import OBJECT_STORE_AWAY, WORKER_STOPPED
 from domain.errors import (
     AttemptOfAnother,
     NotOwner,
+    RevisionChanged,
     StaleAttempt,
     TranscriptionExists,
     TranscriptionNotCancellable,
@@ -18,6 +20,7 @@ from domain.errors import (
     TranscriptionWasDeleted,
     TranscriptMisplaced,
 )
+from domain.revisions import revision_of, tag_of
 from domain.transcription import TRANSCRIPTION as DECIDER
 from domain.transcription import (
     CancelTranscription,
@@ -56,6 +59,7 @@ from tests.domain.spec import given
 RUNNING = (requested(), started(1))
 TWICE_FAILED = (requested(), started(1), attempt_failed(1), started(2), attempt_failed(2))
 COMPLETED = (*RUNNING, completed(1))
+FIRST = tag_of(1, "first")
 FAILED = (*TWICE_FAILED, started(3), attempt_failed(3), failed(3))
 
 
@@ -104,7 +108,13 @@ def cancel(user_id: UUID = ANNA) -> CancelTranscription:
     return CancelTranscription(transcription_id=TRANSCRIPTION, user_id=user_id, cancelled_at=NOON)
 
 
-def edit(name: str = "second", user_id: UUID = ANNA) -> EditTranscript:
+def edit(
+    name: str = "second",
+    user_id: UUID = ANNA,
+    *,
+    expected: Collection[str] | None = None,
+    restored_revision: int | None = None,
+) -> EditTranscript:
     return EditTranscript(
         transcription_id=TRANSCRIPTION,
         user_id=user_id,
@@ -112,6 +122,8 @@ def edit(name: str = "second", user_id: UUID = ANNA) -> EditTranscript:
         transcript_sha256=name,
         word_count=11,
         edited_at=NOON,
+        expected=None if expected is None else frozenset(expected),
+        restored_revision=restored_revision,
     )
 
 
@@ -259,6 +271,37 @@ def test_the_same_text_again_is_no_edit() -> None:
 
 def test_a_return_to_an_older_text_is_an_edit() -> None:
     given(DECIDER, *COMPLETED, edited(2)).when(edit("first")).then(edited(3, name="first"))
+
+
+@pytest.mark.parametrize("expected", [{FIRST}, {FIRST, "9-other"}, None])
+def test_an_edit_of_the_revision_that_is_the_current_one_is_made(expected: Collection[str] | None) -> None:
+    given(DECIDER, *COMPLETED).when(edit(expected=expected)).then(edited(2))
+
+
+@pytest.mark.parametrize("expected", [{FIRST}, {"2-other"}, set()])
+def test_an_edit_of_another_revision_than_the_current_one_is_refused(expected: Collection[str]) -> None:
+    history = (*COMPLETED, edited(2))
+    given(DECIDER, *history).when(edit("third", expected=expected)).then_rejected(RevisionChanged)
+
+
+def test_an_edit_that_was_made_before_is_made_whatever_it_expected() -> None:
+    """Its answer may have been lost, and it is sent again."""
+    given(DECIDER, *COMPLETED, edited(2)).when(edit(expected={FIRST})).then_nothing()
+
+
+def test_a_restored_revision_is_a_new_one_that_says_which_it_was() -> None:
+    restore = edit("first", restored_revision=1)
+    given(DECIDER, *COMPLETED, edited(2)).when(restore).then(edited(3, name="first", restored_revision=1))
+    revision = revision_of(edited(3, name="first", restored_revision=1))
+    assert revision is not None
+    assert (revision.number, revision.making, revision.restored_revision) == (3, "restored", 1)
+
+
+def test_every_event_after_the_first_transcript_makes_the_next_revision() -> None:
+    history = (*COMPLETED, edited(2), edited(3, name="first", restored_revision=1))
+    made = [revision for each in history if (revision := revision_of(each))]
+    assert [(each.number, each.making) for each in made] == [(1, "heard"), (2, "edited"), (3, "restored")]
+    assert DECIDER.fold(history).tag == made[-1].tag != made[0].tag
 
 
 @pytest.mark.parametrize("history", [(requested(),), RUNNING, FAILED])

@@ -1,0 +1,92 @@
+"""Rewording: one word of a transcript written anew, or one text in the place of another throughout."""
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from domain.errors import InvalidField
+from domain.tokens import is_unspaced
+from domain.transcript import Transcript
+
+FIND_CHARACTERS_MAX: Final = 200
+"""Of what is looked for: the time that it takes may grow with this times the text."""
+WRITTEN_CHARACTERS_MAX: Final = 1_000
+"""Of what is written in the place of a word, or of what was found."""
+TEXT_CHARACTERS_MAX: Final = 1_000_000
+"""Of a whole transcript: twice what is said in ten hours."""
+_SIGN: Final = re.compile(r"\S")
+
+
+class Replacement(Struct, frozen=True, kw_only=True):
+    """`whole_words` leaves alone what is part of a longer word; scripts without spaces have no such words."""
+
+    find: str
+    replace_with: str
+    match_case: bool = True
+    whole_words: bool = True
+
+
+def with_word(transcript: Transcript, index: int, written: str) -> str:
+    """The text with `written` in the place of one word; with nothing written the word goes, and the space before it.
+
+    Raises InvalidField.
+    """
+    _require_short("text", written, WRITTEN_CHARACTERS_MAX)
+    start, end = _place_of_word(transcript, index)
+    before, after = transcript.text[:start], transcript.text[end:]
+    if written := written.strip():
+        return before + written + after
+    return before.rstrip() + after if before.strip() else after.lstrip()
+
+
+def replaced(text: str, replacement: Replacement) -> tuple[str, int]:
+    """The text afterwards, and how often it was replaced. Raises InvalidField."""
+    _require_short("find", replacement.find, FIND_CHARACTERS_MAX)
+    _require_short("replace_with", replacement.replace_with, WRITTEN_CHARACTERS_MAX)
+    if not replacement.find:
+        raise InvalidField("find", "is empty: send the text to look for")
+    pattern = _pattern_of(replacement)
+    count = sum(1 for _ in pattern.finditer(text))
+    if len(text) + count * (len(replacement.replace_with) - len(replacement.find)) > TEXT_CHARACTERS_MAX:
+        raise InvalidField(
+            "replace_with",
+            f"would make the text longer than {TEXT_CHARACTERS_MAX:,} characters: it would stand there {count:,} times",
+        )
+    return pattern.sub(lambda _: replacement.replace_with, text), count
+
+
+def _require_short(field: str, text: str, characters_max: int) -> None:
+    if len(text) > characters_max:
+        raise InvalidField(field, f"may have at most {characters_max:,} characters")
+
+
+def _place_of_word(transcript: Transcript, index: int) -> tuple[int, int]:
+    """Where the word begins and ends in the text, found by signs: white space alone may differ between the two."""
+    lengths = [len("".join(word.text.split())) for word in transcript.words]
+    if not 0 <= index < len(lengths):
+        raise InvalidField(
+            "index", f"has no word: there are {len(lengths)} in this revision, and the first is 0"
+        )
+    signs = [found.start() for found in _SIGN.finditer(transcript.text)]
+    first = sum(lengths[:index])
+    if not lengths[index] or len(signs) != sum(lengths):
+        raise InvalidField(
+            "index", "has a word that stands nowhere in the text: send the whole text instead"
+        )
+    return signs[first], signs[first + lengths[index] - 1] + 1
+
+
+def _pattern_of(replacement: Replacement) -> re.Pattern[str]:
+    find = replacement.find
+    pattern = re.escape(find)
+    if replacement.whole_words:
+        before = r"(?<!\w)" if _continues(find[0]) else ""
+        after = r"(?!\w)" if _continues(find[-1]) else ""
+        pattern = before + pattern + after
+    return re.compile(pattern, 0 if replacement.match_case else re.IGNORECASE)
+
+
+def _continues(sign: str) -> bool:
+    """Whether another sign beside it would make it part of a longer word."""
+    return bool(re.match(r"\w", sign)) and not is_unspaced(sign)

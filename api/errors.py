@@ -171,42 +171,53 @@ def status_of(rejection: type[Rejection]) -> HTTPStatus:
 
 
 def answer_rejection(request: Request[Any, Any, Any], rejection: Rejection) -> Refusal:
-    members: dict[str, Any] = {}
-    headers: dict[str, str] = {}
-    match rejection:
-        case errors.QuotaExceeded():
-            members["quota_minutes_remaining"] = rejection.minutes_available
-            members["quota_minutes_required"] = rejection.minutes_required
-        case errors.TranscriptionExists() | errors.TranscriptionNotDeletable():
-            members["transcription_id"] = rejection.transcription_id
-        case errors.InvalidField():
-            members["field"] = rejection.field
-        case errors.RevisionChanged():
-            members["revision"] = rejection.revision
-            headers["ETag"] = etag_of(rejection.tag)
-        case errors.LanguageUnsupported() | errors.LanguageRequired():
-            members["languages"] = list(rejection.known) or UNSET
-        case RangeNotSatisfiable():
-            headers["Content-Range"] = f"bytes */{rejection.size_bytes}"
-        case ComeBackLater():
-            headers["Retry-After"] = str(rejection.retry_after_seconds)
-        case NotAuthenticated():
-            headers["WWW-Authenticate"] = rejection.challenge
-        case errors.InvalidCredentials():
-            # RFC 9110, 15.5.2, wants one with every 401: what else there is to log in with.
-            headers["WWW-Authenticate"] = "Bearer"
-        case InsufficientScope():
-            headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{rejection.needed}"'
-        case _:
-            pass
     return _problem(
         request,
         status_of(type(rejection)),
         rejection.code,
         str(rejection),
-        members=members,
-        headers=headers,
+        members=_members_of(rejection),
+        headers=_headers_of(rejection),
     )
+
+
+def _members_of(rejection: Rejection) -> dict[str, Any]:
+    """What a program may want to know without reading the text."""
+    match rejection:
+        case errors.QuotaExceeded():
+            return {
+                "quota_minutes_remaining": rejection.minutes_available,
+                "quota_minutes_required": rejection.minutes_required,
+            }
+        case errors.TranscriptionExists() | errors.TranscriptionNotDeletable():
+            return {"transcription_id": rejection.transcription_id}
+        case errors.InvalidField():
+            return {"field": rejection.field}
+        case errors.RevisionChanged():
+            return {"revision": rejection.revision}
+        case errors.LanguageUnsupported() | errors.LanguageRequired():
+            return {"languages": list(rejection.known) or UNSET}
+        case _:
+            return {}
+
+
+def _headers_of(rejection: Rejection) -> dict[str, str]:
+    match rejection:
+        case errors.RevisionChanged():
+            return {"ETag": etag_of(rejection.tag)}
+        case RangeNotSatisfiable():
+            return {"Content-Range": f"bytes */{rejection.size_bytes}"}
+        case ComeBackLater():
+            return {"Retry-After": str(rejection.retry_after_seconds)}
+        case NotAuthenticated():
+            return {"WWW-Authenticate": rejection.challenge}
+        case errors.InvalidCredentials():
+            # RFC 9110, 15.5.2, wants one with every 401: what else there is to log in with.
+            return {"WWW-Authenticate": "Bearer"}
+        case InsufficientScope():
+            return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{rejection.needed}"'}
+        case _:
+            return {}
 
 
 def answer_validation(request: Request[Any, Any, Any], problem: ValidationException) -> Refusal:

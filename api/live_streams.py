@@ -9,11 +9,11 @@ from litestar import Response
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.admission import admit
-from api.requests import wants_body
 from api.following import Change, Following, Gone, State, WindowFinished
 from api.lasting import lasting
 from api.live_position import Position, encode_position
 from api.parts import Parts
+from api.requests import wants_body
 from api.transcriptions import body_of, text_of
 from domain.errors import Rejection
 from domain.ports import ObjectStoreUnavailable

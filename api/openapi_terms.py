@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from api.consistency import BEHIND, STATUS_HEADER, TOKEN_HEADER
-from api.transcripts import TEXT_BODY_BYTES_MAX
+from api.edits import TEXT_BODY_BYTES_MAX
 from domain.api_keys import NAME_CHARACTERS_MAX, SCOPES
 from domain.credentials import EMAIL_CHARACTERS_MAX, PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from domain.instructions import PROMPT_CHARACTERS_MAX, TERMS_MAX

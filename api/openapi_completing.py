@@ -24,6 +24,11 @@ from api.openapi_terms import (
 )
 
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_NOT_ALLOWED: Final = {
+    "description": "Of a path that is asked by a method that is none of its operations.",
+    "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "Allow")},
+    "content": _PROBLEM,
+}
 _EXPORT: Final = "GET /v1/transcriptions/{transcription_id}/export"
 
 
@@ -45,6 +50,7 @@ def completed(document: Terms) -> Terms:
     _describe_export(document["paths"])
     components = document["components"]
     components["headers"] = dict(ANSWER_HEADERS)
+    components["responses"] = {"MethodNotAllowed": _NOT_ALLOWED}
     components["parameters"] = {
         _parameter(name): {"name": name, "in": "header", "required": False, **terms}
         for name, terms in REQUEST_HEADERS.items()
@@ -119,7 +125,8 @@ def _limit(schemas: dict[str, Terms]) -> None:
 OPENAPI: Final = CompleteConfig(
     title="Stenolog",
     version=VERSION,
-    description="Recordings to text. Every change of state is an event in an append-only log.",
+    description="Recordings to text. Every change of state is an event in an append-only log. A method that a path does not have "
+    "is answered 405 (`components/responses/MethodNotAllowed`), a path that is not here 404, both as a Problem.",
     path=PATH,
     render_plugins=[Page()],
     use_handler_docstrings=True,

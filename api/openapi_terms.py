@@ -77,7 +77,6 @@ REQUEST_HEADERS: Final[Mapping[str, Terms]] = {
 OF_STATUS: Final[Mapping[str, Sequence[str]]] = {
     "401": ("WWW-Authenticate",),
     "403": ("WWW-Authenticate",),
-    "405": ("Allow",),
     "416": ("Content-Range",),
     "429": ("Retry-After",),
     "503": ("Retry-After",),

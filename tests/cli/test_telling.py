@@ -6,11 +6,24 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from cli.telling import SEALED, SENTENCES, Timeline, as_json_line, fields_of, personal_names, sentence_of
+from cli.past import fields_of_state, flat
+from cli.telling import (
+    SEALED,
+    SENTENCES,
+    Timeline,
+    as_json_line,
+    fields_of,
+    is_sealed,
+    personal_names,
+    sentence_of,
+    without_sealed,
+)
+from domain.api_keys import API_KEYS, ApiKeys
 from domain.log import LogRecord
 from domain.media_file import MediaFile
 from domain.transcription import Transcription
 from schemas.events import REGISTRY
+from tests.builders import api_key_created, identity
 
 
 def record(kind: str, content: bytes, *, schema_version: int = 1, day: int = 1) -> LogRecord:
@@ -53,6 +66,21 @@ def test_what_is_sealed_is_said_to_be_and_all_else_is_told() -> None:
 def test_personal_fields_are_found_in_whatever_holds_them() -> None:
     assert personal_names(Transcription) >= {"prompt"}
     assert personal_names(MediaFile) == {"filename"}
+    assert personal_names(ApiKeys) == {"name"}
+
+
+def test_the_name_of_an_api_key_is_sealed_from_the_first_version_on() -> None:
+    made = record("ApiKeyCreated", b'{"name":"AbC=","prefix":"steno_Ab12Cd","key_id":"k"}')
+    assert sentence_of(made) == "API key steno_Ab12Cd\u2026 created, named (sealed)"
+    assert is_sealed(made)
+    assert not is_sealed(record("ApiKeyRevoked", b'{"key_id":"k"}'))
+
+
+def test_of_a_state_that_holds_keys_no_name_is_told() -> None:
+    state = API_KEYS.fold([api_key_created()])
+    told = flat(without_sealed(fields_of_state(state), personal_names(ApiKeys), always=True))
+    assert told[f"keys.{identity('key')}.name"] == SEALED
+    assert told[f"keys.{identity('key')}.prefix"] == "steno_Ab12Cd"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ NAME = "quokka-at-the-lighthouse.wav"
 TEXT = "Seventeen quokkas ate marmalade at the lighthouse."
 PROMPT = "A talk about Wombletoft and its saxophones"
 TERM = "Grünkohlpinkel"
+KEY_NAME = "The marmalade scale"
 
 
 @pytest.mark.slow
@@ -47,21 +48,32 @@ async def test_no_byte_of_who_was_erased_is_left_anywhere(
             await _lives(anna, write_tone(fresh_folder / NAME, seconds=12), TEXT, PROMPT, TERM)
             assert len(await anna.finds("quokkas marmalade")) == 1
             said = [word.encode() for word in (anna.email, NAME, TEXT, PROMPT, TERM)]
+            never_written = [KEY_NAME.encode(), (await _has_key(anna)).encode()]
             (fresh_folder / NAME).unlink()
             await until_quiet(running)
             async with running.database() as database:
                 await database.execute("analyze")
             await _write_all(running)
             assert _found(fresh_folder, said) == said, "what is searched for is not there to be found"
+            assert _found(fresh_folder, never_written) == []
             expect(await anna.client.request("DELETE", "/auth/me", json={"password": PASSWORD}), 202)
             await _until_erased(running)
             await until_quiet(running)
             await _write_all(running)
-            assert _found(fresh_folder, said) == []
+            assert _found(fresh_folder, said + never_written) == []
             assert (await bert.sees(kept))["status"] == "completed"
         await _require_one_story(running)
     finally:
         await stop(running)
+
+
+async def _has_key(person: Person) -> str:
+    """One that was used, without its prefix, which is no secret."""
+    asked = {"name": KEY_NAME, "scopes": ["read"]}
+    made = expect(await person.client.post("/api-keys", json=asked), 201)
+    shown = {"Authorization": f"Bearer {made['key']}"}
+    expect(await person.client.get("/user/quota", headers=shown), 200)
+    return str(made["key"]).removeprefix(made["prefix"])
 
 
 async def _lives(

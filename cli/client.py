@@ -32,8 +32,10 @@ OnBytes = Callable[[int], None]
 """Told how many more bytes have been sent."""
 
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
-_BUSY: Final = frozenset({429, 503})
+BUSY: Final = frozenset({429, 503})
 """Said before anything was done, so that whatever was asked for may be asked for again."""
+_SILENCES_MAX: Final = 4
+"""Comments in a row, which come every 15 s while there is nothing to tell."""
 _PAUSE_SECONDS: Final = 1.0
 _PAUSE_SECONDS_MAX: Final = 30.0
 
@@ -135,22 +137,52 @@ class Client:
     async def transcription(self, transcription_id: UUID) -> TranscriptionBody:
         return _decode(await self._send("GET", f"transcriptions/{transcription_id}"), TranscriptionBody)
 
+    async def states(self, transcription_id: UUID) -> AsyncIterator[TranscriptionBody]:
+        """As they come, up to the last. Ends before it when nothing was new for a minute, or the API ends the stream: ask, and listen again."""
+        path = f"transcriptions/{transcription_id}/events"
+        name, silences = "", 0
+        async for line in self._lines(path):
+            field, _, value = line.partition(": ")
+            if field == "event":
+                name, silences = value, 0
+            elif field == "data" and name == "transcription":
+                yield _decoded(value, TranscriptionBody, path)
+            elif line.startswith(":"):
+                silences += 1
+                if silences == _SILENCES_MAX:
+                    return
+
     async def export(self, transcription_id: UUID, format_: Format) -> bytes:
         path = f"transcriptions/{transcription_id}/export"
         return (await self._send("GET", path, params={"format": format_})).content
+
+    async def _lines(self, path: str) -> AsyncIterator[str]:
+        try:
+            async with self._http.stream("GET", path) as response:
+                await self._require_success(response)
+                async for line in response.aiter_lines():
+                    yield line
+        except httpx.HTTPError as problem:
+            raise self._unreachable(problem) from problem
 
     async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
             response = await self._http.request(method, path, **content)
         except httpx.HTTPError as problem:
-            raise ApiUnreachable(
-                f"no answer from {self._http.base_url}: {type(problem).__name__}"
-            ) from problem
+            raise self._unreachable(problem) from problem
+        await self._require_success(response)
+        return response
+
+    async def _require_success(self, response: httpx.Response) -> None:
+        if response.is_success:
+            return
+        await response.aread()
         if response.status_code == 401 and "Authorization" in self._http.headers:
             raise LoginOver(response)
-        if not response.is_success:
-            raise Refused(response)
-        return response
+        raise Refused(response)
+
+    def _unreachable(self, problem: httpx.HTTPError) -> ApiUnreachable:
+        return ApiUnreachable(f"no answer from {self._http.base_url}: {type(problem).__name__}")
 
 
 @asynccontextmanager
@@ -182,7 +214,7 @@ async def waited_out(
         try:
             return await ask()
         except Refused as refusal:
-            if refusal.status not in _BUSY or time.monotonic() > ends_at:
+            if refusal.status not in BUSY or time.monotonic() > ends_at:
                 raise
             pause_seconds = refusal.retry_after_seconds
         except ApiUnreachable:
@@ -193,10 +225,14 @@ async def waited_out(
 
 
 def _decode(response: httpx.Response, body: type[Body]) -> Body:
+    return _decoded(response.content, body, response.url)
+
+
+def _decoded(content: bytes | str, body: type[Body], url: object) -> Body:
     try:
-        return msgspec.json.decode(response.content, type=body)
+        return msgspec.json.decode(content, type=body)
     except msgspec.DecodeError as problem:
-        raise ApiUnreachable(f"{response.url} does not answer like Stenolog: {problem}") from problem
+        raise ApiUnreachable(f"{url} does not answer like Stenolog: {problem}") from problem
 
 
 def _reason(response: httpx.Response) -> str:

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
-from cli.client import Client, waited_out
+from cli.client import BUSY, ApiUnreachable, Client, Refused, waited_out
 from cli.progress import Bar, OnPercent, percent_bars
 from cli.running import say
 from domain.instructions import Task
@@ -105,8 +106,7 @@ async def wait_until_ended(client: Client, transcription_id: UUID, show: OnPerce
     """Raises NotTranscribed when it does not get on."""
     seen: tuple[str, int] | None = None
     moved_at = time.monotonic()
-    while True:
-        now = await waited_out(lambda: client.transcription(transcription_id), PATIENCE_SECONDS)
+    async for now in _states(client, transcription_id):
         show(now.progress_percentage, now.status)
         if now.status not in _OPEN:
             return now
@@ -114,4 +114,20 @@ async def wait_until_ended(client: Client, transcription_id: UUID, show: OnPerce
             seen, moved_at = (now.status, now.progress_percentage), time.monotonic()
         elif time.monotonic() - moved_at > PATIENCE_SECONDS:
             raise NotTranscribed(f"{transcription_id} has been {now.status} for {PATIENCE_SECONDS:.0f} s")
+    raise AssertionError("states come without an end")
+
+
+async def _states(client: Client, transcription_id: UUID) -> AsyncIterator[TranscriptionBody]:
+    """As the API tells them; where it does not, as they are when it is asked."""
+    tells = True
+    while True:
+        if tells:
+            try:
+                async for state in client.states(transcription_id):
+                    yield state
+            except Refused as refusal:
+                tells = refusal.status in BUSY
+            except ApiUnreachable:
+                pass
+        yield await waited_out(lambda: client.transcription(transcription_id), PATIENCE_SECONDS)
         await asyncio.sleep(_POLL_SECONDS)

@@ -55,6 +55,7 @@ class ScriptedApi:
                 transcription("processing", 40),
                 transcription("completed", 100),
             ],
+            f"GET /v1/transcriptions/{TRANSCRIPTION}/events": [problem(404, "an API of before")],
             f"GET /v1/transcriptions/{TRANSCRIPTION}/export": [(200, EXPORTED)],
             f"POST /v1/transcriptions/{TRANSCRIPTION}/cancel": [
                 (200, change | {"status": "cancelled", "message": "cancelled"})

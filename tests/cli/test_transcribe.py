@@ -13,6 +13,7 @@ from embedded.ports import free_port
 from tests.cli.scripted_api import (
     EXPORTED,
     TRANSCRIPTION,
+    Answer,
     ScriptedApi,
     problem,
     transcription,
@@ -85,6 +86,37 @@ def test_a_transcription_that_failed_says_why(api: ScriptedApi, recording: Path)
     result = transcribe(api.url, recording)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == "talk.ogg: failed: the media is unreadable"
+
+
+def told(*states: Answer) -> Answer:
+    """As a stream of them, with a comment and a window between."""
+    between = b': still there\n\nevent: window\ndata: {"text":"so far"}\n\n'
+    events = [b"event: transcription\ndata: " + json.dumps(body).encode() + b"\n\n" for _, body in states]
+    return 200, b"retry: 2000\n\n" + between.join(events)
+
+
+def test_an_api_that_tells_is_listened_to_and_not_asked(api: ScriptedApi, recording: Path) -> None:
+    states = [transcription("queued", 0), transcription("processing", 40), transcription("completed", 100)]
+    api.answers[f"GET /v1/transcriptions/{TRANSCRIPTION}/events"] = [told(*states)]
+    assert transcribe(api.url, recording).exit_code == 0
+    assert f"GET /v1/transcriptions/{TRANSCRIPTION}" not in api.asked
+    assert recording.with_suffix(".txt").read_bytes() == EXPORTED
+
+
+def test_a_stream_that_ends_too_soon_is_asked_about_and_listened_to_again(
+    api: ScriptedApi, recording: Path
+) -> None:
+    listen = f"GET /v1/transcriptions/{TRANSCRIPTION}/events"
+    ask = f"GET /v1/transcriptions/{TRANSCRIPTION}"
+    api.answers[listen] = [
+        told(transcription("processing", 40)),
+        problem(503, "too many listen"),
+        (200, b": still there\n\n" * 100),
+        told(transcription("completed", 100)),
+    ]
+    api.answers[ask] = [transcription("processing", 50)]
+    assert transcribe(api.url, recording).exit_code == 0
+    assert (api.asked.count(listen), api.asked.count(ask)) == (4, 3)
 
 
 def test_what_is_missing_of_a_damaged_recording_is_said(api: ScriptedApi, recording: Path) -> None:

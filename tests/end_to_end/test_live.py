@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 
+from cli.client import opened_client
 from tests.api.streams import Told, events_of
 from tests.end_to_end.installation import Installation, eventually, start, stop
 from tests.end_to_end.person import Person
@@ -89,6 +91,18 @@ async def test_a_listener_misses_nothing_although_a_process_is_killed(
         assert final["transcript_text"].startswith(one.texts)
         assert final["transcript_text"].startswith(everything.texts)
         assert name != "api" or one.came > 2
+
+
+async def test_the_client_of_the_command_line_listens_until_the_end(
+    running: Installation, two_windows: Path
+) -> None:
+    async with Person.arrives(running.url) as person, opened_client(running.url) as client:
+        client.use_token(person.client.headers["Authorization"].removeprefix("Bearer "))
+        transcription_id = await person.requests((await person.uploads(two_windows))["file_id"])
+        async with asyncio.timeout(120):
+            states = [state async for state in client.states(UUID(transcription_id))]
+        assert states[-1].status == "completed"
+        assert states[-1].transcript_text == (await person.sees(transcription_id))["transcript_text"]
 
 
 @pytest.mark.slow

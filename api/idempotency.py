@@ -35,7 +35,7 @@ HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 KEY_CHARACTERS_MAX: Final = 255
 BODY_BYTES_MAX: Final = 64 << 10
-"""Of a request, as every route without a limit of its own has it, and of an answer that is kept."""
+"""Of a request, as every route without a limit of its own has it; and of an answer that is kept: a longer one is made anew."""
 RENEWALS: Final = 3
 """Within the time after which a request is taken over."""
 NOBODY: Final = UUID(int=0)
@@ -62,8 +62,13 @@ def ids_of(scope: Any) -> Ids:
     return Ids(scope["state"].get(_CLAIM))
 
 
-def idempotent(*, is_open: bool = False, is_streamed: bool = False) -> Middleware:
-    """A middleware of one route. Of a body that is streamed nothing but its length is compared; an open route has no caller."""
+def idempotent(
+    *, is_open: bool = False, is_streamed: bool = False, body_bytes_max: int = BODY_BYTES_MAX
+) -> Middleware:
+    """A middleware of one route, whose limit for bodies is its own, too.
+
+    Of a body that is streamed nothing but its length is compared; an open route has no caller.
+    """
 
     def around(app: ASGIApp) -> ASGIApp:
         async def answer(scope: Any, receive: Receive, send: Send) -> None:
@@ -73,7 +78,7 @@ def idempotent(*, is_open: bool = False, is_streamed: bool = False) -> Middlewar
                 return
             key, parts = _key_of(key), scope["litestar_app"].state.parts
             owner_id = NOBODY if is_open else await admit(scope, parts)
-            body = None if is_streamed else await _Body.read(receive)
+            body = None if is_streamed else await _Body.read(receive, body_bytes_max)
             if body is not None and not body.is_whole:  # The route refuses it in its own words.
                 await app(scope, body.receive, send)
                 return
@@ -109,27 +114,27 @@ def _request_digest(scope: Any, body: bytes, parts: Parts) -> bytes:
 class _Body:
     """What was read of a body, to be read again."""
 
-    def __init__(self, messages: list[Any], receive: Receive) -> None:
+    def __init__(self, messages: list[Any], receive: Receive, bytes_max: int) -> None:
         self._messages = messages
         self._receive = receive
         self.content = b"".join(each.get("body", b"") for each in messages)
         ends = not messages or (
             messages[-1]["type"] == "http.request" and not messages[-1].get("more_body")
         )
-        self.is_whole = ends and len(self.content) <= BODY_BYTES_MAX
+        self.is_whole = ends and len(self.content) <= bytes_max
 
     @classmethod
-    async def read(cls, receive: Receive) -> "_Body":
+    async def read(cls, receive: Receive, bytes_max: int) -> "_Body":
         """Until it ends, or is longer than any may be."""
         messages: list[Any] = []
         size = 0
-        while size <= BODY_BYTES_MAX:
+        while size <= bytes_max:
             message: Any = await receive()
             messages.append(message)
             size += len(message.get("body", b""))
             if message["type"] != "http.request" or not message.get("more_body"):
                 break
-        return cls(messages, receive)
+        return cls(messages, receive, bytes_max)
 
     async def receive(self) -> Any:
         return self._messages.pop(0) if self._messages else await self._receive()

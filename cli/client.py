@@ -36,6 +36,9 @@ BUSY: Final = frozenset({429, 503})
 """Said before anything was done, so that whatever was asked for may be asked for again."""
 _SILENCES_MAX: Final = 4
 """Comments in a row, which come every 15 s while there is nothing to tell."""
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+_IN_FLIGHT: Final = "idempotency_key_in_flight"
+"""Said while the same request is still being carried out, or was by a process that died a moment ago."""
 _PAUSE_SECONDS: Final = 1.0
 _PAUSE_SECONDS_MAX: Final = 30.0
 
@@ -96,11 +99,13 @@ class Client:
     async def quota(self) -> QuotaBody:
         return _decode(await self._send("GET", "user/quota"), QuotaBody)
 
-    async def upload(self, path: Path, on_bytes: OnBytes) -> Uploaded:
-        """Streams the file; `on_bytes` hears of each piece."""
+    async def upload(self, path: Path, on_bytes: OnBytes, key: str = "") -> Uploaded:
+        """Streams the file; `on_bytes` hears of each piece. With a `key` of its own it may be sent again, and is stored once."""
+        headers = {IDEMPOTENCY_KEY: key} if key else {}
         with path.open("rb") as content:
             files = {"file": (path.name, cast("IO[bytes]", _Counted(content, on_bytes)))}
-            return _decode(await self._send("POST", "files/upload", files=files), Uploaded)
+            answer = await self._send("POST", "files/upload", files=files, headers=headers)
+        return _decode(answer, Uploaded)
 
     async def files(self) -> AsyncIterator[FileBody]:
         """All recordings, newest first, a page at a time as they are asked for."""
@@ -214,7 +219,8 @@ async def waited_out(
         try:
             return await ask()
         except Refused as refusal:
-            if refusal.status not in BUSY or time.monotonic() > ends_at:
+            is_busy = refusal.status in BUSY or refusal.code == _IN_FLIGHT
+            if not is_busy or time.monotonic() > ends_at:
                 raise
             pause_seconds = refusal.retry_after_seconds
         except ApiUnreachable:

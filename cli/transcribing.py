@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from msgspec import Struct
 
@@ -86,7 +86,8 @@ def _told(warning: MediaWarning) -> str:
 
 
 async def _upload(client: Client, file: Path, show: OnPercent) -> Uploaded:
-    """A second time only where the API said that it took nothing."""
+    """As often as it takes: by its key the API knows it again."""
+    key = str(uuid4())
     size_bytes = (await asyncio.to_thread(file.stat)).st_size
 
     async def send() -> Uploaded:
@@ -97,9 +98,9 @@ async def _upload(client: Client, file: Path, show: OnPercent) -> Uploaded:
             sent_bytes += more
             show(100 * sent_bytes / max(size_bytes, 1), "")
 
-        return await client.upload(file, count)
+        return await client.upload(file, count, key)
 
-    return await waited_out(send, PATIENCE_SECONDS, repeatable=False)
+    return await waited_out(send, PATIENCE_SECONDS)
 
 
 async def wait_until_ended(client: Client, transcription_id: UUID, show: OnPercent) -> TranscriptionBody:

@@ -12,6 +12,8 @@ FILE = UUID(int=1)
 TRANSCRIPTION = UUID(int=2)
 EXPORTED = b"1\n00:00:00,000 --> 00:00:01,000\nHello.\n"
 
+NO_ANSWER = (0, b"")
+"""The connection ends instead."""
 Answer = tuple[int, Mapping[str, Any] | Sequence[Mapping[str, Any]] | bytes]
 
 
@@ -41,6 +43,7 @@ class ScriptedApi:
         quota = {"quota_minutes_remaining": 7, "quota_minutes_reserved": 2, "quota_minutes_used": 51}
         self.asked: list[str] = []
         self.tokens: list[str | None] = []
+        self.keys: list[str | None] = []
         self.bodies: dict[str, bytes] = {}
         self.headers: dict[str, Mapping[str, str]] = {}
         """Of the answers, by request."""
@@ -102,7 +105,11 @@ def _handler(api: ScriptedApi) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, content: bytes) -> None:
             request = f"{self.command} {self.path.partition('?')[0]}"
+            api.keys.append(self.headers["Idempotency-Key"])
             status, body = api.answer(request, content, self.headers["Authorization"])
+            if not status:
+                self.close_connection = True
+                return
             encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(encoded)))

@@ -12,6 +12,7 @@ from cli.main import main
 from embedded.ports import free_port
 from tests.cli.scripted_api import (
     EXPORTED,
+    NO_ANSWER,
     TRANSCRIPTION,
     Answer,
     ScriptedApi,
@@ -19,6 +20,7 @@ from tests.cli.scripted_api import (
     transcription,
 )
 
+UPLOAD = "POST /v1/files/upload"
 CREDENTIALS = {
     "STENOLOG_EMAIL": "anna@example.com",
     "STENOLOG_PASSWORD": "correct horse",
@@ -288,3 +290,26 @@ def test_a_recording_that_was_requested_before_is_followed(api: ScriptedApi, rec
     api.answers["POST /v1/transcriptions"] = [before]
     assert transcribe(api.url, recording).exit_code == 0
     assert recording.with_suffix(".txt").read_bytes() == EXPORTED
+
+
+def test_an_upload_whose_answer_was_lost_is_sent_again_with_the_same_key(
+    api: ScriptedApi, recording: Path
+) -> None:
+    uploaded = api.answers[UPLOAD]
+    in_flight = problem(409, "being carried out", code="idempotency_key_in_flight")
+    api.answers[UPLOAD] = [NO_ANSWER, in_flight, *uploaded]
+    result = transcribe(api.url, recording)
+    assert result.exit_code == 0, result.output
+    keys = [key for request, key in zip(api.asked, api.keys, strict=True) if request == UPLOAD]
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+    assert keys[0]
+
+
+def test_each_recording_has_a_key_of_its_own(api: ScriptedApi, recording: Path) -> None:
+    other = recording.with_name("other.ogg")
+    other.write_bytes(b"other sound")
+    assert transcribe(api.url, recording).exit_code == 0
+    assert transcribe(api.url, other).exit_code == 0
+    keys = [key for request, key in zip(api.asked, api.keys, strict=True) if request == UPLOAD]
+    assert len(set(keys)) == 2

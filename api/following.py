@@ -160,7 +160,9 @@ class Following:
         view = followed.view
         if view is None:
             return self._gone(transcription_id, followed)
-        if view.user_id != self.user_id:
+        if view.owner_leaves:
+            self.end()  # What said so may have been missed.
+        if view.owner_leaves or view.user_id != self.user_id:
             return None
         told = self._told.get(view.id)
         if told != view and view.status in ACTIVE:

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from api.errors import Overloaded
 from api.following import Change, Following, Gone, State, WindowFinished
@@ -229,6 +230,17 @@ async def test_streams_of_somebody_who_is_to_be_erased_end(world: World, live: L
     with live.follow(ANNA) as all_of_it, live.follow(ANNA, view.id) as one:
         assert [await status(all_of_it), await status(one)] == ["queued", "queued"]
         world.is_to_erase(ANNA)
+        assert [await everything(all_of_it), await everything(one)] == [[], []]
+
+
+async def test_streams_end_also_when_it_was_missed_that_somebody_is_to_be_erased(
+    world: World, live: Live
+) -> None:
+    view = world.has(queued())
+    with live.follow(ANNA) as all_of_it, live.follow(ANNA, view.id) as one:
+        assert [await status(all_of_it), await status(one)] == ["queued", "queued"]
+        world.views[view.id] = replace(view, owner_leaves=True)
+        live.missed()
         assert [await everything(all_of_it), await everything(one)] == [[], []]
 
 

@@ -10,6 +10,7 @@ from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
 
 from api.consistency import STATUS_HEADER, TOKEN_HEADER
 from api.exports import FORMATS
+from api.openai_audio.refusals import SHOULD_RETRY
 from api.openapi import BEARER, PATH, VERSION, Page
 from api.openapi_terms import (
     ANSWER_HEADERS,
@@ -23,6 +24,7 @@ from api.openapi_terms import (
     Terms,
 )
 
+_AUDIO_REFUSAL: Final = {"application/json": {"schema": {"$ref": "#/components/schemas/AudioRefusal"}}}
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _NOT_ALLOWED: Final = {
     "description": "Of a path that is asked by a method that is none of its operations.",
@@ -62,7 +64,9 @@ def completed(document: Terms) -> Terms:
 def _complete(route: str, operation: Terms) -> None:
     responses: dict[str, Terms] = operation["responses"]
     for number in _statuses(operation):
-        responses.setdefault(str(number), {"description": HTTPStatus(number).phrase, "content": _PROBLEM})
+        responses.setdefault(
+            str(number), {"description": HTTPStatus(number).phrase, "content": _refusal(operation)}
+        )
     for status, response in responses.items():
         if int(status) < HTTPStatus.MULTIPLE_CHOICES and "content" in response and "headers" in response:
             response["description"] = HTTPStatus(int(status)).phrase
@@ -75,6 +79,14 @@ def _complete(route: str, operation: Terms) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
+def _refusal(operation: Terms) -> Terms:
+    return _AUDIO_REFUSAL if _is_openai(operation) else _PROBLEM
+
+
+def _is_openai(operation: Terms) -> bool:
+    return "openai" in operation.get("tags", ())
+
+
 def _statuses(operation: Terms) -> Iterator[int]:
     if "security" in operation:
         yield from ENTERING
@@ -84,8 +96,10 @@ def _statuses(operation: Terms) -> Iterator[int]:
 
 def _headers(route: str, operation: Terms, status: str) -> Iterator[str]:
     yield "X-Request-Id"
-    if operation["responses"][status].get("content") == _PROBLEM:
+    if "content" in operation["responses"][status]:
         yield from OF_STATUS.get(status, ())
+    if status >= "400" and _is_openai(operation):
+        yield SHOULD_RETRY
     yield from OF_ROUTE.get(route, {}).get(status, ())
     if "security" in operation and status < "300":
         yield from _settled(route)

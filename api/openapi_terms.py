@@ -5,6 +5,9 @@ from typing import Any, Final, TypeAlias
 
 from api.consistency import BEHIND, STATUS_HEADER, TOKEN_HEADER
 from api.edits import TEXT_BODY_BYTES_MAX
+from api.idempotency import REPLAYED
+from api.openai_audio.refusals import SHOULD_RETRY
+from api.openai_audio.routes import MODEL_HEADER, TRANSCRIPTION_HEADER
 from domain.api_keys import NAME_CHARACTERS_MAX, SCOPES
 from domain.credentials import EMAIL_CHARACTERS_MAX, PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from domain.instructions import PROMPT_CHARACTERS_MAX, TERMS_MAX
@@ -59,6 +62,23 @@ ANSWER_HEADERS: Final[Mapping[str, Terms]] = {
         "description": "Under which name to keep it (RFC 6266).",
         "schema": {"type": "string"},
     },
+    REPLAYED: {
+        "description": "This is the answer that the request was given when it came before.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    SHOULD_RETRY: {
+        "description": "Whether the same request may be answered otherwise later; OpenAI's clients look at it.",
+        "schema": {"type": "string", "enum": ["true", "false"]},
+    },
+    MODEL_HEADER: {"description": "The model that heard the recording.", "schema": {"type": "string"}},
+    TRANSCRIPTION_HEADER: {
+        "description": "The transcription, for the other routes.",
+        "schema": {"type": "string", "format": "uuid"},
+    },
+    "X-Accel-Buffering": {
+        "description": "Has proxies hand each piece on at once.",
+        "schema": {"type": "string", "enum": ["no"]},
+    },
 }
 REQUEST_HEADERS: Final[Mapping[str, Terms]] = {
     "Prefer": {
@@ -77,6 +97,7 @@ REQUEST_HEADERS: Final[Mapping[str, Terms]] = {
 OF_STATUS: Final[Mapping[str, Sequence[str]]] = {
     "401": ("WWW-Authenticate",),
     "403": ("WWW-Authenticate",),
+    "412": ("ETag",),
     "416": ("Content-Range",),
     "429": ("Retry-After",),
     "503": ("Retry-After",),
@@ -84,12 +105,33 @@ OF_STATUS: Final[Mapping[str, Sequence[str]]] = {
 }
 """Headers that go with a status, wherever it comes from."""
 OF_ROUTE: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
-    "POST /v1/transcriptions": {"202": ("Location",)},
-    "GET /v1/transcriptions": {"200": ("Link",)},
-    "GET /v1/files": {"200": ("Link",)},
-    "GET /v1/transcriptions/{transcription_id}": {"200": ("Retry-After",)},
+    "POST /v1/transcriptions": {"202": ("Location", REPLAYED)},
+    "POST /v1/files/upload": {"201": (REPLAYED,)},
+    "POST /v1/auth/register": {"201": (REPLAYED,)},
+    "GET /v1/transcriptions": {"200": ("Link", "ETag"), "304": ("Link", "ETag")},
+    "GET /v1/files": {"200": ("Link", "ETag"), "304": ("Link", "ETag")},
+    "GET /v1/files/{file_id}": {"200": ("ETag",), "304": ("ETag",)},
+    "GET /v1/user/quota": {"200": ("ETag",), "304": ("ETag",)},
+    "GET /v1/search": {"200": ("Link",)},
+    "GET /v1/transcriptions/{transcription_id}": {
+        "200": ("Retry-After", "ETag"),
+        "304": ("Retry-After", "ETag"),
+    },
+    "GET /v1/transcriptions/{transcription_id}/transcript": {"200": ("ETag",), "304": ("ETag",)},
+    "GET /v1/transcriptions/{transcription_id}/revisions": {"200": ("Link",)},
+    "GET /v1/transcriptions/{transcription_id}/revisions/{number}": {"200": ("ETag",), "304": ("ETag",)},
+    "POST /v1/transcriptions/{transcription_id}/revisions/{number}/restore": {"200": ("ETag",)},
+    "PUT /v1/transcriptions/{transcription_id}/text": {"200": ("ETag",)},
+    "PATCH /v1/transcriptions/{transcription_id}/words": {"200": ("ETag",)},
+    "GET /v1/events": {"200": ("X-Accel-Buffering",)},
+    "GET /v1/transcriptions/{transcription_id}/events": {"200": ("X-Accel-Buffering",)},
+    "POST /v1/audio/transcriptions": {"200": (MODEL_HEADER, TRANSCRIPTION_HEADER, "X-Accel-Buffering")},
+    "POST /v1/audio/translations": {"200": (MODEL_HEADER, TRANSCRIPTION_HEADER)},
     "GET /v1/transcriptions/{transcription_id}/history": {"200": ("Link",)},
-    "GET /v1/transcriptions/{transcription_id}/export": {"200": ("Content-Disposition",)},
+    "GET /v1/transcriptions/{transcription_id}/export": {
+        "200": ("Content-Disposition", "ETag"),
+        "304": ("ETag",),
+    },
     "GET /v1/auth/me/export": {"200": ("Content-Disposition",)},
     "GET /v1/files/{file_id}/content": {
         "200": ("ETag", "Accept-Ranges", "Content-Disposition"),
@@ -99,6 +141,11 @@ OF_ROUTE: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
 }
 """Headers of answers that are this route's own; what is common to all of its kind goes without saying."""
 ASKED_OF_ROUTE: Final[Mapping[str, Sequence[str]]] = {
+    "GET /v1/transcriptions": ("If-None-Match",),
+    "GET /v1/transcriptions/{transcription_id}": ("If-None-Match",),
+    "GET /v1/files": ("If-None-Match",),
+    "GET /v1/files/{file_id}": ("If-None-Match",),
+    "GET /v1/user/quota": ("If-None-Match",),
     "GET /v1/files/{file_id}/content": ("Range", "If-None-Match", "If-Range"),
 }
 """Headers that this route reads."""

@@ -94,6 +94,7 @@ async def list_models(parts: NamedDependency[Parts]) -> AudioModels:
 
 @get("/models/{name:path}", responses=refusals(401, 404, 503), tags=["openai"])
 async def get_model(name: FromPath[str], parts: NamedDependency[Parts]) -> AudioModel:
+    """One of these names, if a request may have it."""
     name = name.strip("/")
     names = names_of(await parts.engines.answer())
     if name not in names:

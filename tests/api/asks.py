@@ -37,6 +37,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     query: str = ""
     json: Mapping[str, Any] | None = None
     uploads: bool = False
+    form: Mapping[str, str] = {}
+    """What goes with an upload."""
     is_endless: bool = False
     """The answer goes on for ever, so that nobody waits for its end."""
     status: int = 200
@@ -45,7 +47,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     @property
     def content(self) -> dict[str, Any]:
         if self.uploads:
-            return {"files": {"file": ("talk.wav", sound())}}
+            return {"files": {"file": ("talk.wav", sound())}, "data": dict(self.form)}
         return {} if self.json is None else {"json": dict(self.json)}
 
 
@@ -69,9 +71,33 @@ ASKS: Final[Mapping[str, Ask]] = {
     "GET /v1/transcriptions/{transcription_id}/export": Ask(query="?format=srt"),
     "PUT /v1/transcriptions/{transcription_id}/text": Ask(json={"transcript_text": "Whatever else."}),
     "GET /v1/user/quota": Ask(),
+    "GET /v1/events": Ask(is_endless=True),
+    "GET /v1/transcriptions/{transcription_id}/events": Ask(is_endless=True),
+    "GET /v1/transcriptions/{transcription_id}/revisions": Ask(),
+    "GET /v1/transcriptions/{transcription_id}/revisions/{first}": Ask(),
+    "POST /v1/transcriptions/{transcription_id}/revisions/{first}/restore": Ask(),
+    "PATCH /v1/transcriptions/{transcription_id}/words": Ask(
+        json={"change": "replace", "find": "Hello", "replace_with": "Goodbye"}
+    ),
+    "DELETE /v1/transcriptions/{transcription_id}": Ask(status=204),
+    "DELETE /v1/files/{file_id}": Ask(status=204),
+    "GET /v1/search": Ask(query="?q=hello"),
+    "GET /v1/models": Ask(),
+    "GET /v1/models/{model}": Ask(),
+    "POST /v1/audio/transcriptions": Ask(
+        uploads=True, form={"model": "whisper-1", "stream": "true"}, is_endless=True
+    ),
+    # Nobody is there who would hear it, so that the answer would be long in coming: what is refused is what was asked.
+    "POST /v1/audio/translations": Ask(
+        uploads=True, form={"model": "whisper-1", "temperature": "1"}, status=400
+    ),
 }
 """By route. Where the id of its name will not do, since only what is queued can be cancelled, another one stands in its place:
 `queued_id`, or `new_file_id` of a file that nobody has asked to be transcribed."""
+
+
+NOBODYS: Final = {"first": "1", "model": "whisper-1"}
+"""What stands in paths and is an id of nobody."""
 
 
 class Route(Struct, frozen=True):
@@ -89,7 +115,7 @@ class Route(Struct, frozen=True):
         """The path with the ids that it takes, and the rest."""
         for name, ask in ASKS.items():
             if _shape(name) == _shape(str(self)):
-                return name.partition(" ")[2], ask
+                return _replaced(name.partition(" ")[2], NOBODYS), ask
         raise AssertionError(f"{self} has no entry in ASKS: say in tests/api/asks.py how to ask for it")
 
 
@@ -120,9 +146,14 @@ def _shape(name: str) -> str:
     return re.sub(r"\{\w+\}", "{}", name)
 
 
+def _replaced(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
 def filled(text: str, ids: Mapping[str, str]) -> str:
-    for name, identity in ids.items():
-        text = text.replace(f"{{{name}}}", identity)
+    text = _replaced(text, ids)
     assert "{" not in text, f"{text}: nobody has such an id; add it to the people of the walk"
     return text
 
@@ -149,6 +180,7 @@ async def answer_to(
     transport = httpx.ASGITransport(app=app, client=(_source(route), 1))  # type: ignore[arg-type]  # two libraries' words for an ASGI application
     client = httpx.AsyncClient(transport=transport, base_url="http://stenolog", headers=dict(headers))
     request = client.build_request(route.method, filled(path, ids) + ask.query, **content)
+    await request.aread()
     return await (_beginning(app, request) if ask.is_endless else client.send(request))
 
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import httpx
 import jwt
 import pytest
 import pytest_asyncio
@@ -171,8 +172,16 @@ async def refused(route: Route, victim: Owner, headers: Mapping[str, str]) -> tu
     assert await victim.events() == before
     require_documented(route, answer)
     challenge = answer.headers.get("WWW-Authenticate", "")
-    code = answer.json()["code"] if answer.content else None
-    return answer.status_code, code, challenge
+    return answer.status_code, _code_of(answer), challenge
+
+
+def _code_of(answer: httpx.Response) -> str | None:
+    """Of a problem, or of what OpenAI's clients take for one; None where only the beginning was read."""
+    if not answer.content:
+        return None
+    body = answer.json()
+    code: str = body["code"] if "code" in body else body["error"]["code"]
+    return code
 
 
 @every_protected

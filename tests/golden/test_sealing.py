@@ -4,8 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -15,40 +14,17 @@ import pytest
 
 from cli.migrations import migrate_database
 from cli.sealing_log import seal_earlier_events
-from commands.request_erasure import request_erasure
-from dispatcher.erasing import Eraser, ErasureLimits
-from dispatcher.erasures import PostgresErasures
-from dispatcher.ports import Leaving
-from domain.errors import PersonErased
-from domain.log import Provenance
-from domain.user import USER, RequestErasure
-from infrastructure.clock import SystemClock
-from infrastructure.object_store.folder import FolderObjectStore
 from infrastructure.postgres.clear_events import Kept, kept_in_the_clear
-from infrastructure.postgres.credentials import PostgresCredentials
-from infrastructure.postgres.errors import OUTAGES
 from infrastructure.postgres.pool import Pool
-from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.processes import ROOT
 from infrastructure.settings import InvalidSetting
 from schemas.events import IN_THE_CLEAR, StoredRow, decode, opened
-from tests.builders import NOON
-from tests.evidence.logs import SealedLog
-from tests.evidence.test_commands import stenolog
-from tests.golden.earlier import BEFORE, CLEAR, SAID, Earlier, earlier_database
+from tests.golden.earlier import BEFORE, CLEAR, SAID, Earlier
 from tests.golden.histories import History
 from tests.keys import MASTER_KEYS_TEXT, keys_on
-from tests.stack.servers import Database
 from tests.stack.waiting import END_SECONDS
 
-PROVENANCE = Provenance(actor="a test", correlation_id=UUID(int=1))
 UNTOUCHED = [name for name in BEFORE.log[0] if name not in ("schema_version", "data")]
-
-
-@pytest.fixture
-async def earlier(postgres: Database) -> AsyncIterator[Earlier]:
-    async with earlier_database(postgres) as opened:
-        yield opened
 
 
 async def found_on_disk(pool: Pool) -> list[str]:
@@ -131,32 +107,6 @@ async def test_the_table_is_append_only_again(earlier: Earlier) -> None:
     for partition in range(BEFORE.partition_count):
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
             await earlier.pool.execute(f"update events_{partition} set actor = 'x'")
-
-
-async def test_of_who_is_erased_already_nothing_is_kept(earlier: Earlier) -> None:
-    erased = UUID(next(row["owner_id"] for row in CLEAR if row["type"] == "UserRegistered"))
-    keys = keys_on(earlier.pool)
-    await keys.erase(erased)
-    await earlier.seal()
-    async with PostgresEventStore(earlier.pool, BEFORE.partition_count, keys) as store:
-        [registered] = await store.read_stream(USER.stream_id(erased))
-        assert registered == msgspec.structs.replace(registered, email="")
-    assert await earlier.pool.fetchval(
-        "select wrapped is null from person_keys where owner_id = $1", erased
-    )
-
-
-async def test_what_evidence_shows_stays_as_it_is_until_the_evidence_is_given_up(earlier: Earlier) -> None:
-    shown = [row for row in CLEAR if row["seq"] <= 3]
-    outcome = await earlier.seal(covered=3)
-    assert (outcome.kept, outcome.sealed) == (len(shown), len(CLEAR) - len(shown))
-    assert await earlier.clear() == len(shown)
-    assert (await earlier.seal(covered=200)).kept == len(shown)
-    partition = shown[0]["partition"]
-    kept = await kept_in_the_clear(earlier.pool, partition)
-    assert [kept.has(seq) for seq in (3, 4)] == [True, False]
-    outcome = await earlier.seal(covered=0)
-    assert (outcome.kept, outcome.sealed, await earlier.clear()) == (0, len(shown), 0)
 
 
 async def test_what_cannot_be_read_is_named_and_keeps_nothing_else_from_being_sealed(
@@ -263,46 +213,3 @@ async def start_migration(earlier: Earlier) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-
-
-async def test_evidence_that_is_made_after_it_verifies(earlier: Earlier, tmp_path: Path) -> None:
-    await migrate_database(earlier.settings)
-    partitions = range(BEFORE.partition_count)
-    async with PostgresEventStore(earlier.pool, len(partitions), keys_on(earlier.pool)) as store:
-        folder = tmp_path / "objects"
-        objects = FolderObjectStore(folder)
-        await objects.prepare()
-        log = SealedLog(earlier.url, earlier.pool, store, objects, folder)
-        log.installation_id = await log.tables.installation_id()
-        for each in partitions:
-            await log.tables.add_keys(each, [log.signing_key(each).verifier])
-        await log.seal(*partitions)
-        answer = await stenolog(log, tmp_path, "verify")
-    assert answer.code == 0, answer.said
-    assert f"verified {len(BEFORE.log)} events in" in answer.output
-
-
-async def test_whoever_is_in_it_can_be_erased(earlier: Earlier, tmp_path: Path) -> None:
-    await migrate_database(earlier.settings)
-    registered = next(row for row in CLEAR if row["type"] == "UserRegistered")
-    user_id, email = UUID(registered["owner_id"]), msgspec.json.decode(registered["data"])["email"]
-    insert_credentials = "insert into credentials (user_id, email, password_hash) values ($1, $2, 'hash')"
-    await earlier.pool.execute(insert_credentials, user_id, email)
-    keys, objects = keys_on(earlier.pool), FolderObjectStore(tmp_path)
-    await objects.prepare()
-    async with PostgresEventStore(earlier.pool, BEFORE.partition_count, keys) as store:
-        credentials = PostgresCredentials(earlier.pool, BEFORE.partition_count, store.announce, keys)
-        await request_erasure(
-            RequestErasure(user_id=user_id, requested_at=NOON), credentials, store, PROVENANCE
-        )
-        limits = ErasureLimits(settle_seconds=0.0, again_seconds=0.01)
-        erasures = PostgresErasures(earlier.pool)
-        eraser = Eraser(erasures, store, objects, keys, SystemClock(), limits=limits, outages=OUTAGES)
-        assert await eraser.erase(Leaving(user_id, 1_000.0))
-        [first, *_] = await store.read_stream(USER.stream_id(user_id))
-        assert first == msgspec.structs.replace(first, email="")
-        with pytest.raises(PersonErased):
-            await keys.provide(user_id)
-    models = await earlier.made_of_it()
-    assert models["users"]
-    assert str(user_id) not in str(models)

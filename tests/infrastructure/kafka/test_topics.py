@@ -1,13 +1,16 @@
 """Topics are created once, with what the design asks of each, and refused where they do not fit the log."""
 
+from uuid import uuid4
+
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from infrastructure.kafka.topics import WrongPartitionCount, create_topics
+from infrastructure.kafka.topics import WrongPartitionCount, create_topics, remove_outdated_topics
+from schemas.topics import Topics
 from tests.asyncapi import DOCUMENT, topic_of
-from tests.infrastructure.kafka.messages import administering, fresh_topics
+from tests.infrastructure.kafka.messages import administering, fresh_topics, until
 
 
 async def settings_of(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
@@ -54,6 +57,23 @@ async def test_every_topic_is_configured_as_the_asyncapi_document_says(kafka: st
 async def test_topics_that_exist_are_left_alone(kafka: str) -> None:
     topics = await fresh_topics(kafka, partition_count=2)
     await create_topics(kafka, topics, 2)
+
+
+async def test_topics_of_before_are_removed_and_those_of_other_deployments_stay(kafka: str) -> None:
+    ours, theirs = Topics(f"test-{uuid4().hex[:12]}"), Topics(f"test-{uuid4().hex[:12]}")
+    there = (*ours.outdated[:2], ours.events, *theirs.outdated)
+    async with administering(kafka) as admin:
+        await admin.create_topics([NewTopic(name, 1, 1) for name in there])
+
+        async def are_there() -> bool:
+            return {*there} <= {*await admin.list_topics()}
+
+        await until(are_there)
+        assert {*await remove_outdated_topics(kafka, ours)} == {*ours.outdated[:2]}
+        left = {*await admin.list_topics()}
+    assert not left & {*ours.outdated}
+    assert left >= {ours.events, *theirs.outdated}
+    assert await remove_outdated_topics(kafka, ours) == []
 
 
 class WithoutController(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no types

@@ -16,9 +16,13 @@ from api.paging import LIMIT_DEFAULT, CursorText, Limit, version_of
 from api.parts import Parts
 from api.requests import Caller
 from api.transcriptions import find_owned
+from domain.aligning import AlignmentEvent
 from domain.attempts import HANDED_BACK
 from domain.transcription import TRANSCRIPTION
 from domain.transcription_events import (
+    AlignmentEnded,
+    AlignmentStarted,
+    TranscriptAligned,
     TranscriptEdited,
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
@@ -126,11 +130,37 @@ def entry_of(event: TranscriptionEvent) -> HistoryEntry:
         case TranscriptionCancelled():
             message = "You cancelled the transcription, and its minutes are yours again"
             return HistoryEntry(at=event.cancelled_at, what="cancelled", message=message)
-        case TranscriptEdited():
-            return _edited(event)
+        case TranscriptEdited() | AlignmentStarted() | TranscriptAligned() | AlignmentEnded():
+            return _revised(event)
         case TranscriptionDeleted():
             message = "The transcription was deleted"
             return HistoryEntry(at=event.deleted_at, what="deleted", message=message)
+        case _:
+            assert_never(event)
+
+
+def _revised(event: TranscriptEdited | AlignmentEvent) -> HistoryEntry:
+    match event:
+        case TranscriptEdited():
+            return _edited(event)
+        case AlignmentStarted():
+            message = f"A worker looks in the sound for the words you typed in revision {event.revision}"
+            return HistoryEntry(
+                at=event.started_at, what="alignment_started", message=message, revision=event.revision
+            )
+        case AlignmentEnded():
+            message = f"None of the words you typed in revision {event.revision} was found in the sound"
+            return HistoryEntry(
+                at=event.ended_at, what="alignment_ended", message=message, revision=event.revision
+            )
+        case TranscriptAligned():
+            return HistoryEntry(
+                at=event.aligned_at,
+                what="aligned",
+                message=f"{event.aligned_count} of the words you typed were found in the sound: revision {event.revision}",
+                revision=event.revision,
+                word_count=event.word_count,
+            )
         case _:
             assert_never(event)
 

@@ -11,7 +11,12 @@ from domain.log import LogRecord
 from domain.media_file import FileDeleted, FileUploaded
 from domain.personal import PersonalText
 from domain.quota import QUOTA, Quota, QuotaDebited, QuotaGranted, QuotaReleased, QuotaReserved
-from domain.transcription_events import TranscriptEdited, TranscriptionCompleted, TranscriptionDeleted
+from domain.transcription_events import (
+    TranscriptAligned,
+    TranscriptEdited,
+    TranscriptionCompleted,
+    TranscriptionDeleted,
+)
 from domain.user import UserRegistered
 
 
@@ -78,7 +83,7 @@ class Possessions:
                 self.deleted_files.append(event.file_id)
             case TranscriptionCompleted():
                 self.transcripts[event.transcription_id] = event.result.transcript_key
-            case TranscriptEdited():
+            case TranscriptEdited() | TranscriptAligned():
                 self.transcripts[event.transcription_id] = event.transcript_key
             case TranscriptionDeleted():
                 self.transcripts.pop(event.transcription_id, None)

@@ -35,7 +35,7 @@ from schemas.partitions import partition_of
 from schemas.sealing import BLIND
 
 _SQL: Final = load_queries(Path(__file__).with_suffix(".sql"))
-_TYPES: Final = ("TranscriptionCompleted", "TranscriptEdited")
+_TYPES: Final = ("TranscriptionCompleted", "TranscriptEdited", "TranscriptAligned")
 """Of the events that make one."""
 
 

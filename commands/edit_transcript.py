@@ -9,6 +9,7 @@ import msgspec
 from msgspec import DecodeError, Struct
 
 from commands.revising import Revised, completed, revise
+from domain.alignment import with_times_of
 from domain.edits import edit
 from domain.errors import InvalidField, TranscriptMissing
 from domain.log import Provenance
@@ -17,7 +18,7 @@ from domain.rewording import TEXT_CHARACTERS_MAX
 from domain.tokens import tokens_of
 from domain.transcript import Word
 from domain.transcript_keys import transcript_key
-from domain.transcription import EditTranscript
+from domain.transcription import EditTranscript, Transcription
 from schemas.objects import decode_transcript, encode_transcript
 
 STORED_MAX_PER_BYTE: Final = 2
@@ -47,27 +48,34 @@ async def edit_transcript(
     if len(change.text) > TEXT_CHARACTERS_MAX:
         raise InvalidField("transcript_text", f"may have at most {TEXT_CHARACTERS_MAX} characters")
     state = await completed(store, change.transcription_id, change.user_id)
-    content, command = await _edit(state.heard_key, objects, change)
+    content, command = await _edit(state, objects, change)
     return await revise(state, command, store, objects, provenance, content=content)
 
 
-async def _edit(heard_key: str, objects: ObjectStore, change: ChangeText) -> tuple[bytes, EditTranscript]:
+async def _edit(
+    state: Transcription, objects: ObjectStore, change: ChangeText
+) -> tuple[bytes, EditTranscript]:
     try:
-        return await asyncio.to_thread(_edited, await objects.get(heard_key), change)
+        heard = await objects.get(state.heard_key)
+        aligned = await objects.get(state.transcript_key) if state.was_aligned else None
+        return await asyncio.to_thread(_edited, heard, aligned, change)
     except (ObjectMissing, DecodeError) as problem:
         raise TranscriptMissing from problem
 
 
-def _edited(heard: bytes, change: ChangeText) -> tuple[bytes, EditTranscript]:
+def _edited(heard: bytes, aligned: bytes | None, change: ChangeText) -> tuple[bytes, EditTranscript]:
     """The new transcript as an object, and the command that makes it the current one.
 
     Each revision is timed by what the engine heard, not by the one before: a word that was deleted and comes
-    back has its time again. The same text gives the same object, so sending it again is no edit.
+    back has its time again. Typed words that were `aligned` since keep those times. The same text gives the same
+    object, so sending it again is no edit.
     """
     bytes_max = STORED_MAX_PER_BYTE * len(heard) + STORED_ADDED_BYTES_MAX
     before = decode_transcript(heard)
     _require_room(_stored_bytes_min(before.text, change.text), bytes_max)
     transcript = edit(before, change.text)
+    if aligned is not None:
+        transcript = with_times_of(transcript, decode_transcript(aligned))
     content, sha256 = encode_transcript(transcript)
     _require_room(len(content), bytes_max)
     return content, EditTranscript(
@@ -78,6 +86,7 @@ def _edited(heard: bytes, change: ChangeText) -> tuple[bytes, EditTranscript]:
         word_count=transcript.word_count,
         edited_at=change.changed_at,
         expected=change.expected,
+        estimated_count=sum(word.timing == "estimated" for word in transcript.words),
     )
 
 

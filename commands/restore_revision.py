@@ -40,5 +40,6 @@ async def restore_revision(
         edited_at=restoring.restored_at,
         expected=restoring.expected,
         restored_revision=revision.number,
+        estimated_count=revision.estimated_count,
     )
     return await revise(state, command, store, objects, provenance)

@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import asyncpg
 
+from dispatcher.aligning import AlignmentDispatcher, AlignmentLimits
+from dispatcher.alignments import PostgresAlignments
 from dispatcher.dispatcher import Dispatcher, DispatchLimits
 from dispatcher.erasing import Eraser, ErasureLimits
 from dispatcher.erasures import CHANNEL, PostgresErasures
@@ -64,6 +66,7 @@ async def dispatch(settings: Settings) -> None:
         await exits.enter_async_context(store)
         brokers = await welcoming_brokers(settings)
         dispatcher = _dispatcher(settings, brokers, pool, store)
+        aligner = _aligner(settings, pool, store)
         eraser = _eraser(settings, pool, store, objects, person_keys)
         remover = _remover(settings, pool, objects)
         leases = PostgresLeases(pool, DISPATCH, settings.partitions, uuid4(), settings.lease_seconds)
@@ -72,18 +75,21 @@ async def dispatch(settings: Settings) -> None:
             asyncio.TaskGroup() as tasks,
         ):
             folding = _fold(settings, brokers, pool, leases, [dispatcher.wake, remover.wake])
-            leading = lead(FirstSlot(leases), partial(_work, dispatcher, eraser, remover))
+            leading = lead(FirstSlot(leases), partial(_work, dispatcher, eraser, remover, aligner))
             tasks.create_task(folding, name="folding the queue")
             tasks.create_task(leading, name="leading")
             tasks.create_task(keep_rewrapping(person_keys), name="rewrapping")
             tasks.create_task(keep_expiring(IdempotencyKeys(pool)), name="expiring")
 
 
-async def _work(dispatcher: Dispatcher, eraser: Eraser, remover: Remover) -> Never:
+async def _work(
+    dispatcher: Dispatcher, eraser: Eraser, remover: Remover, aligner: AlignmentDispatcher
+) -> Never:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(dispatcher.run(), name="dispatching")
         tasks.create_task(eraser.run(), name="erasing")
         tasks.create_task(remover.run(), name="removing objects")
+        tasks.create_task(aligner.run(), name="assigning alignments")
     raise AssertionError("no task ends without an error")
 
 
@@ -93,7 +99,8 @@ async def _require_tables(pool: Pool) -> None:
         await retried(tables.report_offsets, START_SECONDS)
         await retried(tables.virtual_seconds, START_SECONDS)
         await retried(tables.drop_windows, START_SECONDS)
-    except asyncpg.UndefinedTableError as problem:
+        await retried(partial(PostgresAlignments(pool).due, 0.0, [], 0.0), START_SECONDS)
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as problem:
         raise DatabaseNotMigrated from problem
 
 
@@ -111,6 +118,16 @@ def _dispatcher(settings: Settings, brokers: Brokers, pool: Pool, store: Postgre
     )
     return Dispatcher(
         tables, store, SystemClock(), open_reports, limits=limits, outages=(*OUTAGES, KafkaUnreachable)
+    )
+
+
+def _aligner(settings: Settings, pool: Pool, store: PostgresEventStore) -> AlignmentDispatcher:
+    limits = AlignmentLimits(
+        lease_seconds=settings.attempt_lease_seconds,
+        silence_seconds_max=READY_INTERVALS_MAX * settings.ready_interval_seconds,
+    )
+    return AlignmentDispatcher(
+        PostgresAlignments(pool), store, SystemClock(), limits=limits, outages=OUTAGES
     )
 
 

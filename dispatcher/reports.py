@@ -9,15 +9,18 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from commands.align_transcript import complete_alignment
 from commands.complete_transcription import complete_transcription
 from commands.fail_attempt import fail_attempt
 from dispatcher.ports import AttemptKey, DispatchTables, ReceivedReport
+from domain.aligning import CompleteAlignment
 from domain.attempts import TRANSCRIPT_MISPLACED
 from domain.errors import NothingDecoded, Rejection, TranscriptMisplaced
 from domain.log import Provenance
 from domain.ports import Clock, EventStore, EventUnreadable, PartitionDetached
 from domain.transcription import CompleteTranscription, FailAttempt
 from schemas.messages import (
+    AlignmentReported,
     AttemptFaulted,
     AttemptSucceeded,
     ProgressReported,
@@ -68,6 +71,7 @@ class ReportTaker:
         await self._take_members([each for each in reports if isinstance(each, Member)])
         await self._take_progress([each for each in reports if isinstance(each, ProgressReported)])
         await self._take_outcomes([each for each in reports if isinstance(each, Outcome)])
+        await self._take_alignments([each for each in reports if isinstance(each, AlignmentReported)])
         # What it achieved before it was gone counts.
         await self._take_ends([each.worker_id for each in reports if isinstance(each, WorkerGone)])
         self._next_offsets |= {partition: offset + 1 for partition, offset, _ in batch}
@@ -152,6 +156,18 @@ class ReportTaker:
         # Of no other worker's: whoever reports about an attempt it does not hold ends nothing.
         await self._tables.end(attempt, outcome.worker_id)
 
+    async def _take_alignments(self, found: Sequence[AlignmentReported]) -> None:
+        """One that is void, or cannot be taken, is nobody's loss: the times stay estimated, or are looked for again."""
+        for each in found:
+            try:
+                await complete_alignment(_completion(each, self._clock), self._store, _provenance(each))
+            except (Rejection, PartitionDetached, EventUnreadable) as problem:
+                logger.info("an alignment of %s is void: %s", each.transcription_id, problem)
+            except self._outages:
+                raise
+            except Exception:
+                logger.exception("an alignment of %s could not be taken", each.transcription_id)
+
     async def _execute(self, outcome: Outcome) -> None:
         """Raises a Rejection when the report is not to be believed."""
         match outcome:
@@ -188,7 +204,21 @@ class ReportTaker:
         await fail_attempt(fail, self._store, _provenance(outcome))
 
 
-def _provenance(outcome: Outcome) -> Provenance:
+def _completion(found: AlignmentReported, clock: Clock) -> CompleteAlignment:
+    return CompleteAlignment(
+        transcription_id=found.transcription_id,
+        revision=found.revision,
+        attempt=found.attempt,
+        worker_id=found.worker_id,
+        transcript_key=found.transcript_key,
+        transcript_sha256=found.transcript_sha256,
+        word_count=found.word_count,
+        aligned_count=found.aligned_count,
+        aligned_at=clock.now(),
+    )
+
+
+def _provenance(outcome: Outcome | AlignmentReported) -> Provenance:
     return Provenance(actor=f"worker:{outcome.worker_id}", correlation_id=outcome.transcription_id)
 
 

@@ -85,7 +85,7 @@ class PostgresDispatchTables:
         await self.pool.execute(SQL["end"], ended.transcription_id, ended.attempt, worker_id)
 
     async def announce(self, workers: Sequence[WorkerReady], lease_seconds: float) -> None:
-        seen = _columns([_seen(worker) for worker in workers], 9)
+        seen = _columns([_seen(worker) for worker in workers], 11)
         leased = _columns([row for worker in workers for row in _leased(worker)], 4)
         await self.pool.execute(SQL["announce"], *seen, *leased, lease_seconds)
 
@@ -124,9 +124,9 @@ class PostgresDispatchTables:
 
 def _seen(worker: WorkerReady) -> tuple[object, ...]:
     languages = " ".join(worker.languages)
-    can = worker.translates, worker.detects, worker.takes_prompt
+    can = worker.translates, worker.detects, worker.takes_prompt, worker.aligns
     room = worker.slots, worker.ahead, len(worker.running)
-    return worker.worker_id, worker.engine, *room, languages, *can
+    return worker.worker_id, worker.engine, *room, languages, *can, worker.aligning
 
 
 def _leased(worker: WorkerReady) -> Iterator[tuple[object, ...]]:

@@ -15,6 +15,10 @@ alter table dispatch_workers
 alter table dispatch_workers
     add column if not exists ahead   integer not null default 0,
     add column if not exists in_hand integer not null default 0;
+-- Whether its engine finds typed words in the sound, and the transcription for which it does.
+alter table dispatch_workers
+    add column if not exists aligns   boolean not null default false,
+    add column if not exists aligning uuid;
 create table if not exists dispatch_leases (
     transcription_id uuid        primary key,
     attempt          integer     not null,
@@ -158,30 +162,32 @@ delete from dispatch_leases where transcription_id = $1 and attempt = $2 and wor
 -- name: announce
 with seen as (
     insert into dispatch_workers
-        (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt, seen_at)
+        (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt, aligns, aligning,
+        seen_at)
     select w.worker_id, w.engine, w.slots, w.ahead, w.in_hand, w.languages, w.translates, w.detects, w.takes_prompt,
-        now()
+        w.aligns, w.aligning, now()
     from unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[], $7::boolean[],
-        $8::boolean[], $9::boolean[])
-        w (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt)
+        $8::boolean[], $9::boolean[], $10::boolean[], $11::uuid[])
+        w (worker_id, engine, slots, ahead, in_hand, languages, translates, detects, takes_prompt, aligns, aligning)
     on conflict (worker_id) do update set
         engine = excluded.engine, slots = excluded.slots, ahead = excluded.ahead, in_hand = excluded.in_hand,
         languages = excluded.languages,
         translates = excluded.translates, detects = excluded.detects, takes_prompt = excluded.takes_prompt,
+        aligns = excluded.aligns, aligning = excluded.aligning,
         seen_at = excluded.seen_at
 ), silent as (
     delete from dispatch_workers where seen_at < now() - interval '1 hour' and worker_id <> all($1::uuid[])
 ), running as (
-    select * from unnest($10::uuid[], $11::integer[], $12::uuid[], $13::boolean[])
+    select * from unnest($12::uuid[], $13::integer[], $14::uuid[], $15::boolean[])
         r (transcription_id, attempt, worker_id, waits)
 ), renewed as (
-    update dispatch_leases l set expires_at = now() + make_interval(secs => $14), waits = r.waits
+    update dispatch_leases l set expires_at = now() + make_interval(secs => $16), waits = r.waits
     from running r
     where l.transcription_id = r.transcription_id and l.attempt = r.attempt and l.worker_id = r.worker_id
 ), adopted as (
     -- Attempts whose dispatcher died before it wrote the lease: their worker makes up for it.
     insert into dispatch_leases (transcription_id, attempt, worker_id, user_id, requested_at, expires_at)
-    select q.transcription_id, q.attempt, q.worker_id, q.user_id, q.requested_at, now() + make_interval(secs => $14)
+    select q.transcription_id, q.attempt, q.worker_id, q.user_id, q.requested_at, now() + make_interval(secs => $16)
     from running r
     join dispatch_queue q using (transcription_id, attempt, worker_id)
     where q.status = 'running'

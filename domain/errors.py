@@ -13,7 +13,7 @@ Rejection
 │   TranscriptionWasDeleted, RevisionChanged
 ├── TooManyApiKeys
 ├── ErasureNotRequested
-└── StaleAttempt, AttemptOfAnother
+└── StaleAttempt, AttemptOfAnother, StaleAlignment
 """
 
 from collections.abc import Collection
@@ -391,6 +391,17 @@ class StaleAttempt(Rejection):
         super().__init__(f"Attempt {attempt} is stale: the current one is {current}, {status}")
         self.attempt = attempt
         self.current = current
+
+
+class StaleAlignment(Rejection):
+    """Typed words of a revision that is not the current one, or an attempt at them that is not."""
+
+    code = "stale_alignment"
+
+    def __init__(self, revision: int, current: int) -> None:
+        super().__init__(
+            f"The words of revision {revision} are not to be aligned: the current one is {current}"
+        )
 
 
 class AttemptOfAnother(Rejection):

@@ -41,13 +41,14 @@ def spoken_language_of(tag: str, known: Collection[str]) -> str | None:
 class Abilities(Struct, frozen=True, kw_only=True):
     """What an engine's model can do; without `languages` it cannot tell which it knows.
 
-    `detects` is whether it can do without being told the language.
+    `detects` is whether it can do without being told the language, `aligns` whether it finds words in sound that it is told.
     """
 
     languages: tuple[str, ...] = ()
     translates: bool = True
     detects: bool = True
     takes_prompt: bool = True
+    aligns: bool = False
 
     @property
     def only_english(self) -> bool:

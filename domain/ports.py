@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from domain.alignment import Found
 from domain.events import Event
 from domain.instructions import Instructions
 from domain.languages import Abilities
@@ -325,4 +326,13 @@ class Engine(Protocol):
 
         Every word lies within the window, in order and without overlap. Raises what `require_able` does.
         """
+        ...
+
+
+@runtime_checkable
+class AligningEngine(Engine, Protocol):
+    """An engine that finds words in sound that it is told, and says so by its abilities."""
+
+    def find(self, window: Window, words: Sequence[str], language: str) -> Sequence[Found]:
+        """Where in the window each of the words is said, in order; nothing where that is not to be had."""
         ...

@@ -6,6 +6,9 @@ from msgspec import Struct
 
 from domain.moment import Moment
 from domain.transcription_events import (
+    AlignmentEnded,
+    AlignmentStarted,
+    TranscriptAligned,
     TranscriptEdited,
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
@@ -17,7 +20,7 @@ from domain.transcription_events import (
     TranscriptionStarted,
 )
 
-Making: TypeAlias = Literal["heard", "edited", "restored"]
+Making: TypeAlias = Literal["heard", "edited", "restored", "aligned"]
 TAG_HEX_DIGITS: Final = 16
 """Of the transcript's SHA-256: with the number alone, another revision of that number, after a failover that lost commits, would pass for it."""
 
@@ -27,7 +30,7 @@ def tag_of(number: int, transcript_sha256: str) -> str:
 
 
 class Revision(Struct, frozen=True, kw_only=True):
-    """`restored_revision` is the one whose words it brought back."""
+    """`restored_revision` is the one whose words it brought back, `estimated_count` as in the event."""
 
     number: int
     making: Making
@@ -36,6 +39,7 @@ class Revision(Struct, frozen=True, kw_only=True):
     word_count: int
     made_at: Moment
     restored_revision: int | None = None
+    estimated_count: int = 0
 
     @property
     def tag(self) -> str:
@@ -63,6 +67,16 @@ def revision_of(event: TranscriptionEvent) -> Revision | None:
                 word_count=event.word_count,
                 made_at=event.edited_at,
                 restored_revision=event.restored_revision,
+                estimated_count=event.estimated_count,
+            )
+        case TranscriptAligned():
+            return Revision(
+                number=event.revision,
+                making="aligned",
+                transcript_key=event.transcript_key,
+                transcript_sha256=event.transcript_sha256,
+                word_count=event.word_count,
+                made_at=event.aligned_at,
             )
         case (
             TranscriptionRequested()
@@ -70,6 +84,8 @@ def revision_of(event: TranscriptionEvent) -> Revision | None:
             | TranscriptionAttemptFailed()
             | TranscriptionFailed()
             | TranscriptionCancelled()
+            | AlignmentStarted()
+            | AlignmentEnded()
             | TranscriptionDeleted()
         ):
             return None

@@ -5,16 +5,17 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-Timing: TypeAlias = Literal["heard", "estimated"]
+Timing: TypeAlias = Literal["heard", "aligned", "estimated"]
 
 
 class Word(Struct, frozen=True, kw_only=True):
     """One word and when it was spoken; `text` keeps the white space before it, so words join to the text.
 
     A word a person typed has `edited`. Its `timing` is "heard" where it took the place of one word, and so that
-    word's time, and "estimated" where nobody can know: then it shares with the others typed there, by their width,
+    word's time. Else it is "estimated" at first: then it shares with the others typed there, by their width,
     the time of what they replaced or the silence between their neighbours. That is no measurement and says so; with
-    no time at all, forty words typed in one place would have to be shown at once.
+    no time at all, forty words typed in one place would have to be shown at once. It is "aligned" once an engine
+    has found it in the sound.
     """
 
     text: str

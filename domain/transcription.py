@@ -2,12 +2,22 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 from uuid import UUID, uuid5
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from domain.aligning import (
+    Alignment,
+    AlignmentCommand,
+    AlignmentEvent,
+    CompleteAlignment,
+    Current,
+    StartAlignment,
+    decide_alignment,
+    job_of,
+)
 from domain.attempts import ATTEMPTS_MAX, failures_after
 from domain.decider import Decider
 from domain.errors import (
@@ -15,6 +25,7 @@ from domain.errors import (
     NothingDecoded,
     NotOwner,
     RevisionChanged,
+    StaleAlignment,
     StaleAttempt,
     TranscriptionExists,
     TranscriptionNotCancellable,
@@ -23,12 +34,23 @@ from domain.errors import (
     TranscriptionNotFound,
     TranscriptionWasDeleted,
 )
-from domain.moment import Moment
 from domain.revisions import tag_of
 from domain.transcript_keys import require_own_key
+from domain.transcription_commands import (
+    CancelTranscription,
+    CompleteTranscription,
+    DeleteTranscription,
+    EditTranscript,
+    FailAttempt,
+    RequestTranscription,
+    StartTranscription,
+    TranscriptionCommand,
+)
 from domain.transcription_events import (
+    AlignmentEnded,
+    AlignmentStarted,
     Job,
-    Result,
+    TranscriptAligned,
     TranscriptEdited,
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
@@ -40,78 +62,25 @@ from domain.transcription_events import (
     TranscriptionStarted,
 )
 
-
-class RequestTranscription(Struct, frozen=True, kw_only=True):
-    transcription_id: UUID
-    user_id: UUID
-    job: Job
-    minutes: int
-    requested_at: Moment
-
-
-class StartTranscription(Struct, frozen=True, kw_only=True):
-    transcription_id: UUID
-    attempt: int
-    worker_id: UUID
-    started_at: Moment
-
-
-class CompleteTranscription(Struct, frozen=True, kw_only=True):
-    transcription_id: UUID
-    attempt: int
-    worker_id: UUID
-    result: Result
-    completed_at: Moment
-
-
-class FailAttempt(Struct, frozen=True, kw_only=True):
-    """`permanent` faults (unreadable media) are not tried again. Without a worker it is the dispatcher's word."""
-
-    transcription_id: UUID
-    attempt: int
-    worker_id: UUID | None = None
-    reason: str
-    permanent: bool
-    failed_at: Moment
-
-
-class CancelTranscription(Struct, frozen=True, kw_only=True):
-    transcription_id: UUID
-    user_id: UUID
-    cancelled_at: Moment
-
-
-class EditTranscript(Struct, frozen=True, kw_only=True):
-    """`expected` are the tags of the revisions that it may follow, None for any; `restored_revision` as in the event."""
-
-    transcription_id: UUID
-    user_id: UUID
-    transcript_key: str
-    transcript_sha256: str
-    word_count: int
-    edited_at: Moment
-    expected: frozenset[str] | None = None
-    restored_revision: int | None = None
-
-
-class DeleteTranscription(Struct, frozen=True, kw_only=True):
-    """One that has not ended is cancelled with it only where `cancels` says so."""
-
-    transcription_id: UUID
-    user_id: UUID
-    deleted_at: Moment
-    cancels: bool = False
-
-
-TranscriptionCommand: TypeAlias = (
-    RequestTranscription
-    | StartTranscription
-    | CompleteTranscription
-    | FailAttempt
-    | CancelTranscription
-    | EditTranscript
-    | DeleteTranscription
-)
+__all__ = [
+    "ACTIVE",
+    "TRANSCRIPTION",
+    "CancelTranscription",
+    "CompleteTranscription",
+    "DeleteTranscription",
+    "EditTranscript",
+    "FailAttempt",
+    "RequestTranscription",
+    "StartTranscription",
+    "Status",
+    "Transcription",
+    "TranscriptionCommand",
+    "decide",
+    "evolve",
+    "require_completed",
+    "require_expected",
+    "transcription_id_of",
+]
 
 
 class Status(StrEnum):
@@ -133,7 +102,8 @@ REPEATABLE: Final = frozenset({Status.ABSENT, Status.FAILED, Status.CANCELLED})
 class Transcription(Struct, frozen=True, kw_only=True):
     """`attempt` is the last one started (the fencing token); `failures` counts since the last request.
 
-    `heard_key` is the engine's transcript, `transcript_key` the current revision.
+    `heard_key` is the engine's transcript, `transcript_key` the current revision; `alignment` is about its typed words.
+    `earlier_tags` are those of the revisions before it that have the same words, and other times.
     """
 
     status: Status = Status.ABSENT
@@ -146,6 +116,10 @@ class Transcription(Struct, frozen=True, kw_only=True):
     heard_key: str = ""
     transcript_key: str = ""
     transcript_sha256: str = ""
+    alignment: Alignment = Alignment()
+    earlier_tags: tuple[str, ...] = ()
+    was_aligned: bool = False
+    """Whether words of some revision were found in the sound, whose times the next ones keep."""
 
     @property
     def tag(self) -> str:
@@ -172,6 +146,8 @@ def decide(command: TranscriptionCommand, state: Transcription) -> list[Transcri
             return _cancel(command, state)
         case EditTranscript():
             return _edit(command, state)
+        case StartAlignment() | CompleteAlignment():
+            return _align(command, state)
         case DeleteTranscription():
             return _delete(command, state)
         case _:
@@ -301,13 +277,33 @@ def _edit(command: EditTranscript, state: Transcription) -> list[TranscriptionEv
             word_count=command.word_count,
             edited_at=command.edited_at,
             restored_revision=command.restored_revision,
+            estimated_count=command.estimated_count if _says_what_is_spoken(state) else 0,
         )
     ]
 
 
+def _says_what_is_spoken(state: Transcription) -> bool:
+    """The words of a translation are not in the sound."""
+    return state.job is not None and state.job.task == "transcribe"
+
+
+def _align(command: AlignmentCommand, state: Transcription) -> list[TranscriptionEvent]:
+    if state.status is not Status.COMPLETED:
+        raise StaleAlignment(command.revision, state.revision)
+    assert state.job is not None
+    assert state.user_id is not None
+    current = Current(
+        user_id=state.user_id,
+        revision=state.revision,
+        job=job_of(state.job, state.transcript_key),
+        alignment=state.alignment,
+    )
+    return [*decide_alignment(command, current)]
+
+
 def require_expected(state: Transcription, expected: frozenset[str] | None) -> None:
-    """Raises RevisionChanged unless the current revision is one of these; with None it may be any."""
-    if expected is not None and state.tag not in expected:
+    """Raises RevisionChanged unless the current revision, or one with the same words, is one of these; with None it may be any."""
+    if expected is not None and expected.isdisjoint((state.tag, *state.earlier_tags)):
         raise RevisionChanged(state.revision, state.tag)
 
 
@@ -370,15 +366,40 @@ def evolve(state: Transcription, event: TranscriptionEvent) -> Transcription:
             return replace(state, status=Status.FAILED, worker_id=None)
         case TranscriptionCancelled():
             return replace(state, status=Status.CANCELLED, worker_id=None)
+        case TranscriptEdited() | AlignmentStarted() | TranscriptAligned() | AlignmentEnded():
+            return _revised(state, event)
+        case TranscriptionDeleted():
+            return Transcription(status=Status.DELETED, user_id=state.user_id, attempt=state.attempt)
+        case _:
+            assert_never(event)
+
+
+def _revised(state: Transcription, event: TranscriptEdited | AlignmentEvent) -> Transcription:
+    match event:
         case TranscriptEdited():
             return replace(
                 state,
                 revision=event.revision,
                 transcript_key=event.transcript_key,
                 transcript_sha256=event.transcript_sha256,
+                alignment=Alignment(estimated_count=event.estimated_count),
+                earlier_tags=(),
             )
-        case TranscriptionDeleted():
-            return Transcription(status=Status.DELETED, user_id=state.user_id, attempt=state.attempt)
+        case AlignmentStarted():
+            alignment = replace(state.alignment, attempt=event.attempt, worker_id=event.worker_id)
+            return replace(state, alignment=alignment)
+        case AlignmentEnded():
+            return replace(state, alignment=Alignment())
+        case TranscriptAligned():
+            return replace(
+                state,
+                revision=event.revision,
+                transcript_key=event.transcript_key,
+                transcript_sha256=event.transcript_sha256,
+                alignment=Alignment(),
+                earlier_tags=(*state.earlier_tags, state.tag),
+                was_aligned=True,
+            )
         case _:
             assert_never(event)
 

@@ -121,6 +121,53 @@ class TranscriptEdited(Struct, frozen=True, kw_only=True):
     word_count: int
     edited_at: Moment
     restored_revision: int | None = None
+    estimated_count: int = 0
+    """Words whose times are estimated; 0 where none are to be looked for in the sound."""
+
+
+class AlignmentJob(Struct, frozen=True, kw_only=True):
+    """What a worker needs to know to find typed words in the sound."""
+
+    transcript_key: str
+    media_key: str
+    media_sha256: str
+    duration_seconds: float
+
+
+class AlignmentStarted(Struct, frozen=True, kw_only=True):
+    """The assignment to one worker: to look in the sound for the words of a revision whose times are estimated."""
+
+    transcription_id: UUID
+    user_id: UUID
+    revision: int
+    attempt: int
+    worker_id: UUID
+    job: AlignmentJob
+    started_at: Moment
+
+
+class TranscriptAligned(Struct, frozen=True, kw_only=True):
+    """The next revision has the words of the one before, `aligned_revision`, and measured times for `aligned_count` of them."""
+
+    transcription_id: UUID
+    user_id: UUID
+    revision: int
+    aligned_revision: int
+    transcript_key: str
+    transcript_sha256: str
+    word_count: int
+    aligned_count: int
+    aligned_at: Moment
+
+
+class AlignmentEnded(Struct, frozen=True, kw_only=True):
+    """None of the typed words of a revision was found, so that they are not looked for again."""
+
+    transcription_id: UUID
+    user_id: UUID
+    revision: int
+    attempt: int
+    ended_at: Moment
 
 
 class TranscriptionDeleted(Struct, frozen=True, kw_only=True):
@@ -139,5 +186,8 @@ TranscriptionEvent: TypeAlias = (
     | TranscriptionFailed
     | TranscriptionCancelled
     | TranscriptEdited
+    | AlignmentStarted
+    | TranscriptAligned
+    | AlignmentEnded
     | TranscriptionDeleted
 )

@@ -121,6 +121,8 @@ class Attempts:
         self._in_hand: dict[UUID, Attempt] = {}
         self._newest: OrderedDict[UUID, int] = OrderedDict()
         self._some = asyncio.Event()
+        self._none = asyncio.Event()
+        self._none.set()
 
     def __iter__(self) -> Iterator[Attempt]:
         return iter(tuple(self._in_hand.values()))
@@ -134,11 +136,16 @@ class Attempts:
             older.drop()
         attempt = self._in_hand[started.transcription_id] = Attempt(started)
         self._some.set()
+        self._none.clear()
         return attempt
 
     async def until_some(self) -> None:
         """Returns when there is one in hand."""
         await self._some.wait()
+
+    async def until_none(self) -> None:
+        """Returns when there is none in hand."""
+        await self._none.wait()
 
     def find(self, transcription_id: UUID) -> Attempt | None:
         return self._in_hand.get(transcription_id)
@@ -148,6 +155,7 @@ class Attempts:
             del self._in_hand[attempt.started.transcription_id]
         if not self._in_hand:
             self._some.clear()
+            self._none.set()
 
     def _remember(self, started: TranscriptionStarted) -> None:
         self._newest[started.transcription_id] = started.attempt

@@ -19,7 +19,9 @@ from domain.attempts import ENGINE_AWAY
 from domain.errors import Rejection
 from domain.ports import Engine
 from inference_worker import faults
+from inference_worker.child_alignment import find_words
 from inference_worker.child_messages import (
+    AlignmentTask,
     ChildMessage,
     Faulted,
     Finished,
@@ -58,8 +60,26 @@ Say = Callable[[ChildMessage], None]
 
 def transcribe(task: Task, engine: Engine, say: Say, await_turn: AwaitTurn) -> None:
     """Decodes the first window before its turn. Says each finished window, and at the end Finished or Faulted, or Misconfigured."""
+    _answer(lambda: _finish(task, engine, say, await_turn), say)
+
+
+def align(task: AlignmentTask, engine: Engine, say: Say, await_turn: AwaitTurn) -> None:
+    """Says Aligned at the end, or Faulted."""
+    await_turn()
+    _answer(lambda: find_words(task, engine, say), say)
+
+
+def carry(task: Task | AlignmentTask, engine: Engine, say: Say, await_turn: AwaitTurn) -> None:
+    match task:
+        case Task():
+            transcribe(task, engine, say, await_turn)
+        case AlignmentTask():
+            align(task, engine, say, await_turn)
+
+
+def _answer(work: Callable[[], ChildMessage], say: Say) -> None:
     try:
-        say(_finish(task, engine, say, await_turn))
+        say(work())
     except Rejection as refusal:  # UnreadableMedia, or what `require_able` raises
         say(Faulted(reason=refusal.code, permanent=True))
     except Misfit as problem:
@@ -151,7 +171,7 @@ def main(arguments: list[str]) -> None:
         speak(Said(message=Unreachable(problem=str(problem))))
         return
     speak(Said(message=Ready(engine=engine.name, abilities=engine.abilities)))
-    tasks = ChildTasks(lambda task, say, await_turn: transcribe(task, engine, say, await_turn), speak)
+    tasks = ChildTasks(lambda task, say, await_turn: carry(task, engine, say, await_turn), speak)
     for line in sys.stdin.buffer:
         tasks.obey(decode_order(line))
 

@@ -5,13 +5,14 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from domain.alignment import Found, Stretch
 from domain.instructions import Instructions
 from domain.languages import Abilities
 from domain.transcript import Damage, Segment
 from inference_worker.windows import WindowStart
 
 
-class Task(Struct, frozen=True, kw_only=True):
+class Task(Struct, frozen=True, kw_only=True, tag="Task"):
     """One recording to transcribe from `begin` on; `media` is the path of a private file.
 
     `before` are the seconds that were spoken in each language until then, where none was asked for. Without
@@ -26,11 +27,19 @@ class Task(Struct, frozen=True, kw_only=True):
     before: dict[str, float] = {}
 
 
+class AlignmentTask(Struct, frozen=True, kw_only=True, tag="AlignmentTask"):
+    """Words to find in one recording; `stretches` are in the order of their sound."""
+
+    media: str
+    duration_seconds: float
+    stretches: tuple[Stretch, ...]
+
+
 class Begin(Struct, frozen=True, kw_only=True, tag="Begin"):
     """Decode for this task beside those under way, until it may proceed; `number` names it from now on."""
 
     number: int
-    task: Task
+    task: Task | AlignmentTask
 
 
 class Proceed(Struct, frozen=True, kw_only=True, tag="Proceed"):
@@ -102,6 +111,12 @@ class Finished(Struct, frozen=True, kw_only=True, tag="Finished"):
     damages: tuple[Damage, ...] = ()
 
 
+class Aligned(Struct, frozen=True, kw_only=True, tag="Aligned"):
+    """For each stretch where its words are, in order; nothing where that is not to be had."""
+
+    found: tuple[tuple[Found, ...], ...]
+
+
 class Faulted(Struct, frozen=True, kw_only=True, tag="Faulted"):
     """The task cannot be done; the engine is fine."""
 
@@ -114,7 +129,7 @@ class Abandoned(Struct, frozen=True, kw_only=True, tag="Abandoned"):
 
 
 ChildMessage: TypeAlias = (
-    Ready | Misconfigured | Unreachable | Heard | WindowDone | Finished | Faulted | Abandoned
+    Ready | Misconfigured | Unreachable | Heard | WindowDone | Finished | Aligned | Faulted | Abandoned
 )
 
 

@@ -10,6 +10,7 @@ from inference_worker import faults
 from inference_worker.child_messages import (
     Abandon,
     Abandoned,
+    AlignmentTask,
     Begin,
     ChildMessage,
     Faulted,
@@ -28,7 +29,7 @@ BROKEN_EXIT_CODE: Final = 70
 Say: TypeAlias = Callable[[ChildMessage], None]
 AwaitTurn: TypeAlias = Callable[[], None]
 """Returns when the task may have the engine, and from then on at once."""
-Carry: TypeAlias = Callable[[Task, Say, AwaitTurn], None]
+Carry: TypeAlias = Callable[[Task | AlignmentTask, Say, AwaitTurn], None]
 Speak: TypeAlias = Callable[[Said], None]
 
 
@@ -73,7 +74,7 @@ class _RunningTask:
         self._turn = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def begin(self, task: Task, carry: Carry) -> None:
+    def begin(self, task: Task | AlignmentTask, carry: Carry) -> None:
         self._thread = threading.Thread(target=self._run, args=(task, carry), daemon=True)
         self._thread.start()
 
@@ -91,7 +92,7 @@ class _RunningTask:
         self._room.release()
         self._turn.set()
 
-    def _run(self, task: Task, carry: Carry) -> None:
+    def _run(self, task: Task | AlignmentTask, carry: Carry) -> None:
         try:
             carry(task, self._say, self._await_turn)
         except NotWanted:

@@ -15,6 +15,8 @@ from inference_worker import faults
 from inference_worker.child_messages import (
     Abandon,
     Abandoned,
+    Aligned,
+    AlignmentTask,
     Begin,
     ChildMessage,
     Faulted,
@@ -61,7 +63,7 @@ log = logging.getLogger(__name__)
 Inbox: TypeAlias = asyncio.Queue[ChildMessage | None]
 """What was said of one task, at last None; few messages, since the process waits before it is two windows ahead."""
 
-LAST_MESSAGES: Final = (Finished, Faulted, Misconfigured, Abandoned)
+LAST_MESSAGES: Final = (Finished, Aligned, Faulted, Misconfigured, Abandoned)
 """With one of these a task has ended."""
 ITSELF: Final = 0
 """The number of what is said of the process, and of no task."""
@@ -131,8 +133,10 @@ class EngineChild:
             case _:
                 raise EngineUnavailable("the engine spoke before it was ready")
 
-    async def run(self, task: Task, turn: Turn = AT_ONCE) -> AsyncGenerator[ChildMessage, None]:
-        """The messages of one task from its turn on, Finished as the last. Closing it abandons the task.
+    async def run(
+        self, task: Task | AlignmentTask, turn: Turn = AT_ONCE
+    ) -> AsyncGenerator[ChildMessage, None]:
+        """The messages of one task from its turn on, Finished or Aligned as the last. Closing it abandons the task.
 
         Raises Fault or Interrupted, and InvalidSetting when no task can be done.
         """
@@ -161,7 +165,7 @@ class EngineChild:
             if ended or not self.is_alive:
                 del self._inboxes[number]
             else:
-                await self._abandon(number)
+                await self._abandon(number, in_haste=isinstance(task, Task))
 
     async def stop(self, to_blame: int = EVERYONE) -> None:
         """Kills it. The tasks in it end with a Fault if they are to blame, else they are Interrupted."""
@@ -183,18 +187,23 @@ class EngineChild:
         if self._listening.done():
             self._inboxes[number].put_nowait(None)
 
-    async def _abandon(self, number: int) -> None:
+    async def _abandon(self, number: int, *, in_haste: bool) -> None:
         """Waits for a moment only: neither a slot nor whoever is being cancelled waits for the half minute in work."""
-        self._ending.add(ending := asyncio.create_task(self._end(number)))
+        self._ending.add(ending := asyncio.create_task(self._end(number, in_haste=in_haste)))
         ending.add_done_callback(self._ending.discard)
         await asyncio.wait({ending}, timeout=2 * self._deadlines.alone_seconds)
 
-    async def _end(self, number: int) -> None:
-        """Where it does not end at once it is killed if it is alone; else it may end what it is at, for the others."""
+    async def _end(self, number: int, *, in_haste: bool) -> None:
+        """Where it does not end at once it is killed if it is alone; else it may end what it is at, for the others.
+
+        So may an alignment, which makes way for somebody who would have to wait for another process, and is at little.
+        """
         self._order(Abandon(number=number))
         if await self._ends_within(number, self._deadlines.alone_seconds):
             return
-        if self._is_alone(number) or not await self._ends_within(number, self._deadlines.beside_seconds):
+        if (in_haste and self._is_alone(number)) or not await self._ends_within(
+            number, self._deadlines.beside_seconds
+        ):
             await self.stop(to_blame=number)
 
     async def _ends_within(self, number: int, timeout_seconds: float) -> bool:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from domain.languages import Abilities
 from inference_worker import faults
-from inference_worker.child_messages import ChildMessage, Task, WindowDone
+from inference_worker.child_messages import Aligned, AlignmentTask, ChildMessage, Task, WindowDone
 from inference_worker.engine_child import NOBODY, Deadlines, EngineChild, Interrupted
 from inference_worker.engine_server import fork_engine
 from inference_worker.engines.choice import EngineChoice
@@ -75,6 +75,18 @@ class EngineProcess:
                 if problem.had_begun and not part.may_go_on():
                     raise Fault(faults.ENGINE_DIED) from problem
                 log.warning("%s with several recordings in work; they go on in a new one", problem)
+
+    async def align(self, task: AlignmentTask) -> Aligned:
+        """What was found in the sound. Cancel it to break the task off. Raises Fault, and InvalidSetting when no task can be done."""
+        child = await self._ready_child()
+        try:
+            async with aclosing(child.run(task)) as messages:
+                async for message in messages:
+                    if isinstance(message, Aligned):
+                        return message
+        except Interrupted as problem:
+            raise Fault(faults.ENGINE_DIED) from problem
+        raise Fault(faults.ENGINE_DIED)
 
     async def stop(self) -> None:
         child, self._child = self._child, None

@@ -21,7 +21,7 @@ from domain.instructions import Instructions
 from domain.ports import ObjectMissing, ObjectStore
 from domain.transcript import Damage, MediaWarning, Transcript
 from domain.transcript_keys import transcript_key
-from domain.transcription_events import Job, Result, TranscriptionStarted
+from domain.transcription_events import AlignmentJob, Job, Result, TranscriptionStarted
 from inference_worker import faults
 from inference_worker.assembly import Assembly
 from inference_worker.checkpoints import Checkpoints, fingerprint_of
@@ -93,7 +93,7 @@ async def carry_out(
         with _room_on_disk(place.scratch):
             await asyncio.to_thread(make_private, folder)
             media = folder / "media"
-            await _fetch(place.store, started, media)
+            await fetch_media(place.store, started.job, media)
             instructions = await _instructions(place.store, started.job)
             with Assembly(folder) as assembly:
                 work = Work(started, place, engine, follower, assembly)
@@ -117,17 +117,17 @@ def _room_on_disk(scratch: Path) -> Iterator[None]:
         raise
 
 
-async def _fetch(store: ObjectStore, started: TranscriptionStarted, media: Path) -> None:
+async def fetch_media(store: ObjectStore, job: Job | AlignmentJob, media: Path) -> None:
     """Raises Fault. What the store says it does not have, no other worker will get from it.
 
     What came corrupt may have been spoiled on the way: that fault is not permanent.
     """
     try:
         async with asyncio.timeout(FETCH_SECONDS_MAX):
-            await store.fetch(started.job.media_key, media)
+            await store.fetch(job.media_key, media)
     except ObjectMissing as problem:
         raise Fault(faults.MEDIA_MISSING, permanent=True) from problem
-    if await asyncio.to_thread(_sha256_of, media) != started.job.media_sha256:
+    if await asyncio.to_thread(_sha256_of, media) != job.media_sha256:
         raise Fault(faults.MEDIA_CORRUPT)
 
 

@@ -5,15 +5,18 @@ from typing import Protocol, TypeAlias
 
 from domain.languages import Abilities
 from domain.transcription_events import (
+    AlignmentStarted,
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
     TranscriptionStarted,
 )
-from inference_worker.child_messages import ChildMessage, Task
+from inference_worker.child_messages import Aligned, AlignmentTask, ChildMessage, Task
 from inference_worker.turns import AT_ONCE, Turn
 from schemas.messages import Report
 
-Assignment: TypeAlias = TranscriptionStarted | TranscriptionAttemptFailed | TranscriptionCancelled
+Assignment: TypeAlias = (
+    TranscriptionStarted | TranscriptionAttemptFailed | TranscriptionCancelled | AlignmentStarted
+)
 
 
 class Assignments(Protocol):
@@ -46,6 +49,10 @@ class RunningEngine(Protocol):
 
         Closing the iterator breaks the task off within two seconds. Raises Fault.
         """
+        ...
+
+    async def align(self, task: AlignmentTask) -> Aligned:
+        """Cancel it to break the task off within two seconds. Only for engines with the ability. Raises Fault."""
         ...
 
     async def stop(self) -> None: ...

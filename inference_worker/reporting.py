@@ -10,7 +10,13 @@ from schemas.messages import AttemptFaulted, AttemptSucceeded, ProgressReported,
 
 
 def readiness_of(
-    engine: RunningEngine, worker_id: UUID, attempts: Attempts, slots: int, ahead: int
+    engine: RunningEngine,
+    worker_id: UUID,
+    attempts: Attempts,
+    slots: int,
+    ahead: int,
+    *,
+    aligning: UUID | None = None,
 ) -> WorkerReady:
     abilities = engine.abilities
     return WorkerReady(
@@ -24,6 +30,8 @@ def readiness_of(
         translates=abilities.translates,
         detects=abilities.detects,
         takes_prompt=abilities.takes_prompt,
+        aligns=abilities.aligns,
+        aligning=aligning,
     )
 
 

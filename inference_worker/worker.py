@@ -11,11 +11,13 @@ from uuid import UUID
 from domain.attempts import OBJECT_STORE_AWAY, WORKER_DISK_FULL, WORKER_STOPPED
 from domain.ports import ObjectStoreUnavailable
 from domain.transcription_events import (
+    AlignmentStarted,
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
     TranscriptionStarted,
 )
 from inference_worker import faults
+from inference_worker.aligner import Aligner
 from inference_worker.attempts import Attempt, Attempts
 from inference_worker.faults import Fault, ScratchFull
 from inference_worker.job import Workplace, carry_out
@@ -76,6 +78,14 @@ class Worker:
         self._waiting: asyncio.Queue[Attempt] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._room = Room()
+        self._aligner = Aligner(
+            worker_id,
+            engine,
+            place,
+            attempts=self._attempts,
+            tell=self._tell,
+            changed=self._changed.set,
+        )
 
     async def run(self) -> None:
         """Raises EngineUnavailable or InvalidSetting when an engine cannot be started, or cannot go on."""
@@ -89,6 +99,7 @@ class Worker:
             parts.create_task(self._announce())
             parts.create_task(self._listen())
             parts.create_task(self._tell_progress())
+            parts.create_task(self._aligner.run())
             for _ in range(self._slots + AHEAD_MAX):
                 parts.create_task(self._serve())
 
@@ -112,7 +123,9 @@ class Worker:
             self._changed.clear()
             self._ahead_told = self._places_ahead()
             room = self._open_slots(), self._ahead_told
-            await self._tell(readiness_of(self._engine, self._worker_id, self._attempts, *room))
+            aligning = self._aligner.transcription_id
+            ready = readiness_of(self._engine, self._worker_id, self._attempts, *room, aligning=aligning)
+            await self._tell(ready)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._ready_interval_seconds):
                     await self._changed.wait()
@@ -140,10 +153,13 @@ class Worker:
                     self._drop(assignment, resumed=True)
                 case TranscriptionCancelled():
                     self._drop(assignment)
+                case AlignmentStarted():
+                    self._aligner.take(assignment)
 
     def _take(self, started: TranscriptionStarted) -> None:
         attempt = self._attempts.take(started)
         if attempt is not None:
+            self._aligner.make_way()
             self._waiting.put_nowait(attempt)
             self._changed.set()
 

@@ -15,6 +15,9 @@ from domain.instructions import Instructions, Task
 from domain.transcript import MediaWarning
 from domain.transcription import Status
 from domain.transcription_events import (
+    AlignmentEnded,
+    AlignmentStarted,
+    TranscriptAligned,
     TranscriptEdited,
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
@@ -38,7 +41,8 @@ _WARNINGS: Final = msgspec.json.Decoder(tuple[MediaWarning, ...])
 class TranscriptionRow(Struct, frozen=True):
     """`completed_at` is when it ended, also by failure or cancellation; `revision` is 0 without a transcript.
 
-    `requested_at` is of the last request. `instructions` is JSON, what the owner asked for, and so is `warnings`.
+    `requested_at` is of the last request. `estimated_count` words of the current revision wait for being looked for in the
+    sound, which has been tried `alignment_attempt` times, last by `aligner_id`. `instructions` is JSON, what the owner asked for, and so is `warnings`.
     """
 
     id: UUID
@@ -60,6 +64,9 @@ class TranscriptionRow(Struct, frozen=True):
     language_probability: float | None
     requested_at: datetime
     warnings: str
+    estimated_count: int
+    alignment_attempt: int
+    aligner_id: UUID | None
 
 
 class TranscriptionView(TranscriptionRow, frozen=True):
@@ -130,6 +137,9 @@ def _requested(row: TranscriptionRow | None, event: TranscriptionRequested) -> T
         language_probability=None,
         requested_at=event.requested_at,
         warnings=NO_WARNINGS,
+        estimated_count=0,
+        alignment_attempt=0,
+        aligner_id=None,
     )
 
 
@@ -149,6 +159,12 @@ def _went_on(row: TranscriptionRow, event: Event) -> TranscriptionRow:
             return _ended(row, Status.CANCELLED, event.cancelled_at)
         case TranscriptEdited():
             return _edited(row, event)
+        case AlignmentStarted():
+            return replace(row, alignment_attempt=event.attempt, aligner_id=event.worker_id)
+        case TranscriptAligned():
+            return _aligned(row, event)
+        case AlignmentEnded():
+            return replace(row, estimated_count=0, alignment_attempt=0, aligner_id=None)
         case _:
             return row
 
@@ -184,6 +200,23 @@ def _edited(row: TranscriptionRow, event: TranscriptEdited) -> TranscriptionRow:
         revision=event.revision,
         word_count=event.word_count,
         updated_at=event.edited_at,
+        estimated_count=event.estimated_count,
+        alignment_attempt=0,
+        aligner_id=None,
+    )
+
+
+def _aligned(row: TranscriptionRow, event: TranscriptAligned) -> TranscriptionRow:
+    return replace(
+        row,
+        transcript_key=event.transcript_key,
+        transcript_sha256=event.transcript_sha256,
+        revision=event.revision,
+        word_count=event.word_count,
+        updated_at=event.aligned_at,
+        estimated_count=0,
+        alignment_attempt=0,
+        aligner_id=None,
     )
 
 
@@ -198,11 +231,14 @@ TRANSCRIPTIONS: Final = Projection(
         TranscriptionFailed: lambda event: event.transcription_id,
         TranscriptionCancelled: lambda event: event.transcription_id,
         TranscriptEdited: lambda event: event.transcription_id,
+        AlignmentStarted: lambda event: event.transcription_id,
+        AlignmentEnded: lambda event: event.transcription_id,
+        TranscriptAligned: lambda event: event.transcription_id,
         TranscriptionDeleted: lambda event: event.transcription_id,
     },
     project=project,
     queries=SQL,
-    version=3,
+    version=4,
 )
 
 

@@ -19,7 +19,10 @@ create table if not exists transcriptions (
     instructions            text        not null,
     language_probability    double precision,
     requested_at            timestamptz not null,
-    warnings                text        not null
+    warnings                text        not null,
+    estimated_count         integer     not null,
+    alignment_attempt       integer     not null,
+    aligner_id              uuid
 );
 -- Statistics are samples of what is in a column, and outlive it.
 do $$
@@ -31,20 +34,30 @@ end
 $$;
 create index if not exists transcriptions_user_id on transcriptions (user_id, created_at desc, id desc);
 create index if not exists transcriptions_status on transcriptions (status);
+-- What the dispatcher looks for when nothing waits.
+do $$
+begin
+    create index if not exists transcriptions_unaligned on transcriptions (updated_at)
+        where estimated_count > 0 and alignment_attempt < 3;
+exception
+    when undefined_column then null; -- The table of another version.
+end
+$$;
 
 -- name: load
 select id, file_id, user_id, status, attempt, failure_reason, transcript_key, transcript_sha256, revision,
     word_count, language, created_at, updated_at, completed_at, processing_time_seconds,
-    instructions, language_probability, requested_at, warnings
+    instructions, language_probability, requested_at, warnings, estimated_count, alignment_attempt, aligner_id
 from transcriptions where id = any($1::uuid[]);
 
 -- name: store
 insert into transcriptions (id, file_id, user_id, status, attempt, failure_reason, transcript_key,
     transcript_sha256, revision, word_count, language, created_at, updated_at, completed_at,
-    processing_time_seconds, instructions, language_probability, requested_at, warnings)
+    processing_time_seconds, instructions, language_probability, requested_at, warnings, estimated_count,
+    alignment_attempt, aligner_id)
 select id, file_id, user_id, status, attempt, failure_reason, transcript_key, transcript_sha256, revision,
     word_count, language, created_at, updated_at, completed_at, processing_time_seconds,
-    instructions, language_probability, requested_at, warnings
+    instructions, language_probability, requested_at, warnings, estimated_count, alignment_attempt, aligner_id
 from json_populate_recordset(null::transcriptions, $1::json)
 on conflict (id) do update set
     status = excluded.status,
@@ -61,7 +74,10 @@ on conflict (id) do update set
     instructions = excluded.instructions,
     language_probability = excluded.language_probability,
     requested_at = excluded.requested_at,
-    warnings = excluded.warnings;
+    warnings = excluded.warnings,
+    estimated_count = excluded.estimated_count,
+    alignment_attempt = excluded.alignment_attempt,
+    aligner_id = excluded.aligner_id;
 
 -- name: remove
 delete from transcriptions where id = any($1::uuid[]);
@@ -71,6 +87,7 @@ delete from transcriptions where id = any($1::uuid[]);
 select t.id, t.file_id, t.user_id, t.status, t.attempt, t.failure_reason, t.transcript_key,
     t.transcript_sha256, t.revision, t.word_count, t.language, t.created_at, t.updated_at, t.completed_at,
     t.processing_time_seconds, t.instructions, t.language_probability, t.requested_at, t.warnings,
+    t.estimated_count, t.alignment_attempt, t.aligner_id,
     case t.status when 'completed' then 100 else coalesce((
         select p.percentage from transcription_progress p
         where p.transcription_id = t.id and p.requested_at = t.requested_at), 0) end,

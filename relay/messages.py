@@ -13,7 +13,9 @@ from schemas.checkpoints import RelayCheckpoint, encode_checkpoint
 from schemas.partitions import partition_of
 from schemas.topics import Headers, Topics, headers_of, job_headers_of
 
-ROUTED: Final = frozenset({"TranscriptionStarted", "TranscriptionAttemptFailed", "TranscriptionCancelled"})
+ROUTED: Final = frozenset(
+    {"TranscriptionStarted", "TranscriptionAttemptFailed", "TranscriptionCancelled", "AlignmentStarted"}
+)
 """The stored names of the events that are for one worker, when they name one."""
 
 

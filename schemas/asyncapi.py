@@ -19,7 +19,9 @@ VERSION: Final = "1.0.0"
 _BINDING_VERSION: Final = "0.5.0"
 _SCHEMAS: Final = "#/components/schemas/{name}"
 _UUID: Final[Part] = {"type": "string", "format": "uuid"}
-_ROUTED: Final = frozenset({"TranscriptionStarted", "TranscriptionCancelled", "TranscriptionAttemptFailed"})
+_ROUTED: Final = frozenset(
+    {"TranscriptionStarted", "TranscriptionCancelled", "TranscriptionAttemptFailed", "AlignmentStarted"}
+)
 _MESSAGES_KEPT: Final = "604800000"
 _TOPICS: Final = Topics()
 

@@ -148,6 +148,9 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
         "cancelled",
         "edited",
         "restored",
+        "alignment_started",
+        "alignment_ended",
+        "aligned",
         "deleted",
     ]
     message: str
@@ -240,11 +243,11 @@ class TranscriptBody(Struct, frozen=True, kw_only=True):
 class RevisionBody(Struct, frozen=True, kw_only=True):
     """One of the transcripts there were: `made_by` says how it came about.
 
-    `heard` by the engine, `edited` by you, or `restored` from `restored_revision`.
+    `heard` by the engine, `edited` by you, `restored` from `restored_revision`, or `aligned`: the same words, of which those you typed were found in the sound.
     """
 
     revision: int
-    made_by: Literal["heard", "edited", "restored"]
+    made_by: Literal["heard", "edited", "restored", "aligned"]
     made_at: datetime
     word_count: int
     restored_revision: int | UnsetType = UNSET

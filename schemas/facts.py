@@ -95,12 +95,31 @@ class _Edited(Struct, frozen=True):
     word_count: int
 
 
+class _Alignment(Struct, frozen=True):
+    """It begins, or ends without a find: of no consequence for what a fact tells."""
+
+
+class _Aligned(Struct, frozen=True):
+    """The words are the same."""
+
+    revision: int
+
+
 class _Deleted(Struct, frozen=True):
     """Nothing is left to tell of it."""
 
 
 _Change: TypeAlias = (
-    _Requested | _Started | _AttemptFailed | _Completed | _Failed | _Cancelled | _Edited | _Deleted
+    _Requested
+    | _Started
+    | _AttemptFailed
+    | _Completed
+    | _Failed
+    | _Cancelled
+    | _Edited
+    | _Alignment
+    | _Aligned
+    | _Deleted
 )
 
 _DECODERS: Final[Mapping[str, msgspec.json.Decoder[_Change]]] = {
@@ -113,6 +132,9 @@ _DECODERS: Final[Mapping[str, msgspec.json.Decoder[_Change]]] = {
         "TranscriptionFailed": _Failed,
         "TranscriptionCancelled": _Cancelled,
         "TranscriptEdited": _Edited,
+        "AlignmentStarted": _Alignment,
+        "AlignmentEnded": _Alignment,
+        "TranscriptAligned": _Aligned,
         "TranscriptionDeleted": _Deleted,
     }.items()
 }
@@ -177,7 +199,7 @@ def _requested(change: _Requested, before: TranscriptionFact | None, version: in
 
 def _changed(
     fact: TranscriptionFact,
-    change: _Started | _AttemptFailed | _Completed | _Failed | _Cancelled | _Edited,
+    change: _Started | _AttemptFailed | _Completed | _Failed | _Cancelled | _Edited | _Alignment | _Aligned,
 ) -> TranscriptionFact:
     match change:
         case _Started():
@@ -192,6 +214,10 @@ def _changed(
             return replace(fact, status="cancelled", ended_at=change.cancelled_at)
         case _Edited():
             return replace(fact, revision=change.revision, word_count=change.word_count)
+        case _Alignment():
+            return fact
+        case _Aligned():
+            return replace(fact, revision=change.revision)
         case _:
             assert_never(change)
 

@@ -14,7 +14,8 @@ class WorkerReady(Struct, frozen=True, kw_only=True, tag="WorkerReady"):
 
     `ahead` is how many more may be sent although none is free, because one is about to be. `running` names all attempts
     in hand, so that a lease is renewed also between two progress reports; those of them in `waiting` have no slot yet. `languages`
-    and what follows are the abilities of its model, as in domain.languages.
+    and what follows are the abilities of its model, as in domain.languages. `aligning` is the transcription whose typed words it
+    looks for in the sound whenever it has no attempt in hand.
     """
 
     worker_id: UUID
@@ -27,6 +28,8 @@ class WorkerReady(Struct, frozen=True, kw_only=True, tag="WorkerReady"):
     translates: bool = True
     detects: bool = True
     takes_prompt: bool = True
+    aligns: bool = False
+    aligning: UUID | None = None
 
 
 class WorkerLeaving(Struct, frozen=True, kw_only=True, tag="WorkerLeaving"):
@@ -87,8 +90,30 @@ class AttemptFaulted(Struct, frozen=True, kw_only=True, tag="AttemptFaulted"):
     permanent: bool
 
 
+class AlignmentReported(Struct, frozen=True, kw_only=True, tag="AlignmentReported"):
+    """Typed words of a revision were looked for: the transcript has measured times for `aligned_count` of them, and all others as they were.
+
+    With 0 it is the transcript of the revision itself, and there is nothing to find in it.
+    """
+
+    worker_id: UUID
+    transcription_id: UUID
+    revision: int
+    attempt: int
+    transcript_key: str
+    transcript_sha256: str
+    word_count: int
+    aligned_count: int
+
+
 Report: TypeAlias = (
-    WorkerReady | WorkerLeaving | WorkerGone | ProgressReported | AttemptSucceeded | AttemptFaulted
+    WorkerReady
+    | WorkerLeaving
+    | WorkerGone
+    | ProgressReported
+    | AttemptSucceeded
+    | AttemptFaulted
+    | AlignmentReported
 )
 
 _ENCODER: Final = msgspec.json.Encoder()

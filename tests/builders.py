@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from domain import api_keys, media_file, quota, transcription, transcription_events, user
+from domain.aligning import job_of
 from domain.transcript import MediaWarning
 from domain.transcript_keys import transcript_key
 
@@ -229,6 +230,42 @@ def edited(
         word_count=11,
         edited_at=NOON,
         restored_revision=restored_revision,
+    )
+
+
+def alignment_started(
+    attempt: int = 1, *, revision: int = 2, worker_id: UUID = WORKER, name: str = "second"
+) -> transcription_events.AlignmentStarted:
+    return transcription_events.AlignmentStarted(
+        transcription_id=TRANSCRIPTION,
+        user_id=ANNA,
+        revision=revision,
+        attempt=attempt,
+        worker_id=worker_id,
+        job=job_of(job(), f"transcripts/{name}"),
+        started_at=NOON,
+    )
+
+
+def alignment_ended(attempt: int = 1, *, revision: int = 2) -> transcription_events.AlignmentEnded:
+    return transcription_events.AlignmentEnded(
+        transcription_id=TRANSCRIPTION, user_id=ANNA, revision=revision, attempt=attempt, ended_at=NOON
+    )
+
+
+def transcript_aligned(
+    revision: int = 3, *, name: str = "aligned"
+) -> transcription_events.TranscriptAligned:
+    return transcription_events.TranscriptAligned(
+        transcription_id=TRANSCRIPTION,
+        user_id=ANNA,
+        revision=revision,
+        aligned_revision=revision - 1,
+        transcript_key=transcript_key(ANNA, TRANSCRIPTION, name),
+        transcript_sha256=name,
+        word_count=11,
+        aligned_count=3,
+        aligned_at=NOON,
     )
 
 

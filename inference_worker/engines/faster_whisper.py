@@ -7,10 +7,12 @@ from typing import Any, Final, TypeAlias
 from faster_whisper import BatchedInferencePipeline
 from msgspec.structs import replace
 
+from domain.alignment import Found
 from domain.instructions import Instructions, require_able
-from domain.languages import ENGLISH
+from domain.languages import ENGLISH, spoken_language_of
 from domain.ports import Recognised, Window
 from domain.transcript import Segment, Word
+from inference_worker.engines.alignment import find_words
 from inference_worker.engines.batched import (
     HearAlone,
     OpenPipeline,
@@ -60,7 +62,7 @@ class FasterWhisperEngine:
         self._open_pipeline = open_pipeline
         self.name = _name(model, opened, digest or weights_digest(model, None))
         self.window_seconds = window_seconds_of(opened.batch)
-        self.abilities = abilities_of(self._model.supported_languages)
+        self.abilities = replace(abilities_of(self._model.supported_languages), aligns=True)
 
     def transcribe(self, window: Window, instructions: Instructions, heard: Heard) -> Recognised:
         require_able(instructions, self.abilities)
@@ -80,6 +82,13 @@ class FasterWhisperEngine:
         ]
         heard(window.end_ms)
         return recognised_of(segments, stretches)
+
+    def find(self, window: Window, words: Sequence[str], language: str) -> Sequence[Found]:
+        known = spoken_language_of(language, self.abilities.languages)
+        if known is None:
+            return ()
+        code = whisper_code_of(known, self._model.supported_languages)
+        return find_words(self._model, window.pcm, window.start_ms, words, code)
 
     def _stretches(
         self, window: Window, instructions: Instructions, voice: Voice, heard: Heard

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from domain.transcription_events import (
+    AlignmentStarted,
     TranscriptionAttemptFailed,
     TranscriptionCancelled,
     TranscriptionStarted,
@@ -28,7 +29,9 @@ from schemas.topics import Topics, UnreadableMessage, event_of, named_partition
 JOBS_MAX: Final = 100
 WAIT_SECONDS: Final = 5.0
 
-JobEvent: TypeAlias = TranscriptionStarted | TranscriptionAttemptFailed | TranscriptionCancelled
+JobEvent: TypeAlias = (
+    TranscriptionStarted | TranscriptionAttemptFailed | TranscriptionCancelled | AlignmentStarted
+)
 
 logger = logging.getLogger(__name__)
 

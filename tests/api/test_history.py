@@ -8,7 +8,19 @@ from api.history import entry_of
 from domain.attempts import WORKER_STOPPED
 from domain.transcription_events import TranscriptionEvent
 from tests.api.rig import Installation, Person, fail
-from tests.builders import WORKER, attempt_failed, cancelled, completed, edited, failed, requested, started
+from tests.builders import (
+    WORKER,
+    alignment_ended,
+    alignment_started,
+    attempt_failed,
+    cancelled,
+    completed,
+    edited,
+    failed,
+    requested,
+    started,
+    transcript_aligned,
+)
 
 
 async def test_the_history_tells_what_happened_oldest_first(anna: Person) -> None:
@@ -90,6 +102,10 @@ async def test_a_cursor_of_no_page_is_refused(anna: Person, cursor: str) -> None
         (failed(), "failed"),
         (cancelled(), "cancelled"),
         (edited(), "edited"),
+        (edited(restored_revision=1), "restored"),
+        (alignment_started(), "alignment_started"),
+        (alignment_ended(), "alignment_ended"),
+        (transcript_aligned(), "aligned"),
     ],
 )
 def test_every_event_has_words(event: TranscriptionEvent, what: str) -> None:

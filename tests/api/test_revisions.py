@@ -1,13 +1,18 @@
 """Revisions over HTTP: who says which one they change loses nobody's edit, and every one there was can be had."""
 
 import asyncio
+import hashlib
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from tests.api.rig import Installation, Person
+from commands.align_transcript import complete_alignment, start_alignment
+from domain.aligning import CompleteAlignment, StartAlignment
+from domain.transcript_keys import transcript_key
+from tests.api.rig import WORKER_SAYS, Installation, Person
+from tests.builders import NOON, WORKER
 
 EDITORS = 20
 
@@ -195,6 +200,47 @@ async def test_a_revision_that_there_never_was_is_not_found(anna: Person, path: 
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "revision_not_found")
         assert f"{path}/revisions" in answer.json()["detail"]
+
+
+async def test_words_that_were_found_in_the_sound_are_a_revision_and_no_conflict(
+    installation: Installation, anna: Person, path: str
+) -> None:
+    etag = (await edits(anna, path, "Hello big wide world.")).headers["ETag"]
+    transcription_id, parts = UUID(path.rpartition("/")[2]), installation.parts
+    start = StartAlignment(
+        transcription_id=transcription_id, revision=2, attempt=1, worker_id=WORKER, started_at=NOON
+    )
+    await start_alignment(start, parts.store, WORKER_SAYS)
+    content = (await anna.client.get(f"{path}/export?format=json")).text.replace("estimated", "aligned")
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    key = transcript_key(UUID(anna.user_id), transcription_id, sha256)
+    await parts.objects.put(key, content.encode())
+    complete = CompleteAlignment(
+        transcription_id=transcription_id,
+        revision=2,
+        attempt=1,
+        worker_id=WORKER,
+        transcript_key=key,
+        transcript_sha256=sha256,
+        word_count=4,
+        aligned_count=2,
+        aligned_at=NOON,
+    )
+    address = await complete_alignment(complete, parts.store, WORKER_SAYS)
+    assert address is not None
+    assert await parts.progress.wait(address, 10)
+
+    shown = await anna.client.get(f"{path}/transcript", headers={"If-None-Match": etag})
+    words = shown.json()["transcript"]["segments"][0]["words"]
+    assert (shown.json()["revision"], [word["timing"] for word in words]) == (
+        3,
+        ["heard", "aligned", "aligned", "heard"],
+    )
+    assert (await anna.client.get(f"{path}/revisions")).json()[0]["made_by"] == "aligned"
+    answer = await edits(anna, path, "HELLO big wide world!", etag)
+    assert (answer.status_code, answer.json()["revision"]) == (200, 4)
+    words = (await anna.client.get(f"{path}/transcript")).json()["transcript"]["segments"][0]["words"]
+    assert [word["timing"] for word in words] == ["heard", "aligned", "aligned", "heard"]
 
 
 async def test_a_number_that_is_none_is_refused(anna: Person, path: str) -> None:

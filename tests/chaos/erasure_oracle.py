@@ -76,5 +76,5 @@ def _keys_in(record: LogRecord) -> Iterator[str]:
             yield event.job.instructions_key
         case "TranscriptionCompleted":
             yield event.result.transcript_key
-        case "TranscriptEdited":
+        case "TranscriptEdited" | "TranscriptAligned":
             yield event.transcript_key

@@ -235,7 +235,7 @@ def _promised_by(log: Log) -> dict[str, str]:
                 promised[event.media_key] = event.media_sha256
             case "TranscriptionCompleted":
                 promised[event.result.transcript_key] = event.result.transcript_sha256
-            case "TranscriptEdited":
+            case "TranscriptEdited" | "TranscriptAligned":
                 promised[event.transcript_key] = event.transcript_sha256
     return promised
 

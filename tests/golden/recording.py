@@ -1,6 +1,6 @@
 """Records what a running system stores, to be replayed by all later ones: `python -m tests.golden.recording NUMBER`.
 
-Done once for each released format, with the code that wrote it; what is recorded never changes again.
+With `words` behind the number it is the life of somebody who types words that a real engine then looks for in the sound. Done once for each released format, with the code that wrote it; what is recorded never changes again.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,15 +35,55 @@ PEOPLE: Final = 3
 ATTEMPTS: Final = 3
 
 
+ALIGNING: Final = {
+    "model": "tiny.en",
+    "master_keys": MASTER_KEYS_TEXT,
+    "attempt_lease_seconds": 6,
+    "ready_interval_seconds": 0.5,
+}
+SPEECH: Final = Path(__file__).parents[2] / "samples" / "speech.ogg"
+SPOKEN: Final = ("free afternoon", "free after noon")
+UNSPOKEN: Final = ("full of boxes", "full of very purple boxes")
+
+
 async def record(number: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="stenolog-golden-") as name:
-        folder = Path(name)
+    await _record(str(number), SETTINGS, _live_and_leave)
+
+
+async def record_words(number: int) -> None:
+    await _record(f"{number}-words", ALIGNING, _type_words)
+
+
+async def _live_and_leave(running: Installation, folder: Path) -> None:
+    for _ in range(PEOPLE):
+        await _live(running, folder)
+    await _leave(running, folder)
+
+
+async def _type_words(running: Installation, _: Path) -> None:
+    """Words that are said, words that are not, and back to what was heard."""
+    async with Person.arrives(running.url) as person:
+        transcription_id = await _request(person, SPEECH)
+        text = (await person.waits_for(transcription_id, "completed"))["transcript_text"]
+        for (old, new), event in ((SPOKEN, "TranscriptAligned"), (UNSPOKEN, "AlignmentEnded")):
+            assert old in text
+            text = text.replace(old, new)
+            await person.edits(transcription_id, text)
+            async with running.database() as database:
+                await _until(database, 1, "select count(*) from events where type = $1", event)
+        path = f"/transcriptions/{transcription_id}/revisions/1/restore"
+        expect(await person.client.post(path), 200)
+
+
+async def _record(
+    name: str, settings: Mapping[str, Any], live: Callable[[Installation, Path], Awaitable[None]]
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="stenolog-golden-") as temporary:
+        folder = Path(temporary)
         folder.chmod(0o711)  # PostgreSQL's account walks through.
-        running = await start(folder / "data", **SETTINGS)
+        running = await start(folder / "data", **settings)
         try:
-            for _ in range(PEOPLE):
-                await _live(running, folder)
-            await _leave(running, folder)
+            await live(running, folder)
             await until_quiet(running)
             async with running.database() as database:
                 history = await _history(database)
@@ -50,7 +91,7 @@ async def record(number: int) -> None:
             await stop(running)
     FOLDER.mkdir(exist_ok=True)
     content = msgspec.json.format(msgspec.json.encode(history), indent=1)
-    (FOLDER / f"{number}.json").write_bytes(content + b"\n")
+    (FOLDER / f"{name}.json").write_bytes(content + b"\n")
 
 
 async def _live(running: Installation, folder: Path) -> None:
@@ -149,4 +190,4 @@ def _told(value: object) -> Any:
 if __name__ == "__main__":
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    asyncio.run(record(int(sys.argv[1])))
+    asyncio.run((record_words if sys.argv[2:] == ["words"] else record)(int(sys.argv[1])))

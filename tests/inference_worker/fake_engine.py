@@ -1,10 +1,19 @@
 """An engine process that is none: it says what a test tells it to, and remembers its tasks."""
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
+from domain.alignment import Found, Stretch
 from domain.languages import Abilities
 from domain.transcript import Damage, Segment, Word
-from inference_worker.child_messages import ChildMessage, Finished, Task, WindowDone
+from inference_worker.child_messages import (
+    Aligned,
+    AlignmentTask,
+    ChildMessage,
+    Finished,
+    Task,
+    WindowDone,
+)
 from inference_worker.faults import Fault
 from inference_worker.turns import AT_ONCE, Turn
 
@@ -25,7 +34,11 @@ class FakeEngine:
         fault: Exception | None = None,
     ) -> None:
         self.name = name
-        self.abilities = Abilities()
+        self.abilities = Abilities(aligns=True)
+        self.alignments: list[AlignmentTask] = []
+        self.may_align = asyncio.Event()
+        self.may_align.set()
+        self.alignment_fault: Exception | None = None
         self.tasks: list[Task] = []
         self.windows: list[int] = []
         """The windows that were transcribed, over all tasks."""
@@ -40,6 +53,14 @@ class FakeEngine:
     async def make_ready(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+    async def align(self, task: AlignmentTask) -> Aligned:
+        """Finds every word, one after the other, all as long as one another."""
+        self.alignments.append(task)
+        await self.may_align.wait()
+        if self.alignment_fault is not None:
+            raise self.alignment_fault
+        return Aligned(found=tuple(tuple(evenly(stretch)) for stretch in task.stretches))
 
     async def run(self, task: Task, turn: Turn = AT_ONCE) -> AsyncGenerator[ChildMessage, None]:
         self.tasks.append(task)
@@ -63,6 +84,13 @@ class FakeEngine:
             language=self._language,
             segments=(Segment(words=(word,)),),
         )
+
+
+def evenly(stretch: Stretch) -> Iterator[Found]:
+    step_ms = (stretch.end_ms - stretch.start_ms) // len(stretch.words)
+    for number in range(len(stretch.words)):
+        start_ms = stretch.start_ms + number * step_ms
+        yield Found(start_ms=start_ms, end_ms=start_ms + step_ms, probability=0.9)
 
 
 def sum_seconds(damages: Sequence[Damage]) -> float:

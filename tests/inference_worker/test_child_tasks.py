@@ -12,6 +12,7 @@ from domain.instructions import Instructions
 from inference_worker.child_messages import (
     Abandon,
     Abandoned,
+    AlignmentTask,
     Begin,
     ChildMessage,
     Faulted,
@@ -64,7 +65,7 @@ def windows(said: list[ChildMessage]) -> list[int]:
     return [each.index for each in said if isinstance(each, WindowDone)]
 
 
-def says_windows_for_ever(_: Task, say: Say, __: AwaitTurn) -> None:
+def says_windows_for_ever(_: Task | AlignmentTask, say: Say, __: AwaitTurn) -> None:
     for index in count():
         say(Heard(position_ms=index))
         say(window(index))
@@ -107,7 +108,7 @@ def test_an_abandoned_task_leaves_the_others_alone(listener: Listener, endless: 
     listener.waits_for(2, window(WINDOWS_AHEAD))
 
 
-def decodes_then_transcribes(_: Task, say: Say, await_turn: AwaitTurn) -> None:
+def decodes_then_transcribes(_: Task | AlignmentTask, say: Say, await_turn: AwaitTurn) -> None:
     say(Heard(position_ms=0))
     await_turn()
     say(Finished(decoded_seconds=1.0))

@@ -26,6 +26,9 @@ from tests.builders import (
     LATER,
     NOON,
     TRANSCRIPTION,
+    WORKER,
+    alignment_ended,
+    alignment_started,
     attempt_failed,
     cancelled,
     completed,
@@ -39,6 +42,7 @@ from tests.builders import (
     reserved,
     result,
     started,
+    transcript_aligned,
     uploaded,
 )
 
@@ -173,6 +177,24 @@ def test_an_edit_replaces_the_transcript_and_leaves_the_rest() -> None:
     before = transcription(started(), completed())
     row = transcription(started(), completed(), edited())
     assert (row.transcript_key, row.revision, row.word_count) == ("transcripts/second", 2, 11)
+    assert (row.status, row.completed_at) == (before.status, before.completed_at)
+
+
+def test_typed_words_wait_until_they_were_looked_for_or_edited_again() -> None:
+    typed = replace(edited(), estimated_count=3)
+    row = transcription(started(), completed(), typed)
+    assert (row.estimated_count, row.alignment_attempt, row.aligner_id) == (3, 0, None)
+    row = transcription(started(), completed(), typed, alignment_started())
+    assert (row.estimated_count, row.alignment_attempt, row.aligner_id) == (3, 1, WORKER)
+    for end in (transcript_aligned(), alignment_ended(), edited(3, name="third")):
+        row = transcription(started(), completed(), typed, alignment_started(), end)
+        assert (row.estimated_count, row.alignment_attempt, row.aligner_id) == (0, 0, None)
+
+
+def test_found_words_replace_the_transcript_and_leave_the_rest() -> None:
+    before = transcription(started(), completed(), edited())
+    row = transcription(started(), completed(), edited(), alignment_started(), transcript_aligned())
+    assert (row.transcript_sha256, row.revision, row.word_count) == ("aligned", 3, 11)
     assert (row.status, row.completed_at) == (before.status, before.completed_at)
 
 

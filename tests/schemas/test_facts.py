@@ -68,6 +68,18 @@ def test_an_event_that_only_a_newer_version_knows_is_not_guessed_at() -> None:
             evolve_fact(None, unknown)
 
 
+def test_found_words_are_the_next_revision_and_nothing_else_changes() -> None:
+    before = fact_of(b.requested(), b.started(), b.completed(), b.edited())
+    for event, revision in (
+        (b.alignment_started(), 2),
+        (b.alignment_ended(), 2),
+        (b.transcript_aligned(), 3),
+    ):
+        fact = fact_of(b.requested(), b.started(), b.completed(), b.edited(), event)
+        assert before is not None
+        assert fact == msgspec.structs.replace(before, version=5, revision=revision)
+
+
 def test_it_holds_nothing_that_a_person_wrote_or_named() -> None:
     words = {"prompt": "our dear Mrs Miller", "vocabulary": ("Millerstown",)}
     job = msgspec.structs.replace(b.job(), **words)

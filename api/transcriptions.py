@@ -32,13 +32,8 @@ from commands.delete_transcription import delete_transcription
 from commands.request_transcription import request_transcription
 from domain.errors import NotOwner, PersonErased, TranscriptionNotFound, TranscriptMissing
 from domain.instructions import instructions_of, require_able
-from domain.transcription import (
-    ACTIVE,
-    CancelTranscription,
-    DeleteTranscription,
-    Status,
-    transcription_id_of,
-)
+from domain.transcription import ACTIVE, Status, transcription_id_of
+from domain.transcription_commands import CancelTranscription, DeleteTranscription
 from projections.paging import Page, Wanted
 from projections.transcriptions import ListedTranscription, TranscriptionView, list_wanted
 from schemas.bodies import (

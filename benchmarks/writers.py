@@ -23,7 +23,8 @@ from domain.log import Provenance, StreamAppend
 from domain.media_file import MEDIA_FILE, FileUploaded
 from domain.ports import EventStore
 from domain.quota import QUOTA, QuotaGranted
-from domain.transcription import CancelTranscription, transcription_id_of
+from domain.transcription import transcription_id_of
+from domain.transcription_commands import CancelTranscription
 from infrastructure.postgres.pool import create_pool
 from infrastructure.postgres.store import PostgresEventStore
 from infrastructure.process import collect_rarely

@@ -5,7 +5,8 @@ from commands.streams import Streams
 from domain.log import Address, Provenance
 from domain.ports import EventStore
 from domain.quota import QUOTA, DebitQuota, minutes_for
-from domain.transcription import TRANSCRIPTION, CompleteTranscription
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_commands import CompleteTranscription
 
 
 async def complete_transcription(

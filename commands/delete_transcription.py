@@ -5,7 +5,8 @@ from commands.streams import Streams
 from domain.log import Address, Provenance
 from domain.ports import EventStore
 from domain.quota import QUOTA, ReleaseQuota
-from domain.transcription import TRANSCRIPTION, DeleteTranscription
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_commands import DeleteTranscription
 from domain.user import USER, require_staying
 
 

@@ -18,7 +18,8 @@ from domain.rewording import TEXT_CHARACTERS_MAX
 from domain.tokens import tokens_of
 from domain.transcript import Word
 from domain.transcript_keys import transcript_key
-from domain.transcription import EditTranscript, Transcription
+from domain.transcription import Transcription
+from domain.transcription_commands import EditTranscript
 from schemas.objects import decode_transcript, encode_transcript
 
 STORED_MAX_PER_BYTE: Final = 2

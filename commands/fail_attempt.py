@@ -5,7 +5,8 @@ from commands.streams import Streams
 from domain.log import Address, Provenance
 from domain.ports import EventStore
 from domain.quota import QUOTA, ReleaseQuota
-from domain.transcription import TRANSCRIPTION, FailAttempt
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_commands import FailAttempt
 from domain.transcription_events import TranscriptionFailed
 
 

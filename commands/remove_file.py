@@ -11,13 +11,8 @@ from commands.streams import Streams, Subject
 from domain.log import Address, Provenance
 from domain.media_file import MEDIA_FILE, DeleteFile
 from domain.ports import EventStore
-from domain.transcription import (
-    TRANSCRIPTION,
-    DeleteTranscription,
-    Status,
-    require_ended,
-    transcription_id_of,
-)
+from domain.transcription import TRANSCRIPTION, Status, require_ended, transcription_id_of
+from domain.transcription_commands import DeleteTranscription
 from domain.user import USER, require_staying
 
 Fate: TypeAlias = Literal["keep", "delete"]

@@ -12,7 +12,8 @@ from domain.log import Address, Provenance
 from domain.media_file import MEDIA_FILE, FileUploaded, require_owned
 from domain.ports import EventStore, ObjectStore
 from domain.quota import QUOTA, ReserveQuota, minutes_for
-from domain.transcription import TRANSCRIPTION, RequestTranscription, transcription_id_of
+from domain.transcription import TRANSCRIPTION, transcription_id_of
+from domain.transcription_commands import RequestTranscription
 from domain.transcription_events import Job
 from domain.user import USER, require_staying
 from schemas.objects import encode_instructions, instructions_key

@@ -10,7 +10,7 @@ from domain.errors import TranscriptMissing
 from domain.log import Provenance
 from domain.ports import EventStore, ObjectStore
 from domain.revisions import Revision
-from domain.transcription import EditTranscript
+from domain.transcription_commands import EditTranscript
 
 
 class RestoreRevision(Struct, frozen=True, kw_only=True):

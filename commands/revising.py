@@ -8,7 +8,8 @@ from commands.execution import execute, load
 from commands.streams import Streams, Subject
 from domain.log import Address, Provenance
 from domain.ports import EventStore, ObjectStore
-from domain.transcription import TRANSCRIPTION, EditTranscript, Transcription, require_completed
+from domain.transcription import TRANSCRIPTION, Transcription, require_completed
+from domain.transcription_commands import EditTranscript
 from domain.user import USER, require_staying
 
 

@@ -7,7 +7,8 @@ from commands.execution import execute, owner_of
 from commands.streams import Streams
 from domain.log import Provenance
 from domain.ports import EventStore
-from domain.transcription import TRANSCRIPTION, StartTranscription
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_commands import StartTranscription
 
 
 async def start_transcription(

@@ -25,7 +25,7 @@ from domain.attempts import MOVED
 from domain.errors import Rejection
 from domain.log import Provenance
 from domain.ports import Clock, EventStore, EventUnreadable, PartitionDetached
-from domain.transcription import FailAttempt
+from domain.transcription_commands import FailAttempt
 from infrastructure.waiting import Wait
 from schemas.messages import Report, WorkerGone, WorkerReady
 

@@ -32,7 +32,8 @@ from domain.ports import (
     PartitionDetached,
     PersonKeys,
 )
-from domain.transcription import TRANSCRIPTION, DeleteTranscription
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_commands import DeleteTranscription
 from domain.user import USER, RecordErasure
 from infrastructure.complaints import Complaints
 from infrastructure.telemetry.fingerprints import fingerprint_of

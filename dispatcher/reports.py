@@ -18,7 +18,7 @@ from domain.attempts import TRANSCRIPT_MISPLACED
 from domain.errors import NothingDecoded, Rejection, TranscriptMisplaced
 from domain.log import Provenance
 from domain.ports import Clock, EventStore, EventUnreadable, PartitionDetached
-from domain.transcription import CompleteTranscription, FailAttempt
+from domain.transcription_commands import CompleteTranscription, FailAttempt
 from schemas.messages import (
     AlignmentReported,
     AttemptFaulted,

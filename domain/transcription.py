@@ -62,26 +62,6 @@ from domain.transcription_events import (
     TranscriptionStarted,
 )
 
-__all__ = [
-    "ACTIVE",
-    "TRANSCRIPTION",
-    "CancelTranscription",
-    "CompleteTranscription",
-    "DeleteTranscription",
-    "EditTranscript",
-    "FailAttempt",
-    "RequestTranscription",
-    "StartTranscription",
-    "Status",
-    "Transcription",
-    "TranscriptionCommand",
-    "decide",
-    "evolve",
-    "require_completed",
-    "require_expected",
-    "transcription_id_of",
-]
-
 
 class Status(StrEnum):
     """What a client sees; `ABSENT` is the state before the first request, and `DELETED` is absent for ever."""

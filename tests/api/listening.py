@@ -53,6 +53,9 @@ def queued(*, user_id: UUID = ANNA, transcription_id: UUID | None = None) -> Tra
         warnings=NO_WARNINGS,
         progress_percentage=0,
         owner_leaves=False,
+        estimated_count=0,
+        alignment_attempt=0,
+        aligner_id=None,
     )
 
 

@@ -29,7 +29,7 @@ from domain.log import Address, Provenance
 from domain.quota import QUOTA, ReserveQuota
 from domain.transcript import Segment, Transcript, Word, transcript_of
 from domain.transcript_keys import transcript_key
-from domain.transcription import CompleteTranscription, FailAttempt
+from domain.transcription_commands import CompleteTranscription, FailAttempt
 from domain.transcription_events import Result
 from evidence.tables import migrate_evidence_tables
 from infrastructure.object_store import open_object_store

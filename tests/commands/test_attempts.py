@@ -11,7 +11,8 @@ from commands.start_transcription import start_transcription
 from domain.attempts import ATTEMPTS_MAX
 from domain.errors import NothingDecoded, StaleAttempt
 from domain.transcript import MediaWarning
-from domain.transcription import TRANSCRIPTION, CompleteTranscription, FailAttempt
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_commands import CompleteTranscription, FailAttempt
 from domain.transcription_events import TranscriptionStarted
 from infrastructure.memory import InMemoryEventStore
 from tests.builders import ANNA, LATER, OTHER_WORKER, WORKER, cancelled, released, result

@@ -15,7 +15,8 @@ from commands.request_erasure import request_erasure
 from commands.request_transcription import request_transcription
 from domain.errors import ErasureNotRequested, PersonErased, TranscriptionNotFound
 from domain.media_file import MEDIA_FILE, DeleteFile, RecordUpload
-from domain.transcription import TRANSCRIPTION, CancelTranscription, DeleteTranscription
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_commands import CancelTranscription, DeleteTranscription
 from domain.user import USER, RecordErasure, RegisterUser, RequestErasure
 from infrastructure.memory import InMemoryCredentials, InMemoryEventStore
 from infrastructure.object_store.folder import FolderObjectStore

@@ -20,7 +20,8 @@ from domain.errors import (
     TranscriptionWasDeleted,
 )
 from domain.media_file import MEDIA_FILE
-from domain.transcription import TRANSCRIPTION, CancelTranscription, DeleteTranscription, Status
+from domain.transcription import TRANSCRIPTION, Status
+from domain.transcription_commands import CancelTranscription, DeleteTranscription
 from domain.user import USER
 from infrastructure.memory import InMemoryEventStore
 from tests.builders import ANNA, BERT, FILE, LATER, NOON, completed, erasure_requested, identity, started

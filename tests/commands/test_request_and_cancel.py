@@ -18,7 +18,8 @@ from domain.errors import (
 )
 from domain.instructions import Instructions
 from domain.media_file import MEDIA_FILE
-from domain.transcription import TRANSCRIPTION, CancelTranscription
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_commands import CancelTranscription
 from domain.transcription_events import TranscriptionRequested
 from infrastructure.memory import InMemoryEventStore, InMemoryKeys
 from infrastructure.object_store.folder import FolderObjectStore

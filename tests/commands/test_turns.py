@@ -23,7 +23,8 @@ from domain.log import Address, Decision, StreamHead, StreamTail, VersionConflic
 from domain.media_file import MEDIA_FILE, RecordUpload
 from domain.ports import EventStoreUnavailable
 from domain.quota import QUOTA, GrantQuota, ReserveQuota
-from domain.transcription import TRANSCRIPTION, CancelTranscription, CompleteTranscription, FailAttempt
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_commands import CancelTranscription, CompleteTranscription, FailAttempt
 from infrastructure.memory import InMemoryEventStore
 from infrastructure.object_store.folder import FolderObjectStore
 from tests.builders import ANNA, BERT, FILE, LATER, NOON, WORKER, granted, result, uploaded

@@ -15,13 +15,8 @@ from domain.log import Address, Decision, StreamHead, StreamTail
 from domain.media_file import MEDIA_FILE
 from domain.ports import Clock, EventUnreadable, PartitionDetached
 from domain.quota import QUOTA
-from domain.transcription import (
-    TRANSCRIPTION,
-    CancelTranscription,
-    Status,
-    Transcription,
-    transcription_id_of,
-)
+from domain.transcription import TRANSCRIPTION, Status, Transcription, transcription_id_of
+from domain.transcription_commands import CancelTranscription
 from domain.transcription_events import TranscriptionStarted
 from infrastructure.memory import InMemoryEventStore
 from schemas.messages import WorkerReady

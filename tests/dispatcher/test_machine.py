@@ -17,7 +17,8 @@ from domain.attempts import ATTEMPTS_MAX
 from domain.errors import QuotaExceeded, Rejection, TranscriptionExists
 from domain.log import VersionConflict
 from domain.quota import QUOTA, QuotaDebited
-from domain.transcription import CancelTranscription, Status
+from domain.transcription import Status
+from domain.transcription_commands import CancelTranscription
 from domain.transcription_events import TranscriptionCompleted
 from schemas.events import opened
 from schemas.messages import AttemptFaulted, AttemptSucceeded, Report, WorkerReady

@@ -14,7 +14,8 @@ from commands.remove_file import Fate, RemoveFile, remove_file
 from dispatcher.migration import QUEUE
 from dispatcher.removals import REMOVALS, PostgresRemovals
 from dispatcher.removing import RemovalLimits, Remover
-from domain.transcription import DeleteTranscription, transcription_id_of
+from domain.transcription import transcription_id_of
+from domain.transcription_commands import DeleteTranscription
 from schemas.objects import FILE, TRANSCRIPTION, folders_of_one
 from tests.builders import LATER, identity
 from tests.dispatcher.household import PROVENANCE, Household, household

@@ -10,7 +10,7 @@ from domain.errors import RevisionChanged, StaleAlignment, TranscriptMisplaced
 from domain.revisions import revision_of, tag_of
 from domain.transcript_keys import transcript_key
 from domain.transcription import TRANSCRIPTION as DECIDER
-from domain.transcription import EditTranscript
+from domain.transcription_commands import EditTranscript
 from domain.transcription_events import AlignmentStarted, TranscriptAligned, TranscriptionEvent
 from tests.builders import (
     ANNA,

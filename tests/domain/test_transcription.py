@@ -22,7 +22,8 @@ from domain.errors import (
 )
 from domain.revisions import revision_of, tag_of
 from domain.transcription import TRANSCRIPTION as DECIDER
-from domain.transcription import (
+from domain.transcription import transcription_id_of
+from domain.transcription_commands import (
     CancelTranscription,
     CompleteTranscription,
     DeleteTranscription,
@@ -30,7 +31,6 @@ from domain.transcription import (
     FailAttempt,
     RequestTranscription,
     StartTranscription,
-    transcription_id_of,
 )
 from domain.transcription_events import Result, TranscriptionEvent
 from tests.builders import (

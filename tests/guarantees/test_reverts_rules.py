@@ -15,7 +15,8 @@ from domain.decider import Decider
 from domain.log import Address, Decision, VersionConflict
 from domain.quota import QUOTA, DebitQuota, Quota, QuotaCommand, QuotaDebited, QuotaEvent
 from domain.transcript_keys import transcript_key
-from domain.transcription import TRANSCRIPTION, CompleteTranscription, FailAttempt
+from domain.transcription import TRANSCRIPTION
+from domain.transcription_commands import CompleteTranscription, FailAttempt
 from domain.transcription_events import TranscriptionCompleted
 from infrastructure.memory import InMemoryEventStore
 from schemas.events import opened

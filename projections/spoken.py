@@ -8,7 +8,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.events import Event
-from domain.transcription_events import TranscriptEdited, TranscriptionCompleted, TranscriptionDeleted
+from domain.transcription_events import (
+    TranscriptAligned,
+    TranscriptEdited,
+    TranscriptionCompleted,
+    TranscriptionDeleted,
+)
 from infrastructure.postgres.queries import load_queries
 from projections.projection import Projection, storable
 
@@ -33,7 +38,7 @@ def project(row: SpokenRow | None, event: Event) -> SpokenRow | None:
                 transcript_key=event.result.transcript_key,
                 language=storable(event.result.language),
             )
-        case TranscriptEdited() if row is not None:
+        case TranscriptEdited() | TranscriptAligned() if row is not None:
             return replace(row, transcript_key=event.transcript_key)
         case TranscriptionDeleted():
             return None
@@ -47,6 +52,7 @@ SPOKEN: Final = Projection(
     keys={
         TranscriptionCompleted: lambda event: event.transcription_id,
         TranscriptEdited: lambda event: event.transcription_id,
+        TranscriptAligned: lambda event: event.transcription_id,
         TranscriptionDeleted: lambda event: event.transcription_id,
     },
     project=project,

@@ -70,6 +70,18 @@ class Library:
         )
         await happened(self.home.store, by, edited)
 
+    async def aligns(self, transcription_id: UUID, text: str, *, by: UUID = ANNA) -> None:
+        """Every word takes a second here too."""
+        result = await self.stored(transcription_id, text, "en", by)
+        aligned = replace(
+            b.transcript_aligned(),
+            user_id=by,
+            transcription_id=transcription_id,
+            transcript_key=result.transcript_key,
+            transcript_sha256=result.transcript_sha256,
+        )
+        await happened(self.home.store, by, aligned)
+
     def indexer(self, objects: Any = None) -> Indexer:
         return Indexer(SpokenIndex(self.home.pool), objects or self.home.objects, asyncio.Event(), QUICK)
 
@@ -198,6 +210,15 @@ async def test_an_edit_takes_the_place_of_what_was_there(library: Library) -> No
     await library.index()
     assert await library.finds("budget") == []
     assert ids(await library.finds("marmalade")) == [talk]
+
+
+async def test_words_that_were_found_in_the_sound_are_found_with_their_new_times(library: Library) -> None:
+    talk = await library.says("talk", "the budget of the meeting")
+    await library.index()
+    await library.aligns(talk, "um the budget of the meeting")
+    await library.index()
+    [found] = await library.finds("budget")
+    assert found.snippets[0].start_ms == 2_000
 
 
 async def test_what_is_deleted_is_not_found_and_nothing_of_it_stays(library: Library) -> None:

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Final, Protocol
 from uuid import UUID
 
-from api.errors import TooManyTries
+from api.rejections import TooManyTries
 
 MINUTE_SECONDS: Final = 60
 HOUR_SECONDS: Final = 3600

@@ -23,11 +23,20 @@ from api.openai_audio import refusals
 from api.openai_audio.refusals import NotTranscribed
 from api.patience import RequestStalled
 from api.ranges import RangeNotSatisfiable
+from api.rejections import (
+    ComeBackLater,
+    ExportTooLarge,
+    KeyInFlight,
+    KeyOfAnother,
+    MalformedUpload,
+    Overloaded,
+    UploadTooLarge,
+)
 from api.requests import request_id_of
 from api.scopes import InsufficientScope
 from api.tokens import NotAuthenticated
 from commands.turns import TooManyAtOnce
-from domain import errors
+from domain import errors, media_errors
 from domain.errors import Rejection
 from domain.ports import EventStoreUnavailable, EventUnreadable, ObjectStoreUnavailable, PartitionDetached
 from infrastructure.disk import is_full
@@ -44,7 +53,6 @@ _LOGGER = logging.getLogger(__name__)
 Refusal: TypeAlias = Response[Problem] | Response[AudioRefusal]
 
 MEDIA_TYPE: Final = "application/problem+json"
-KEY_RETRY_AFTER_SECONDS: Final = 1
 RETRY_AFTER_SECONDS: Final = 2
 FULL_RETRY_AFTER_SECONDS: Final = 60
 """Somebody has to make room."""
@@ -57,83 +65,13 @@ PROBLEMS_PATH: Final = "/problems"
 _CLIENT_GONE: Final = "client disconnected prematurely"
 
 
-class UploadTooLarge(Rejection):
-    code = "upload_too_large"
-
-    def __init__(self, bytes_max: int) -> None:
-        super().__init__(
-            f"The upload is larger than the {bytes_max} bytes that are allowed: send it in parts"
-        )
-
-
-class ExportTooLarge(Rejection):
-    code = "export_too_large"
-
-    def __init__(self, events_max: int) -> None:
-        super().__init__(
-            f"There are more than the {events_max} events about you that an export may have: ask whoever runs this service"
-        )
-
-
-class MalformedUpload(Rejection):
-    """The body is no upload; every message says what to send."""
-
-    code = "malformed_upload"
-
-
-class ComeBackLater(Rejection):
-    """What is asked for can be had later; the answer says when in `Retry-After`."""
-
-    def __init__(self, text: str, retry_after_seconds: int) -> None:
-        super().__init__(text)
-        self.retry_after_seconds = retry_after_seconds
-
-
-class KeyInFlight(ComeBackLater):
-    code = "idempotency_key_in_flight"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The request with this Idempotency-Key is being carried out: wait a moment and send it again",
-            KEY_RETRY_AFTER_SECONDS,
-        )
-
-
-class KeyOfAnother(Rejection):
-    code = "idempotency_key_reused"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This Idempotency-Key was sent with another request: take a new key for each request, and the same one only "
-            "to send it again"
-        )
-
-
-class TooManyTries(ComeBackLater):
-    code = "too_many_tries"
-
-    def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(f"Too many tries: wait {retry_after_seconds} s", retry_after_seconds)
-
-
-class Overloaded(ComeBackLater):
-    """So many ask for the same at once that waiting in the queue would take too long."""
-
-    code = "overloaded"
-
-    def __init__(self, what: str, retry_after_seconds: int) -> None:
-        super().__init__(
-            f"Too many {what} at this moment: try again in {retry_after_seconds} s", retry_after_seconds
-        )
-
-
 STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.InvalidInput: HTTPStatus.BAD_REQUEST,
     errors.LanguageUnsupported: HTTPStatus.BAD_REQUEST,
     errors.LanguageRequired: HTTPStatus.BAD_REQUEST,
     errors.TranslationUnsupported: HTTPStatus.BAD_REQUEST,
     errors.PromptUnsupported: HTTPStatus.BAD_REQUEST,
-    errors.UnreadableMedia: HTTPStatus.BAD_REQUEST,
+    media_errors.UnreadableMedia: HTTPStatus.BAD_REQUEST,
     errors.TranscriptionNotCompleted: HTTPStatus.BAD_REQUEST,
     MalformedUpload: HTTPStatus.BAD_REQUEST,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,

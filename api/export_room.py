@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from api.errors import ComeBackLater, Overloaded
+from api.rejections import ComeBackLater, Overloaded
 
 EXPORTS_AT_ONCE: Final = 4
 """In one API. Each takes a few megabytes and reads as fast as its client takes it."""

@@ -20,9 +20,9 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from api.admission import admit
-from api.errors import KeyInFlight, KeyOfAnother
 from api.openapi import UploadOperation
 from api.parts import Parts
+from api.rejections import KeyInFlight, KeyOfAnother
 from api.requests import added_headers, encoded, sent
 from domain.errors import InvalidField
 from infrastructure.postgres import idempotency

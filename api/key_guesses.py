@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Final
 
-from api.errors import TooManyTries
+from api.rejections import TooManyTries
 
 GUESSES_MAX: Final = 100
 """Within a window. Whoever has a wrong key does not try so many, and guessing is hopeless with any number."""

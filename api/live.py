@@ -8,13 +8,13 @@ from types import TracebackType
 from typing import Final, Never, Self, TypeVar
 from uuid import UUID
 
-from api.errors import Overloaded
 from api.followed import Followed
 from api.following import Following
 from api.listeners import Listeners
 from api.live_limits import RETRY_AFTER_SECONDS, LiveLimits, TooManyListeners
 from api.live_looks import Looks
 from api.live_position import BEGINNING, Position
+from api.rejections import Overloaded
 from api.window_texts import WindowTexts
 from infrastructure.complaints import Complaints
 from infrastructure.postgres.errors import OUTAGES

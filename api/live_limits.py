@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from api.errors import ComeBackLater
+from api.rejections import ComeBackLater
 
 RETRY_AFTER_SECONDS: Final = 10
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import bcrypt
 
-from api.errors import Overloaded
+from api.rejections import Overloaded
 from api.share import cores
 from domain.credentials import password_of
 

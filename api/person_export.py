@@ -12,10 +12,11 @@ from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.response import Stream
 
-from api.errors import ExportTooLarge, problems
+from api.errors import problems
 from api.exports import FORMATS
 from api.parts import Parts
 from api.possessions import Possessions, readable_line
+from api.rejections import ExportTooLarge
 from api.requests import Caller
 from api.zipping import Member, zipped
 from domain.errors import PersonErased, TranscriptMissing

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from api.errors import Overloaded
+from api.rejections import Overloaded
 from infrastructure.media.probe import MediaFacts
 
 PROBES_AT_ONCE: Final = 2

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from api.errors import ComeBackLater, Overloaded
+from api.rejections import ComeBackLater, Overloaded
 from api.upload_table import UploadTable
 from infrastructure.disk import FREE_BYTES_MIN, require_space
 

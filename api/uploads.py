@@ -14,8 +14,8 @@ from litestar.exceptions import InternalServerException
 from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from api.errors import MalformedUpload, UploadTooLarge
 from api.filenames import HEADER_BYTES_MAX, HEADER_CHARSET, clean_filename, filename_of
+from api.rejections import MalformedUpload, UploadTooLarge
 from api.upload_room import UploadShare
 from domain.personal import PersonalText
 from infrastructure.private_files import open_private

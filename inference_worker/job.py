@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from domain.assumed import language_warnings
 from domain.damages import damaged_ms, warnings_of
-from domain.errors import NotMedia
 from domain.instructions import Instructions
+from domain.media_errors import NotMedia
 from domain.ports import ObjectMissing, ObjectStore
 from domain.transcript import Damage, MediaWarning, Transcript
 from domain.transcript_keys import transcript_key

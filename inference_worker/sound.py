@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from domain.errors import MediaTooLong, UnreadableMedia
+from domain.media_errors import MediaTooLong, UnreadableMedia
 from domain.transcript import Damage
 from infrastructure.media.decode import PcmStream
 from infrastructure.media.pcm import BYTES_PER_MS, BYTES_PER_SECOND

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from litestar.types import HTTPScope as Scope
 
-from api.errors import ComeBackLater, Overloaded
 from api.following import Following, State, WindowFinished
 from api.lasting import lasting
 from api.openai_audio.formats import Done
 from api.openai_audio.models import engine_of
 from api.openai_audio.refusals import NotTranscribed
 from api.parts import Parts
+from api.rejections import ComeBackLater, Overloaded
 from commands.execution import load
 from domain.errors import TranscriptionNotFound
 from domain.transcription import TRANSCRIPTION, Status

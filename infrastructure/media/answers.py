@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from domain.errors import (
+from domain.media_errors import (
     EncryptedMedia,
     JoinedMedia,
     MediaTooLong,

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from domain.errors import NotMedia
+from domain.media_errors import NotMedia
 from domain.transcript import Damage
 from infrastructure.media.answers import Answer, Decoded, Refused, decode_answer, rejection_of
 from infrastructure.media.fork_server import ForkServer

@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, NamedTuple
 import msgspec
 from av.audio.frame import AudioFrame
 
-from domain.errors import MediaTooLong, NotMedia, UnreadableMedia
+from domain.media_errors import MediaTooLong, NotMedia, UnreadableMedia
 from infrastructure.media.answers import ODD, Answer, Decoded, encode_answer, refusal_of
 from infrastructure.media.converter import Converter
 from infrastructure.media.packets import Walk

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet as NewPacket
 
-from domain.errors import EncryptedMedia, MediaTooLong, NotMedia, TooShortMedia, TruncatedMedia
+from domain.media_errors import EncryptedMedia, MediaTooLong, NotMedia, TooShortMedia, TruncatedMedia
 from infrastructure.media.claims import (
     claimed_longest_seconds,
     claimed_stream_seconds,

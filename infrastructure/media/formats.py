@@ -15,7 +15,7 @@ import av.video.stream  # PyAV imports these when it meets such a stream: too la
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from domain.errors import NotMedia
+from domain.media_errors import NotMedia
 from infrastructure.media.spans import Spans, id3_bytes
 from infrastructure.media.wav import header_of, survey
 

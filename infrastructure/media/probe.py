@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from domain.errors import EmptyFile, MediaTooLong, NotMedia
+from domain.media_errors import EmptyFile, MediaTooLong, NotMedia
 from infrastructure.media.answers import Answer, MediaFacts, Refused, decode_answer, rejection_of
 from infrastructure.media.fork_server import LOST, ForkServer
 from infrastructure.media.forked_streams import ForkedProcess, fork_process

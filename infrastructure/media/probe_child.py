@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from domain.errors import NotMedia, UnreadableMedia
+from domain.media_errors import NotMedia, UnreadableMedia
 from infrastructure.media.answers import ODD, Answer, MediaFacts, encode_answer, refusal_of
 from infrastructure.media.extent import DECODED_SECONDS, measure
 from infrastructure.media.sandbox import Limits, confine, end_with_parent

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 
-from domain.errors import EncryptedMedia, NoAudio, NotMedia, SoundUnsupported
+from domain.media_errors import EncryptedMedia, NoAudio, NotMedia, SoundUnsupported
 from infrastructure.media.formats import DECODERS, open_media
 from infrastructure.media.mixing import samples_of
 from infrastructure.media.reading import read_packets

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from msgspec import Struct
 
-from domain.errors import JoinedMedia
+from domain.media_errors import JoinedMedia
 from infrastructure.media.spans import id3_bytes
 
 STREAMING_SIZE_MIN: Final = 0x7FFF_0000

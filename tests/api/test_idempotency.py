@@ -12,8 +12,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from api.errors import KeyInFlight
 from api.idempotency import KEY_CHARACTERS_MAX, Once
+from api.rejections import KeyInFlight
 from infrastructure.postgres.idempotency import IdempotencyKeys, Key
 from infrastructure.settings import Settings
 from tests.api.rig import PASSWORD, Installation, Person, in_one_task, installed, sound

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from api.errors import TooManyTries
 from api.key_guesses import GUESSES_MAX, SOURCES_MAX, WINDOW_SECONDS, KeyGuesses
 from api.known_keys import KNOWN_KEYS_MAX, KNOWN_SECONDS, NOTED_SECONDS, KnownKey, KnownKeys
+from api.rejections import TooManyTries
 from api.tokens import NotAuthenticated
 from domain.api_keys import ApiKey
 from domain.key_texts import SECRET_BYTES, key_text

@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from api.errors import Overloaded
 from api.following import Change, Following, Gone, State, WindowFinished
 from api.live import Live
 from api.live_limits import LiveLimits, TooManyListeners
 from api.live_position import Position, decode_position, encode_position
+from api.rejections import Overloaded
 from domain.transcription import Status
 from tests.api.listening import Objects, World, live_over, queued
 from tests.builders import ANNA, BERT

@@ -7,8 +7,8 @@ from hashlib import sha256
 import bcrypt
 import pytest
 
-from api.errors import Overloaded
 from api.passwords import PENDING_PER_THREAD_MAX, Passwords
+from api.rejections import Overloaded
 
 COMPOSED, APART = "pässwörd élan", "pa\u0308sswo\u0308rd e\u0301lan"
 

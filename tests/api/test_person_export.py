@@ -10,8 +10,8 @@ import httpx
 import msgspec
 import pytest
 
-from api.errors import Overloaded
 from api.export_room import ExportRoom, ExportUnderWay
+from api.rejections import Overloaded
 from tests.api.rig import HEARD, PASSWORD, Installation, Person, sound
 from tests.api.wire import Wire, listening
 from tests.projections.running import until

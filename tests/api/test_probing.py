@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from api.errors import Overloaded
 from api.probing import ProbeQueue
+from api.rejections import Overloaded
 from infrastructure.media.probe import MediaFacts
 from tests.builders import ANNA, BERT
 

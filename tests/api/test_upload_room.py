@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.errors import Overloaded
+from api.rejections import Overloaded
 from api.upload_room import TooManyUploads, UploadRoom
 from tests.builders import ANNA, BERT
 

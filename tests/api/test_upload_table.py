@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.errors import Overloaded
+from api.rejections import Overloaded
 from api.share import Share
 from api.upload_room import TooManyUploads, UploadRoom
 from api.upload_table import UPLOADS_MAX, UploadTable, provide_upload_table

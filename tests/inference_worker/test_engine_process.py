@@ -14,8 +14,8 @@ import msgspec
 import psutil
 import pytest
 
-from domain.errors import NotMedia
 from domain.instructions import Instructions
+from domain.media_errors import NotMedia
 from domain.transcript import Damage
 from inference_worker import faults
 from inference_worker.child_messages import ChildMessage, Finished, Heard, Task, WindowDone

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from domain.errors import NotMedia
 from domain.instructions import Instructions
 from domain.languages import Abilities
+from domain.media_errors import NotMedia
 from domain.ports import UNDETERMINED, ObjectStoreUnavailable
 from domain.transcript import Damage, MediaWarning
 from domain.transcription_events import Job

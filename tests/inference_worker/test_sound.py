@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from domain.errors import MediaTooLong, NotMedia, UnreadableMedia
+from domain.media_errors import MediaTooLong, NotMedia, UnreadableMedia
 from domain.transcript import Damage
 from inference_worker.sound import Sound
 from infrastructure.media.decode import DecodingFailed, PcmStream

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from domain.attempts import WORKER_STOPPED
-from domain.errors import NotMedia
 from domain.languages import Abilities
+from domain.media_errors import NotMedia
 from domain.transcript import MediaWarning
 from domain.transcription_events import Job, TranscriptionStarted
 from inference_worker import faults

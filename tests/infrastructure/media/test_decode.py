@@ -11,7 +11,7 @@ import msgspec
 import psutil
 import pytest
 
-from domain.errors import MediaTooLong, NotMedia
+from domain.media_errors import MediaTooLong, NotMedia
 from domain.transcript import Damage
 from infrastructure.media.decode import DecodingFailed, PcmStream, open_pcm
 from infrastructure.media.fork_server import ForkServer

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from av.error import InvalidDataError
 
-from domain.errors import MediaTooLong
+from domain.media_errors import MediaTooLong
 from infrastructure.media.extent import measure
 from infrastructure.media.formats import open_media
 from infrastructure.media.reading import ERRORS_MAX, read_packets

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from av.audio.resampler import AudioResampler
 
-from domain.errors import SoundUnsupported
+from domain.media_errors import SoundUnsupported
 from infrastructure.media.mixing import DECIDED_SECONDS, Mixer, samples_of
 from infrastructure.media.probe import probe
 from tests.infrastructure.media.odd_wavs import many_channels

@@ -9,7 +9,7 @@ from typing import Final
 import psutil
 import pytest
 
-from domain.errors import EncryptedMedia, NoAudio, NotMedia, SoundUnsupported, TooShortMedia
+from domain.media_errors import EncryptedMedia, NoAudio, NotMedia, SoundUnsupported, TooShortMedia
 from infrastructure.media.decode import open_pcm
 from infrastructure.media.probe import probe
 from tests.infrastructure.media.odd_bytes import chunk, wav, wav_form

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import TruncatedMedia
+from domain.media_errors import TruncatedMedia
 from infrastructure.media.answers import MediaFacts
 from infrastructure.media.decode import open_pcm
 from infrastructure.media.pcm import BYTES_PER_SECOND

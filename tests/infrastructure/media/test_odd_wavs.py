@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import JoinedMedia, TruncatedMedia
+from domain.media_errors import JoinedMedia, TruncatedMedia
 from infrastructure.media.probe import ProbeLimits, probe
 from tests.infrastructure.media.odd_bytes import chunk, wav, wav_form
 from tests.infrastructure.media.odd_wavs import (

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from domain.errors import UnreadableMedia
+from domain.media_errors import UnreadableMedia
 from infrastructure.media.answers import Decoded
 from infrastructure.media.decode_child import decode
 from infrastructure.media.extent import DECODED_SECONDS

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from domain.errors import EmptyFile, MediaTooLong, NoAudio, NotMedia, TruncatedMedia, UnreadableMedia
+from domain.media_errors import EmptyFile, MediaTooLong, NoAudio, NotMedia, TruncatedMedia, UnreadableMedia
 from infrastructure.media.probe import MediaFacts, ProbeFailed, ProbeLimits, probe
 from infrastructure.media.sandbox import Limits
 from infrastructure.media.warm import MEDIA_CHILDREN

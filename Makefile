@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast chaos check format up bench lock
+.PHONY: help install demo test test-fast chaos fuzz check format up bench lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ test-fast: $(INSTALLED) ## run the tests that need no servers and no processes: 
 
 chaos: $(INSTALLED) ## load and faults, then the oracle; MINUTES=30 SEED=7 FAULTS=900 CROWD=100 IDLE=1000 BROKER=noida
 	@$(VENV)/bin/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(BROKER),--broker $(BROKER)) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(CROWD),--crowd $(CROWD)) $(if $(IDLE),--idle $(IDLE))
+
+fuzz: $(INSTALLED) ## ask a running system whatever its OpenAPI document allows and does not; MINUTES=60 SEED=7
+	@$(VENV)/bin/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 check: $(INSTALLED) ## lint, types, import contracts, shape, Compose file, OpenAPI document, schemas that were released
 	@$(VENV)/bin/ruff format --check .

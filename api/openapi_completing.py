@@ -23,6 +23,7 @@ from api.openapi_terms import (
     WITH_BODY,
     Terms,
 )
+from schemas import bodies
 
 _AUDIO_REFUSAL: Final = {"application/json": {"schema": {"$ref": "#/components/schemas/AudioRefusal"}}}
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -31,6 +32,8 @@ _NOT_ALLOWED: Final = {
     "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "Allow")},
     "content": _PROBLEM,
 }
+_CONTENT: Final = "GET /v1/files/{file_id}/content"
+_RECORDINGS: Final = ("audio/*", "video/*", "application/*")
 _EXPORT: Final = "GET /v1/transcriptions/{transcription_id}/export"
 
 
@@ -49,6 +52,7 @@ def completed(document: Terms) -> Terms:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             _complete(f"{method.upper()} {path}", operation)
+    _describe_recording(document["paths"])
     _describe_export(document["paths"])
     components = document["components"]
     components["headers"] = dict(ANSWER_HEADERS)
@@ -58,15 +62,16 @@ def completed(document: Terms) -> Terms:
         for name, terms in REQUEST_HEADERS.items()
     }
     _limit(components["schemas"])
+    _close(components["schemas"])
     return document
 
 
 def _complete(route: str, operation: Terms) -> None:
     responses: dict[str, Terms] = operation["responses"]
     for number in _statuses(operation):
-        responses.setdefault(
-            str(number), {"description": HTTPStatus(number).phrase, "content": _refusal(operation)}
-        )
+        refusal = {"description": HTTPStatus(number).phrase, "content": _refusal(operation)}
+        if _is_the_frameworks(responses.get(str(number))):
+            responses[str(number)] = refusal
     for status, response in responses.items():
         if int(status) < HTTPStatus.MULTIPLE_CHOICES and "content" in response and "headers" in response:
             response["description"] = HTTPStatus(int(status)).phrase
@@ -77,6 +82,11 @@ def _complete(route: str, operation: Terms) -> None:
         references = [{"$ref": f"#/components/parameters/{_parameter(name)}"} for name in asked]
         operation["parameters"] = [*operation.get("parameters", ()), *references]
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _is_the_frameworks(response: Terms | None) -> bool:
+    """Or nobody's: it describes a 400 in words that are not ours."""
+    return response is None or "status_code" in str(response.get("content"))
 
 
 def _refusal(operation: Terms) -> Terms:
@@ -121,13 +131,30 @@ def _parameter(name: str) -> str:
     return f"{name}-of-a-request"
 
 
+def _describe_recording(paths: dict[str, dict[str, Terms]]) -> None:
+    """It is of the type that its bytes are of."""
+    responses = paths[_CONTENT.partition(" ")[2]]["get"]["responses"]
+    for status in ("200", "206"):
+        responses[status]["content"] = {each: {"schema": {"type": "string"}} for each in _RECORDINGS}
+
+
 def _describe_export(paths: dict[str, dict[str, Terms]]) -> None:
     """Each format has a media type of its own."""
     export = paths[_EXPORT.partition(" ")[2]]["get"]
     types = sorted({format_.media_type.partition(";")[0] for format_ in FORMATS.values()})
-    export["responses"]["200"]["content"] = {each: {"schema": {"type": "string"}} for each in types}
+    texts = {each: {"schema": {"type": "string"}} for each in types}
+    as_json = {"application/json": {"schema": {"$ref": "#/components/schemas/Transcript"}}}
+    export["responses"]["200"]["content"] = texts | as_json
     [asked] = [each for each in export["parameters"] if each.get("name") == "format"]
     asked["schema"]["enum"] = list(FORMATS)
+
+
+def _close(schemas: dict[str, Terms]) -> None:
+    """A body that we read has no member but those that are named."""
+    for name, schema in schemas.items():
+        body = getattr(bodies, name, None)
+        if body is not None and body.__struct_config__.forbid_unknown_fields:
+            schema["additionalProperties"] = False
 
 
 def _limit(schemas: dict[str, Terms]) -> None:

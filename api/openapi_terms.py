@@ -16,7 +16,7 @@ from domain.transcription import Status
 
 Terms: TypeAlias = dict[str, Any]
 
-_ADDRESS: Final = {"type": "string", "pattern": r"^\d{1,6}:\d{1,18}$"}
+_ADDRESS: Final = {"type": "string", "pattern": "^[0-9]{1,6}:[0-9]{1,18}$"}
 _SECONDS: Final = {"type": "integer", "minimum": 0}
 
 ANSWER_HEADERS: Final[Mapping[str, Terms]] = {
@@ -82,8 +82,8 @@ ANSWER_HEADERS: Final[Mapping[str, Terms]] = {
 }
 REQUEST_HEADERS: Final[Mapping[str, Terms]] = {
     "Prefer": {
-        "description": "`respond-async`: answer at once, without waiting until queries show what was done (RFC 7240).",
-        "schema": {"type": "string", "enum": ["respond-async"]},
+        "description": "`respond-async`: answer at once, without waiting until queries show what was done (RFC 7240). What else may be in it is passed over.",
+        "schema": {"type": "string", "examples": ["respond-async"]},
     },
     TOKEN_HEADER: {
         "description": "From the answer to a command: wait until the answer shows what it did.",
@@ -150,8 +150,8 @@ ASKED_OF_ROUTE: Final[Mapping[str, Sequence[str]]] = {
 }
 """Headers that this route reads."""
 
-ENTERING: Final = (401, 403, 410, 429, 503)
-"""What may become of anybody who asks for what is somebody's."""
+ENTERING: Final = (400, 401, 403, 410, 429, 503)
+"""What may become of anybody who asks for what is somebody's; 400 is for a Consistency-Token that no command gave out."""
 WITH_BODY: Final = (400, 408, 413)
 """What may become of any request with a body."""
 
@@ -168,7 +168,7 @@ LIMITS: Final[Mapping[str, Terms]] = {
     "NewApiKey.key": {"pattern": rf"^steno_[0-9A-Za-z]{{{KEY_CHARACTERS - len('steno_')}}}$"},
     "TranscriptionRequest.prompt": {"maxLength": PROMPT_CHARACTERS_MAX},
     "TranscriptionRequest.vocabulary": {"maxItems": TERMS_MAX},
-    "TextEdit.transcript_text": {"minLength": 1, "maxLength": TEXT_BODY_BYTES_MAX},
+    "TextEdit.transcript_text": {"maxLength": TEXT_BODY_BYTES_MAX},
     "TranscriptionSummary.status": _STATUS,
     "TranscriptionBody.status": _STATUS,
     "TranscriptionChange.status": _STATUS,

@@ -37,7 +37,9 @@ CreatedBefore = Annotated[
 InFilename = Annotated[
     str | None,
     QueryParameter(
-        name="filename", description="Only recordings whose file name has this in it, in whatever case"
+        name="filename",
+        description="Only recordings whose file name has this in it, in whatever case",
+        schema_extra={"min_length": 1, "max_length": FILENAME_CHARACTERS_MAX},
     ),
 ]
 Query: TypeAlias = Sequence[tuple[str, str]]

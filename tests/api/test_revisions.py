@@ -1,20 +1,17 @@
 """Revisions over HTTP: who says which one they change loses nobody's edit, and every one there was can be had."""
 
-import asyncio
 import hashlib
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 
 from commands.align_transcript import complete_alignment, start_alignment
 from domain.aligning import CompleteAlignment, StartAlignment
 from domain.transcript_keys import transcript_key
+from tests.api.editors import edits, require_nothing_lost, war
 from tests.api.rig import WORKER_SAYS, Installation, Person
 from tests.builders import NOON, WORKER
-
-EDITORS = 20
 
 
 @pytest.fixture
@@ -27,11 +24,6 @@ async def etag_of(person: Person, path: str) -> str:
     answer = await person.client.get(f"{path}/transcript")
     assert answer.status_code == 200
     return str(answer.headers["ETag"])
-
-
-async def edits(person: Person, path: str, text: str, if_match: str | None = None) -> httpx.Response:
-    headers = {"If-Match": if_match} if if_match is not None else {}
-    return await person.client.put(f"{path}/text", json={"transcript_text": text}, headers=headers)
 
 
 async def text_of(person: Person, path: str) -> str:
@@ -114,33 +106,7 @@ async def test_an_edit_whose_answer_was_lost_may_be_sent_again(anna: Person, pat
 
 
 async def test_in_a_war_of_twenty_editors_no_edit_is_lost_silently(anna: Person, path: str) -> None:
-    """Each reads, adds their word and writes; who is told that others were first reads again."""
-    accepted: dict[int, str] = {}
-    refused = 0
-
-    async def fights(editor: int) -> None:
-        nonlocal refused
-        for turn in range(3):
-            while True:
-                shown = await anna.client.get(f"{path}/transcript")
-                text = f"{shown.json()['transcript']['text']} e{editor}t{turn}"
-                answer = await edits(anna, path, text, shown.headers["ETag"])
-                if answer.status_code == 200:
-                    accepted[answer.json()["revision"]] = text
-                    break
-                assert (answer.status_code, answer.json()["code"]) == (412, "revision_changed")
-                assert answer.headers["ETag"] != shown.headers["ETag"]
-                refused += 1
-
-    await asyncio.gather(*map(fights, range(EDITORS)))
-    assert sorted(accepted) == list(range(2, 3 * EDITORS + 2))
-    assert refused > 0
-    # Every word that was accepted is in the last text: whoever was accepted had seen all before.
-    assert await text_of(anna, path) == accepted[max(accepted)]
-    assert len(accepted[max(accepted)].split()) == 2 + 3 * EDITORS
-    for number, text in accepted.items():
-        kept = await anna.client.get(f"{path}/revisions/{number}")
-        assert kept.json()["transcript"]["text"] == text
+    await require_nothing_lost(anna, path, await war(anna, path), words_before=2)
 
 
 async def test_every_revision_is_listed_newest_first_and_can_be_had(anna: Person, path: str) -> None:

@@ -91,6 +91,7 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     errors.TranscriptionWasDeleted: HTTPStatus.CONFLICT,
     errors.RevisionChanged: HTTPStatus.PRECONDITION_FAILED,
     errors.StaleAttempt: HTTPStatus.CONFLICT,
+    errors.StaleAlignment: HTTPStatus.CONFLICT,
     errors.AttemptOfAnother: HTTPStatus.CONFLICT,
     NotTranscribed: HTTPStatus.UNPROCESSABLE_ENTITY,
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

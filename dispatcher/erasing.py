@@ -183,13 +183,11 @@ class Eraser:
 
     async def _revoke_api_keys(self, user_id: UUID) -> None:
         command = RevokeAllApiKeys(user_id=user_id, revoked_at=self._clock.now())
-        await revoke_all_api_keys(command, self._store, _provenance(user_id))
+        await revoke_all_api_keys(command, self._store, await self._because(user_id))
 
     async def _end_streams(self, user_id: UUID) -> None:
-        """All that there are, also those that come meanwhile, because of what the person has asked for."""
-        provenance = replace(
-            _provenance(user_id), causation_id=await last_event_of(self._store, USER, user_id, user_id)
-        )
+        """All that there are, also those that come meanwhile."""
+        provenance = await self._because(user_id)
         while await self._ended(await self._erasures.open_streams_of(user_id), user_id, provenance):
             pass
 
@@ -222,6 +220,11 @@ class Eraser:
             of_file = DeleteFile(file_id=UUID(identity), user_id=user_id, deleted_at=now)
             return await delete_file(of_file, self._store, provenance)
         return None
+
+    async def _because(self, user_id: UUID) -> Provenance:
+        """Of what the person has asked for, which is the last event about them until they are erased."""
+        asked_for = await last_event_of(self._store, USER, user_id, user_id)
+        return replace(_provenance(user_id), causation_id=asked_for)
 
     async def _record(self, user_id: UUID) -> None:
         command = RecordErasure(user_id=user_id, erased_at=self._clock.now())

@@ -273,7 +273,7 @@ async def test_strangers_are_told_so_in_the_same_words(installation: Installatio
     answer = await installation.client().post(path, headers={"Authorization": "Bearer sk-nobody"})
     error = refusal(answer, 401)
     assert (error["type"], error["code"]) == ("authentication_error", "not_authenticated")
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
 async def test_models_are_listed_and_found_by_name(anna: Person) -> None:

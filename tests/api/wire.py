@@ -73,16 +73,14 @@ class Wire:
         return self
 
     async def answer(self, method: str = "GET") -> Answer:
-        """The next answer, without what may follow it."""
+        """The next answer, without what may follow it; of one that goes on for ever its head."""
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
             head = await self.reader.readuntil(b"\r\n\r\n")
             response = _parsed(head, method)
             length = int(response.headers["Content-Length"] or 0)
-            body = (
-                b""
-                if method == "HEAD" or response.status in (204, 304)
-                else await self._body(response, length)
-            )
+            has_end = response.headers["Content-Type"] != "text/event-stream"
+            has_body = method != "HEAD" and response.status not in (204, 304)
+            body = await self._body(response, length) if has_body and has_end else b""
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status, headers, body)
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -15,8 +15,12 @@ from tests.stack.waiting import eventually
 
 
 @pytest.fixture
-def stray() -> Iterator[subprocess.Popen[bytes]]:
+async def stray() -> AsyncIterator[subprocess.Popen[bytes]]:
     with subprocess.Popen([sys.executable, "-c", FOREVER], start_new_session=True) as process:
+        # Popen returns in the middle of the exec, when Linux shows no command line yet.
+        await eventually(
+            lambda: FOREVER in psutil.Process(process.pid).cmdline(), "it has its command line"
+        )
         yield process
         process.kill()
 

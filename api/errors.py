@@ -29,6 +29,7 @@ from api.rejections import (
     KeyInFlight,
     KeyOfAnother,
     MalformedUpload,
+    NotShownYet,
     Overloaded,
     UploadTooLarge,
 )
@@ -100,6 +101,7 @@ STATUS_OF: Final[Mapping[type[Rejection], HTTPStatus]] = {
     KeyInFlight: HTTPStatus.CONFLICT,
     KeyOfAnother: HTTPStatus.UNPROCESSABLE_ENTITY,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotShownYet: HTTPStatus.SERVICE_UNAVAILABLE,
     ComeBackLater: HTTPStatus.TOO_MANY_REQUESTS,
 }
 """By the nearest class: a subclass has its parent's status unless it stands here itself."""

@@ -1,5 +1,6 @@
 """Uploading recordings, and the list of them."""
 
+from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from api.arriving import arrived
 from api.consistency import settle
 from api.errors import problems
 from api.idempotency import IdempotentUpload, Ids, idempotent, ids_of
@@ -152,8 +154,9 @@ async def list_files(
 
 
 async def find_owned_file(parts: Parts, file_id: UUID, user_id: UUID) -> FileView:
-    """Raises FileNotFound, NotOwner or PersonErased."""
-    file = await parts.reads.file.answer(file_id)
+    """Raises FileNotFound, NotShownYet, NotOwner or PersonErased."""
+    ask = partial(parts.reads.file.answer, file_id)
+    file = await arrived(parts, ask, MEDIA_FILE.stream_id(file_id), user_id)
     if file is None:
         raise FileNotFound(file_id)
     if file.user_id != user_id:

@@ -5,6 +5,7 @@ from typing import Final
 from domain.errors import Rejection
 
 KEY_RETRY_AFTER_SECONDS: Final = 1
+SHOWN_RETRY_AFTER_SECONDS: Final = 1
 
 
 class UploadTooLarge(Rejection):
@@ -56,6 +57,17 @@ class KeyOfAnother(Rejection):
         super().__init__(
             "This Idempotency-Key was sent with another request: take a new key for each request, and the same one only "
             "to send it again"
+        )
+
+
+class NotShownYet(ComeBackLater):
+    """Unlike what is unknown it is there: a 404 would say the opposite of what its command answered."""
+
+    code = "not_shown_yet"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This was accepted and cannot be shown yet: ask again in a moment", SHOWN_RETRY_AFTER_SECONDS
         )
 
 

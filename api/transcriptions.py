@@ -1,5 +1,6 @@
 """Requesting, following and cancelling transcriptions."""
 
+from functools import partial
 from typing import Annotated, Final, Literal, TypeVar
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
+from api.arriving import arrived
 from api.consistency import settle
 from api.errors import problems
 from api.idempotency import IdempotentOperation, idempotent
@@ -32,7 +34,7 @@ from commands.delete_transcription import delete_transcription
 from commands.request_transcription import request_transcription
 from domain.errors import NotOwner, PersonErased, TranscriptionNotFound, TranscriptMissing
 from domain.instructions import instructions_of, require_able
-from domain.transcription import ACTIVE, Status, transcription_id_of
+from domain.transcription import ACTIVE, TRANSCRIPTION, Status, transcription_id_of
 from domain.transcription_commands import CancelTranscription, DeleteTranscription
 from projections.paging import Page, Wanted
 from projections.transcriptions import ListedTranscription, TranscriptionView, list_wanted
@@ -214,8 +216,9 @@ async def text_of(view: TranscriptionView, parts: Parts) -> str | UnsetType:
 
 
 async def find_owned(parts: Parts, transcription_id: UUID, user_id: UUID) -> TranscriptionView:
-    """Raises TranscriptionNotFound, NotOwner or PersonErased."""
-    view = await parts.reads.transcription.answer(transcription_id)
+    """Raises TranscriptionNotFound, NotShownYet, NotOwner or PersonErased."""
+    ask = partial(parts.reads.transcription.answer, transcription_id)
+    view = await arrived(parts, ask, TRANSCRIPTION.stream_id(transcription_id), user_id)
     if view is None:
         raise TranscriptionNotFound(transcription_id)
     if view.user_id != user_id:

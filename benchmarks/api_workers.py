@@ -23,7 +23,7 @@ from infrastructure.processes import with_settings
 from tests.end_to_end.installation import Installation
 from tests.media import write_tone
 
-SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "4"))
+SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "3"))
 LOOKS: Final = 8
 WARM_SECONDS: Final = 0.3
 MEASURED: Final = ("GET one", "POST")

@@ -33,7 +33,10 @@ class Load(Struct, frozen=True):
 
 
 async def load(port: int, requests: Sequence[Iterator[bytes]], status: int, seconds: float) -> Load:
-    """A connection for each of `requests`, which it sends one by one until the time is over or they are."""
+    """A connection for each of `requests`, which it sends one by one until the time is over.
+
+    Raises LookupError when they are over before it.
+    """
     connections = [await _connect(port, each, status) for each in requests]
     began = time.perf_counter()
     for each in connections:
@@ -77,9 +80,10 @@ class Connection(asyncio.Protocol):
 
     def ask(self) -> None:
         self._asked_at = time.perf_counter()
-        content = next(self._requests, None) if self._asked_at < self.ends_at else None
-        if content is None or self._transport is None:
+        if self._asked_at >= self.ends_at or self._transport is None:
             self.done.set_result(None)
+        elif (content := next(self._requests, None)) is None:
+            self._fail(LookupError("there was nothing left to ask for: a rate over less than the time is none"))
         else:
             self._transport.write(content)
 

@@ -36,7 +36,7 @@ from tests.keys import keys_on
 
 PEOPLE: Final = 16
 LISTED: Final = 20
-ASKABLE: Final = 300
+ASKABLE: Final = 500
 """Recordings of each that nobody has asked to transcribe yet."""
 MINUTES: Final = 100_000
 TEXT: Final = "word " * 150

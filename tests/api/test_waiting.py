@@ -15,7 +15,7 @@ from domain.log import Address
 from infrastructure.settings import Settings
 from projections.models import READ_MODELS
 from schemas.partitions import partition_of
-from tests.api.rig import PASSWORD, Installation, in_one_task, installed
+from tests.api.rig import PASSWORD, Installation, Person, in_one_task, installed, projecting
 
 WAIT_SECONDS = 0.3
 
@@ -141,3 +141,47 @@ async def test_a_query_that_cannot_be_current_says_so(unprojected: Installation)
     answer = await unprojected.client().get("/files", headers=headers)
     assert (answer.status_code, answer.json()) == (200, [])
     assert answer.headers["Consistency-Status"] == "behind"
+
+
+async def arrives_in_a_hurry(installation: Installation) -> Person:
+    """Somebody who waits for no read model."""
+    person = await Person.arrives(installation)
+    person.client.headers["Prefer"] = "respond-async"
+    return person
+
+
+async def test_what_was_accepted_is_not_called_unknown_while_it_cannot_be_shown(
+    unprojected: Installation,
+) -> None:
+    anna = await arrives_in_a_hurry(unprojected)
+    file_id = (await anna.uploads()).json()["file_id"]
+    accepted = await anna.client.post("/transcriptions", json={"file_id": file_id})
+    for path in (f"/files/{file_id}", accepted.headers["Location"].removeprefix("/v1")):
+        answer = await anna.client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_shown_yet")
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_what_nobody_accepted_is_unknown_at_once(unprojected: Installation) -> None:
+    anna, bert = [await arrives_in_a_hurry(unprojected) for _ in range(2)]
+    of_bert = (await bert.uploads()).json()["file_id"]
+    for path in (f"/files/{uuid4()}", f"/transcriptions/{uuid4()}", f"/files/{of_bert}"):
+        assert (await anna.client.get(path)).status_code == 404, path
+
+
+async def test_what_comes_to_be_shown_while_it_is_asked_for_is_answered(settings: Settings) -> None:
+    patient = replace(settings, consistency_wait_seconds=30)
+    with tempfile.TemporaryDirectory() as spool:
+        async with installed(patient, Path(spool)) as running:
+            anna = await arrives_in_a_hurry(running)
+            file_id = (await anna.uploads()).json()["file_id"]
+            asking = asyncio.create_task(anna.client.get(f"/files/{file_id}"))
+            async with projecting(patient):
+                assert (await asking).json()["file_id"] == file_id
+
+
+async def test_what_was_deleted_is_unknown(installation: Installation) -> None:
+    anna = await Person.arrives(installation)
+    file_id = (await anna.uploads()).json()["file_id"]
+    assert (await anna.client.delete(f"/files/{file_id}")).status_code == 204
+    assert (await anna.client.get(f"/files/{file_id}")).status_code == 404

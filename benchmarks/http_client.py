@@ -83,7 +83,9 @@ class Connection(asyncio.Protocol):
         if self._asked_at >= self.ends_at or self._transport is None:
             self.done.set_result(None)
         elif (content := next(self._requests, None)) is None:
-            self._fail(LookupError("there was nothing left to ask for: a rate over less than the time is none"))
+            self._fail(
+                LookupError("there was nothing left to ask for: a rate over less than the time is none")
+            )
         else:
             self._transport.write(content)
 

@@ -26,7 +26,7 @@ from relay.lanes import LANE_WIDTH, Lane, lanes_of
 from relay.owner import RelayOwner
 from relay.positions import keep_telling
 from relay.refusals import PostgresRefusals
-from relay.relay import LaneRelay, Refuse
+from relay.relay import LaneRelay, Tell
 from schemas.topics import Topics
 
 RETRY_SECONDS: Final = 1.0
@@ -58,13 +58,13 @@ async def _relay_log(settings: Settings) -> Never:
 
         relays: dict[Lane, LaneRelay] = {}
 
-        async def relay(lane: Lane, refuse: Refuse) -> Never:
+        async def relay(lane: Lane, tell: Tell) -> Never:
             mine = relays[lane] = LaneRelay(
                 lane,
                 log,
                 brokers,
                 topics,
-                refuse=refuse,
+                tell=tell,
                 kept=partial(kept_in_the_clear, pool),
                 compression=settings.kafka_compression,
             )

@@ -12,14 +12,14 @@ from infrastructure.postgres.errors import DatabaseUnavailable
 from relay.kafka_state import Refused
 from relay.lanes import Lane
 from relay.refusals import Refusals
-from relay.relay import Refuse
+from relay.relay import Tell
 
 logger = logging.getLogger(__name__)
 
 PROVEN_SECONDS: Final = 10.0
 """A relay that has run for so long has found nothing wrong: it looks before it sends, and again every few seconds."""
 
-Relay = Callable[[Lane, Refuse], Coroutine[Any, Any, Never]]
+Relay = Callable[[Lane, Tell], Coroutine[Any, Any, Never]]
 """Relays a lane until cancelled, or until the last of its partitions is refused."""
 
 
@@ -52,6 +52,8 @@ class RelayOwner:
         self._ending: set[asyncio.Task[Never]] = set()
         self.refused: dict[int, str] = {}
         """Why partitions that are held here are not relayed: log and Kafka contradict each other."""
+        self.waiting: dict[int, str] = {}
+        """Why others of them wait, which their relays go on with by themselves."""
 
     async def run(self) -> Never:
         """Until cancelled; then the relays end, and the leases are given up."""
@@ -71,6 +73,7 @@ class RelayOwner:
         for lane in self._tasks.keys() - held:
             self._end(self._tasks.pop(lane))
         self.refused = {each: why for each, why in self.refused.items() if each in partitions}
+        self.waiting = {each: why for each, why in self.waiting.items() if each in partitions}
         for lane in held:
             if lane not in self._tasks and not self.refused.keys() >= set(lane):
                 self._begin(lane)
@@ -78,13 +81,19 @@ class RelayOwner:
     def _begin(self, lane: Lane) -> None:
         for partition in lane:  # It looks at all of them anew.
             self.refused.pop(partition, None)
+            self.waiting.pop(partition, None)
         name = f"relay of partitions {lane[0]} to {lane[-1]}"
-        self._tasks[lane] = asyncio.create_task(self._relay(lane, self._refuse), name=name)
+        self._tasks[lane] = asyncio.create_task(self._relay(lane, self._hear), name=name)
         self._began[lane] = asyncio.get_running_loop().time()
 
-    def _refuse(self, partition: int, why: Refused) -> None:
-        logger.error("relaying stops: %s", why)
-        self.refused[partition] = str(why)
+    def _hear(self, partition: int, why: Exception | None) -> None:
+        if isinstance(why, Refused):
+            logger.error("relaying stops: %s", why)
+            self.refused[partition] = str(why)
+        elif why is not None:
+            self.waiting[partition] = str(why)
+        else:
+            self.waiting.pop(partition, None)
 
     def _end(self, task: asyncio.Task[Never]) -> None:
         """Not awaited: a producer may take seconds to end, and the other leases want to be renewed."""
@@ -94,7 +103,7 @@ class RelayOwner:
 
     async def _tell(self) -> None:
         """Tells what has changed; later, when the database is away."""
-        news = self.refused, self._proven()
+        news = self.waiting | self.refused, self._proven()
         if news == self._told:
             return
         try:
@@ -102,12 +111,12 @@ class RelayOwner:
         except DatabaseUnavailable as problem:
             logger.warning("which partitions stand still could not be told: %s", problem)
         else:
-            self._told = dict(self.refused), news[1]
+            self._told = news
 
     def _proven(self) -> frozenset[int]:
         since = asyncio.get_running_loop().time() - self._proven_seconds
         relayed = {each for lane in self._tasks if self._began[lane] <= since for each in lane}
-        return frozenset(relayed - self.refused.keys())
+        return frozenset(relayed - self.refused.keys() - self.waiting.keys())
 
     async def _wait(self) -> None:
         """Until it is time to renew, or a relay has ended."""

@@ -33,6 +33,8 @@ class Place:
     retries: int = 0
     """Of looks at Kafka and the log, in a row."""
     not_before: float = 0.0
+    is_waiting: bool = False
+    """Whether it was told that it stands still until somebody has done something."""
 
     def resume(self, state: KafkaState) -> None:
         self.seq, self.event_id = state.resume_after, state.last_event_id

@@ -33,11 +33,11 @@ from schemas.topics import Topics
 
 logger = logging.getLogger(__name__)
 
-Refuse = Callable[[int, Refused], None]
-"""Is told which partition of the lane is not relayed any more, and why."""
+Tell = Callable[[int, Exception | None], None]
+"""Is told which partition of the lane stands still and why: Refused for good, else until it is told None."""
 
 
-def _refuse_silently(_partition: int, _why: Refused) -> None:
+def _tell_nobody(_partition: int, _why: Exception | None) -> None:
     """For who looks at the end alone."""
 
 
@@ -51,7 +51,7 @@ class LaneRelay:
         brokers: Brokers,
         topics: Topics,
         *,
-        refuse: Refuse = _refuse_silently,
+        tell: Tell = _tell_nobody,
         kept: AskKept = kept_none,
         limits: Limits | None = None,
         compression: Compression = "none",
@@ -62,7 +62,7 @@ class LaneRelay:
         self._log = log
         self._brokers = brokers
         self._topics = topics
-        self._refuse = refuse
+        self._tell = tell
         self._kept = kept
         self._limits = limits or Limits()
         self._compression = compression
@@ -182,14 +182,22 @@ class LaneRelay:
         """For good where log and Kafka contradict each other, else for a while. Raises where no other gets on."""
         if isinstance(problem, Refused):
             self._places.remove(place)
-            self._refuse(place.partition, problem)
+            self._tell(place.partition, problem)
             if not self._places:
                 raise problem
             return
+        if isinstance(problem, InTheClear):  # Somebody has to do something about it, and so has to see it.
+            place.is_waiting = True
+            self._tell(place.partition, problem)
         place.put_off(asyncio.get_running_loop().time() + self._limits.pause_seconds(place.retries))
         self._needs.goes_on(f"partition {place.partition}: {problem!r}")
         if is_last and not any(each.is_known for each in self._places):
             raise problem
+
+    def _go_on(self, place: Place) -> None:
+        if place.is_waiting:
+            place.is_waiting = False
+            self._tell(place.partition, None)
 
     async def _following(self, ahead: ReadingAhead) -> Following:
         """What comes after the last event of each partition, which is read as well: is it still the same?"""
@@ -210,6 +218,7 @@ class LaneRelay:
             except (Refused, LogGap, InTheClear) as problem:
                 self._stop(place, problem)
             else:
+                self._go_on(place)
                 following.append((place, records[place.overlap :][: self._limits.records_max]))
         return following
 

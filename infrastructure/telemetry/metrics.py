@@ -157,7 +157,7 @@ RELAY_LAG_SECONDS: Final = ReadGauge(
 )
 RELAY_REFUSING_SECONDS: Final = ReadGauge(
     "relay_refusing_seconds",
-    "For how long a partition has not been relayed, as log and Kafka contradict each other; absent when none.",
+    "For how long a partition has not been relayed, since log and Kafka contradict each other, or an event in the clear waits to be sealed; absent when none.",
     Refusal,
 )
 PROJECTION_LAG_EVENTS: Final = ReadGauge(

@@ -14,7 +14,7 @@ from infrastructure.memory import InMemoryEventStore
 from relay.clear_events import AskKept, kept_none
 from relay.lanes import Lane
 from relay.limits import Limits
-from relay.relay import LaneRelay
+from relay.relay import LaneRelay, Tell
 from schemas.checkpoints import RelayCheckpoint, encode_checkpoint
 from schemas.topics import Topics, record_of
 from tests.builders import ANNA, granted, identity
@@ -65,11 +65,12 @@ async def relaying(
     lanes: Sequence[Lane] | None = None,
     compression: Compression = "none",
     kept: AskKept = kept_none,
+    tell: Tell = lambda *_: None,
 ) -> AsyncIterator[Sequence[LaneRelay]]:
     """A relay for each lane, or for each partition; the block sees the death of one as an error."""
     lanes = lanes or [(partition,) for partition in range(log.partition_count)]
     relays = [
-        LaneRelay(lane, log, kafka, topics, limits=limits, compression=compression, kept=kept)
+        LaneRelay(lane, log, kafka, topics, limits=limits, compression=compression, kept=kept, tell=tell)
         for lane in lanes
     ]
     async with asyncio.TaskGroup() as tasks:

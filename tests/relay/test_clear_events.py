@@ -104,8 +104,14 @@ async def test_what_is_in_the_clear_waits_until_it_is_sealed(
     kafka: str, earlier: Earlier, log: PostgresEventLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     topics = await fresh_topics(kafka, PARTITIONS)
+    waits: dict[int, Exception | None] = {}
     async with relaying(
-        kafka, topics, log, lanes=lanes_of(PARTITIONS), kept=partial(kept_in_the_clear, earlier.pool)
+        kafka,
+        topics,
+        log,
+        lanes=lanes_of(PARTITIONS),
+        kept=partial(kept_in_the_clear, earlier.pool),
+        tell=waits.__setitem__,
     ):
         await eventually(
             lambda: (
@@ -114,8 +120,10 @@ async def test_what_is_in_the_clear_waits_until_it_is_sealed(
             "it says what it waits for",
         )
         assert await said_in(kafka, topics.events, topics.jobs) == []
+        assert any("run `stenolog migrate`" in str(why) for why in waits.values())
         await earlier.seal()
         await until_filled(kafka, topics, log)
+        await eventually(lambda: not any(waits.values()), "it says that it waits no more")
     assert await said_in(kafka, topics.events, topics.jobs) == []
 
 

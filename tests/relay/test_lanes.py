@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from domain.log import LogRecord
 from domain.ports import PartitionDetached
 from infrastructure.memory import InMemoryEventStore
-from relay.kafka_state import LogBehindKafka, Refused
+from relay.kafka_state import LogBehindKafka
 from relay.lanes import LANE_WIDTH, Lane, earlier_transactional_id_of, lanes_of, transactional_id_of
 from relay.limits import Limits
 from relay.relay import LaneRelay
@@ -83,8 +83,8 @@ async def test_a_refused_partition_stops_alone(kafka: str) -> None:
     async with relaying(kafka, topics, log, lanes=[LANE]) as [relay]:
         await until_relayed([relay], 15)
     log._partitions[1].pop()
-    refused: dict[int, Refused] = {}
-    relay = LaneRelay(LANE, log, kafka, topics, limits=QUICK, refuse=refused.__setitem__)
+    refused: dict[int, Exception | None] = {}
+    relay = LaneRelay(LANE, log, kafka, topics, limits=QUICK, tell=refused.__setitem__)
     running = asyncio.create_task(relay.run())
     for partition in (0, 2):
         await append(log, *grants(2), owner_id=owner_in(partition))

@@ -14,7 +14,7 @@ from infrastructure.settings import Settings
 from relay.kafka_state import LogBehindKafka
 from relay.lanes import Lane
 from relay.owner import RelayOwner
-from relay.relay import Refuse
+from relay.relay import Tell
 from tests.infrastructure.kafka.messages import until
 
 RENEW_SECONDS = 0.02
@@ -42,7 +42,7 @@ class Relays:
     """Relays that only say whether they run, each by its first partition; a test decides how one ends."""
 
     def __init__(self) -> None:
-        self.refuse: dict[int, Refuse] = {}
+        self.tell: dict[int, Tell] = {}
         self.running: set[int] = set()
         self.starts: list[int] = []
         self.ends: dict[int, asyncio.Future[Never]] = {}
@@ -50,12 +50,12 @@ class Relays:
     def end_refused(self, partition: int) -> None:
         """The only one of its lane."""
         why = LogBehindKafka(partition, reached=5, head=4)
-        self.refuse[partition](partition, why)
+        self.tell[partition](partition, why)
         self.ends[partition].set_exception(why)
 
-    async def relay(self, lane: Lane, refuse: Refuse) -> Never:
+    async def relay(self, lane: Lane, tell: Tell) -> Never:
         partition, *_ = lane
-        self.refuse[partition] = refuse
+        self.tell[partition] = tell
         self.running.add(partition)
         self.starts.append(partition)
         self.ends[partition] = asyncio.get_running_loop().create_future()
@@ -127,9 +127,9 @@ async def test_a_slow_end_does_not_keep_the_other_leases_from_being_renewed() ->
     leases, relays = GrantedLeases(0), Relays()
     may_end = asyncio.Event()
 
-    async def slow(lane: Lane, refuse: Refuse) -> Never:
+    async def slow(lane: Lane, tell: Tell) -> Never:
         try:
-            await relays.relay(lane, refuse)
+            await relays.relay(lane, tell)
         finally:
             await may_end.wait()
 
@@ -201,10 +201,10 @@ async def test_the_others_of_its_lane_go_on_where_one_is_refused() -> None:
     leases, relays, told = GrantedLeases(3, 4), Relays(), Told()
     async with owning(leases, relays, told) as owner:
         await relays.until_running(3)
-        relays.refuse[3](4, LogBehindKafka(4, reached=5, head=4))
+        relays.tell[3](4, LogBehindKafka(4, reached=5, head=4))
         await until_told(told, 4)
         assert relays.running == {3}
-        relays.refuse[3](3, LogBehindKafka(3, reached=5, head=4))
+        relays.tell[3](3, LogBehindKafka(3, reached=5, head=4))
         relays.ends[3].set_exception(LogBehindKafka(3, reached=5, head=4))
         await until_told(told, 3, 4)
         await relays.until_running()
@@ -224,6 +224,30 @@ async def test_a_refused_partition_is_told_of_until_it_is_relayed_again() -> Non
         leases.slots = (0,)
         await until_told(told)
         assert relays.running == {0}
+
+
+async def test_a_partition_that_waits_is_told_of_until_it_goes_on() -> None:
+    leases, relays, told = GrantedLeases(0, 1), Relays(), Told()
+    async with owning(leases, relays, told):
+        await relays.until_running(0, 1)
+        relays.tell[0](0, RuntimeError("run `stenolog migrate`"))
+        await until_told(told, 0)
+        assert told.refused == {0: "run `stenolog migrate`"}
+        relays.tell[0](0, None)
+        await until_told(told)
+        assert relays.running == {0, 1}
+    assert relays.starts == [0, 1]
+
+
+async def test_a_partition_that_waits_is_relayed_again_after_its_relay_was_fenced() -> None:
+    leases, relays, told = GrantedLeases(0), Relays(), Told()
+    async with owning(leases, relays, told):
+        await relays.until_running(0)
+        relays.tell[0](0, RuntimeError("run `stenolog migrate`"))
+        await until_told(told, 0)
+        relays.ends[0].set_exception(ProducerFenced())
+        await until_told(told)
+    assert relays.starts == [0, 0]
 
 
 async def test_a_refused_partition_is_told_of_when_the_database_is_back() -> None:

@@ -3,11 +3,11 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from itertools import islice
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from domain.errors import InvalidField
 
@@ -16,12 +16,14 @@ CURSORS_MAX: Final = 32
 """In one id: the windows of any other transcription are told once more."""
 CHARACTERS_MAX: Final = 8_192
 
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+
 
 class Cursor(Struct, frozen=True, array_like=True):
     """Up to where the windows of a transcription were told; `cut` tells ways of cutting it into windows apart."""
 
     cut: str
-    next_index: int
+    next_index: Count
 
 
 class Position(Struct, frozen=True, array_like=True):
@@ -30,9 +32,9 @@ class Position(Struct, frozen=True, array_like=True):
     `end` is that of the final state after which a stream has ended.
     """
 
-    seq: int = 0
+    seq: Count = 0
     cursors: Mapping[UUID, Cursor] = {}
-    end: int = 0
+    end: Count = 0
 
 
 BEGINNING: Final = Position()
@@ -54,7 +56,7 @@ def decode_position(text: str | None) -> Position:
     try:
         if len(text) <= CHARACTERS_MAX:
             return _DECODER.decode(urlsafe_b64decode(text.encode("ascii")))
-    except (ValueError, msgspec.MsgspecError):
+    except (ValueError, RecursionError, msgspec.MsgspecError):
         pass
     raise InvalidField(
         LAST_EVENT_ID, "is none that this stream gave: send the last one as it came, or none"

@@ -1,6 +1,7 @@
 """Live streams over real connections, from the log and the reports of workers to the client."""
 
 import asyncio
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -210,7 +211,21 @@ async def test_what_is_not_ones_own_cannot_be_followed(
     assert anna.installation.parts.live.listener_count == 0
 
 
-@pytest.mark.parametrize("last", ["nonsense", "%%%", "a" * 10_000, "gA==", "é"])
+def made_up(*parts: object) -> str:
+    """An id as a stream might give it."""
+    return urlsafe_b64encode(msgspec.msgpack.encode(parts)).decode()
+
+
+MADE_UP = [
+    made_up(1, {str(UUID(int=1)): ("cut", -(2**62))}, 0),
+    made_up(-1, {}, 0),
+    made_up(1, {}, -1),
+    urlsafe_b64encode(b"\x94\x01\x80\x00" + b"\x91" * 5_000 + b"\x00").decode(),
+]
+"""Windows before the first, events before the first, and more within one another than anybody reads."""
+
+
+@pytest.mark.parametrize("last", ["nonsense", "%%%", "a" * 10_000, "gA==", "é", *MADE_UP])
 async def test_an_id_that_no_stream_gave_is_refused(client: httpx.AsyncClient, last: str) -> None:
     answer = await client.get("/events", headers={b"Last-Event-ID": last.encode()})
     assert (answer.status_code, answer.json()["field"]) == (400, "Last-Event-ID")

@@ -86,7 +86,7 @@ async def touched(connection: Connection, stretches: Sequence[Stretch]) -> Seque
 
 
 async def recent(connection: Connection, arrivals: Sequence[Arrival]) -> Sequence[tuple[int, UUID]]:
-    """Of the newest thousand of each: those under way, and those that events after the given ones were about."""
+    """Of the newest thousand of each those under way, and those that events after the given ones were about; and those deleted since lately."""
     rows = [(each.user_id, each.partition, each.after) for each in arrivals]
     columns = [[row[column] for row in rows] for column in range(3)]
     return [(number - 1, key) for number, key in await connection.fetch(SQL["recent"], *columns)]

@@ -12,7 +12,8 @@ cross join lateral (
 where e.stream_id like 'transcription-%' or e.type = 'UserErasureRequested';
 
 -- name: recent
--- Not more than the newest thousand of anybody are looked at, through the index of the list.
+-- Not more than the newest thousand of anybody are looked at, through the index of the list; and of what is deleted the newest
+-- two thousand events of the partition, as no index leads to it.
 select asked.number, newest.id
 from unnest($1::uuid[], $2::integer[], $3::bigint[]) with ordinality asked (user_id, partition, after, number)
 cross join lateral (
@@ -26,7 +27,17 @@ where newest.status in ('queued', 'processing')
         select true from events e
         where e.partition = asked.partition and e.stream_id = 'transcription-' || newest.id and e.seq > asked.after
         limit 1
-    );
+    )
+union
+select asked.number, substr(gone.stream_id, length('transcription-') + 1)::uuid
+from unnest($1::uuid[], $2::integer[], $3::bigint[]) with ordinality asked (user_id, partition, after, number)
+cross join lateral (
+    select e.owner_id, e.type, e.stream_id from events e
+    where asked.after > 0 and e.partition = asked.partition and e.seq > asked.after
+    order by e.seq desc
+    limit 2000
+) gone
+where gone.owner_id = asked.user_id and gone.type = 'TranscriptionDeleted';
 
 -- name: windows
 -- Of the request that is shown. A later attempt names anew what it found, perhaps cut otherwise.

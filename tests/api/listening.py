@@ -151,9 +151,20 @@ class World:
         return [
             (number, key)
             for number, each in enumerate(arrivals)
-            for key, view in self.views.items()
-            if view.user_id == each.user_id and (view.status in ACTIVE or self._is_news(key, each))
+            for key in [*self._shown_to(each), *self._lost_since(each)]
         ]
+
+    def _shown_to(self, arrival: Arrival) -> list[UUID]:
+        return [
+            key
+            for key, view in self.views.items()
+            if view.user_id == arrival.user_id and (view.status in ACTIVE or self._is_news(key, arrival))
+        ]
+
+    def _lost_since(self, arrival: Arrival) -> set[UUID]:
+        news = self.log[arrival.partition][arrival.after :] if arrival.after else []
+        about = {each.transcription_id for each in news if each.owner_id == arrival.user_id}
+        return {key for key in about if key is not None and key not in self.views}
 
     def _is_news(self, key: UUID, arrival: Arrival) -> bool:
         news = self.log[arrival.partition][arrival.after :]

@@ -208,6 +208,22 @@ async def test_what_is_deleted_is_gone(world: World, live: Live) -> None:
         assert not following.is_over
 
 
+async def test_who_comes_back_to_everything_is_told_what_was_deleted_meanwhile(
+    world: World, live: Live
+) -> None:
+    view = world.has(queued(), status=Status.COMPLETED, revision=1)
+    other = world.has(queued())
+    with live.follow(ANNA) as following:
+        assert await told(following) == State(other)
+        assert await following.next(0.05) is None
+        position = decode_position(encode_position(following.position))
+    world.has_lost(view)
+    with live.follow(ANNA, since=position) as following:
+        changes = [await told(following), await told(following)]
+        assert State(other) in changes
+        assert Gone(view.id) in changes
+
+
 async def test_one_that_is_not_there_yet_is_waited_for(world: World, live: Live) -> None:
     view = queued()
     with live.follow(ANNA, view.id) as following:

@@ -56,6 +56,22 @@ async def test_a_newcomer_is_shown_what_is_under_way_and_who_comes_back_also_wha
     assert found == {(0, queued), (1, of_bert), (2, queued), (2, ended)}
 
 
+async def test_who_comes_back_is_shown_what_of_theirs_was_deleted_and_a_newcomer_is_not(
+    anna: Person, bert: Person
+) -> None:
+    looks, partitions = looks_of(anna.installation), anna.installation.parts.settings.partitions
+    gone_before = await anna.has_transcript("before.wav")
+    await anna.client.delete(f"/transcriptions/{gone_before}")
+    gone, of_bert = await anna.has_transcript("anna.wav"), await bert.has_transcript("bert.wav")
+    seen_up_to = await heads(anna.installation)
+    for person, key in ((anna, gone), (bert, of_bert)):
+        await person.client.delete(f"/transcriptions/{key}")
+    anna_id = UUID(anna.user_id)
+    place = partition_of(anna_id, partitions)
+    arrivals = [Arrival(anna_id, place, after) for after in (0, seen_up_to[place])]
+    assert [(number, str(key)) for number, key in await looks.recent(arrivals)] == [(1, gone)]
+
+
 async def test_windows_are_those_that_are_news_and_of_the_request_that_is_shown(anna: Person) -> None:
     looks, transcription_id = looks_of(anna.installation), await anna.has_requested()
     worker, key = Worker(anna, transcription_id), UUID(transcription_id)

@@ -1,12 +1,15 @@
 """Rewording: one word of a transcript written anew, or one text in the place of another throughout."""
 
 import re
+from collections.abc import Iterator
+from functools import cache
 from typing import Final
+from unicodedata import category, normalize
 
 from msgspec import Struct
 
 from domain.errors import InvalidField
-from domain.tokens import is_unspaced
+from domain.tokens import UNSPACED, is_unspaced
 from domain.transcript import Transcript
 
 FIND_CHARACTERS_MAX: Final = 200
@@ -16,10 +19,18 @@ WRITTEN_CHARACTERS_MAX: Final = 1_000
 TEXT_CHARACTERS_MAX: Final = 1_000_000
 """Of a whole transcript: twice what is said in ten hours."""
 _SIGN: Final = re.compile(r"\S")
+_JOINERS: Final = r"\u00ad\u200c\u200d"
+_MARKS_FIRST: Final = 0x300
+_MARKS_END: Final = 0x20000
+"""Beyond are ideographs, and no marks but selectors of variants."""
+_VARIATION_SELECTORS: Final = range(0xFE00, 0xFE10)
 
 
 class Replacement(Struct, frozen=True, kw_only=True):
-    """`whole_words` leaves alone what is part of a longer word; scripts without spaces have no such words."""
+    """`whole_words` leaves alone what is part of a longer word, or of a sign with its marks; scripts without spaces have no such words.
+
+    However its accents are written, as signs of their own or not, it is the same text.
+    """
 
     find: str
     replace_with: str
@@ -47,8 +58,9 @@ def replaced(text: str, replacement: Replacement) -> tuple[str, int]:
     if not replacement.find:
         raise InvalidField("find", "is empty: send the text to look for")
     pattern = _pattern_of(replacement)
-    count = sum(1 for _ in pattern.finditer(text))
-    if len(text) + count * (len(replacement.replace_with) - len(replacement.find)) > TEXT_CHARACTERS_MAX:
+    lengths = [len(found[0]) for found in pattern.finditer(text)]
+    count = len(lengths)
+    if len(text) - sum(lengths) + count * len(replacement.replace_with) > TEXT_CHARACTERS_MAX:
         raise InvalidField(
             "replace_with",
             f"would make the text longer than {TEXT_CHARACTERS_MAX:,} characters: it would stand there {count:,} times",
@@ -79,14 +91,46 @@ def _place_of_word(transcript: Transcript, index: int) -> tuple[int, int]:
 
 def _pattern_of(replacement: Replacement) -> re.Pattern[str]:
     find = replacement.find
-    pattern = re.escape(find)
+    pattern = "|".join(re.escape(form) for form in _forms(find))
     if replacement.whole_words:
-        before = r"(?<!\w)" if _continues(find[0]) else ""
-        after = r"(?!\w)" if _continues(find[-1]) else ""
-        pattern = before + pattern + after
+        word, marks = rf"(?![{UNSPACED}])[\w{_marks()}]", f"[{_marks()}]"
+        before = f"(?<!{word})" if _continues(find[0]) else ""
+        after = f"(?!{word})" if _continues(_last_letter(find)) else f"(?!{marks})"
+        pattern = f"{before}(?:{pattern}){after}"
     return re.compile(pattern, 0 if replacement.match_case else re.IGNORECASE)
+
+
+def _forms(text: str) -> list[str]:
+    """The ways to write it, the longest first: an accent may be a sign of its own."""
+    forms = {text, normalize("NFC", text), normalize("NFD", text)}
+    return sorted(forms, key=lambda form: (-len(form), form))
 
 
 def _continues(sign: str) -> bool:
     """Whether another sign beside it would make it part of a longer word."""
     return bool(re.match(r"\w", sign)) and not is_unspaced(sign)
+
+
+def _last_letter(text: str) -> str:
+    """The last sign, without the marks that belong to it."""
+    return (re.sub(rf"[{_marks()}]+\Z", "", text) or text)[-1]
+
+
+@cache
+def _marks() -> str:
+    """Inside the brackets of a pattern: accents, vowel signs and joiners, which go on the word before them.
+
+    Without those that only say how an emoji looks.
+    """
+    return _JOINERS + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _runs_of_marks())
+
+
+def _runs_of_marks() -> Iterator[tuple[int, int]]:
+    first = None
+    for number in range(_MARKS_FIRST, _MARKS_END):
+        is_mark = category(chr(number)).startswith("M") and number not in _VARIATION_SELECTORS
+        if is_mark and first is None:
+            first = number
+        elif not is_mark and first is not None:
+            yield first, number - 1
+            first = None

@@ -89,7 +89,9 @@ async def search(
     """At most `size` transcripts that answer no better than `after`, the best first."""
     rows = await connection.fetch(
         SQL["search"],
-        *(user_id, question.words, question.signs),
+        user_id,
+        [each.words for each in question.alternatives],
+        [each.signs for each in question.alternatives],
         *(after.rank, after.id, size, SNIPPETS_MAX),
     )
     spans = await _spans(connection, rows, question)

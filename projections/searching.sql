@@ -1,9 +1,15 @@
 -- name: search
 -- The best passages of a person's transcripts: a row for each passage, the transcripts in the order of their best one.
--- Nothing else is looked through but what is theirs. Without a cursor, $4 is infinite.
+-- Nothing else is looked through but what is theirs. Without a cursor, $4 is infinite. What stop words are all of asks for nothing.
 with asked as materialized (
-    select cfgname::text as configuration, websearch_to_tsquery(oid::regconfig, $2) && $3::tsquery as question
-    from pg_ts_config where cfgnamespace = 'pg_catalog'::regnamespace
+    select configuration, string_agg(format('(%s)', alternative), ' | ')::tsquery as question
+    from (
+        select c.cfgname::text as configuration, websearch_to_tsquery(c.oid::regconfig, words) && signs::tsquery as alternative
+        from pg_ts_config c, unnest($2::text[], $3::text[]) asked (words, signs)
+        where c.cfgnamespace = 'pg_catalog'::regnamespace
+    ) alternatives
+    where numnode(alternative) > 0
+    group by configuration
 ), hits as materialized (
     select p.transcription_id, p.number, ts_rank(p.lexemes, a.question) as rank
     from spoken_passages p

@@ -57,5 +57,6 @@ SPOKEN: Final = Projection(
     },
     project=project,
     queries=SQL,
+    version=2,
 )
 """A higher version has every transcript indexed anew, while what was indexed is found."""

@@ -11,6 +11,7 @@ from projections.passages import (
     CHARACTERS,
     CHARACTERS_MAX,
     WORD_CHARACTERS_MAX,
+    Alternative,
     cleaned,
     folded_of,
     passages_of,
@@ -75,6 +76,12 @@ def test_a_word_that_nobody_says_is_cut_and_a_segment_that_does_not_end_too() ->
     assert passages[0].times[:3] == [(0, 0), (200, 0), (400, 0)]
 
 
+def test_no_passage_is_longer_for_one_long_word() -> None:
+    passages = list(passages_of(segments_of([["가나다" * 20_000]])))
+    assert max(len(passage.text) for passage in passages) == CHARACTERS_MAX
+    assert "".join(passage.text for passage in passages) == "가나다" * 20_000
+
+
 def test_signs_are_found_in_pairs_and_the_last_one_alone() -> None:
     [passage] = passages_of(segments_of([["今日", "は", " Python", "入", "門"]]))
     assert passage.text == "今日は Python入門"
@@ -95,11 +102,33 @@ def test_signs_are_found_in_pairs_and_the_last_one_alone() -> None:
         ("회의", "", "('회의')"),
         ("A\u030arhus", "århus", ""),
         ("<b>x</b>\0", "b x /b", ""),
+        ("東京-大阪", "", "('東京') & ('大阪')"),
+        ("-Python入門", "-python", "!('入門')"),
+        ('-"東京 tower"', '-"tower"', "!('東京')"),
+        ("jazz - rock", "jazz rock", ""),
+        ("wi-fi -lan", "wi-fi -lan", ""),
+        ('"left open', '"left open"', ""),
+        ("or blanc", "or blanc", ""),
+        ("this or", "this or", ""),
     ],
 )
 def test_a_question_is_put_as_texts_are(text: str, words: str, signs: str) -> None:
-    question = question_of(text)
-    assert (" ".join(question.words.split()), question.signs) == (words, signs)
+    assert question_of(text).alternatives == [Alternative(words=words, signs=signs)]
+
+
+@pytest.mark.parametrize(
+    ("text", "alternatives"),
+    [
+        ("fox or dog", [("fox", ""), ("dog", "")]),
+        ("東京 OR 大阪", [("", "('東京')"), ("", "('大阪')")]),
+        ("サウル or Seoul food", [("", "('サウ' <-> 'ウル')"), ("seoul food", "")]),
+        ('"fox or dog"', [('"fox or dog"', "")]),
+        ("a or or b", [("a", ""), ("or b", "")]),
+    ],
+)
+def test_an_or_between_two_parts_the_question(text: str, alternatives: list[tuple[str, str]]) -> None:
+    expected = [Alternative(words=words, signs=signs) for words, signs in alternatives]
+    assert question_of(text).alternatives == expected
 
 
 def test_what_is_not_to_be_there_is_not_shown() -> None:

@@ -180,6 +180,44 @@ async def test_a_question_is_in_the_words_of_a_search_engine(library: Library) -
     assert await library.finds("'; drop table spoken; -- \\ :* & | ! ( <->") == []
 
 
+async def test_a_question_is_the_same_in_scripts_without_spaces(library: Library) -> None:
+    tokyo = await library.says("tokyo", "東京タワーに行く", language="ja")
+    osaka = await library.says("osaka", "大阪城に行く", language="ja")
+    await library.index()
+    assert set(ids(await library.finds("東京 or 大阪"))) == {tokyo, osaka}
+    assert ids(await library.finds("東京-タワー")) == [tokyo]
+    assert ids(await library.finds('行く -"東京 タワー"')) == [osaka]
+    assert ids(await library.finds("名古屋 or 大阪 城")) == [osaka]
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "shown"),
+    [
+        ("the read/write head", "write", ["write"]),
+        ("the read/write head", "read/write", ["read", "write"]),
+        ("the end.Then we went", "then went", ["went"]),
+        ("go to www.example.com now", "example", ["example"]),
+        ("go to example.com now", "example.com -example.org", ["example", "com"]),
+        ("write to anna2@example.com now", "anna2", ["anna2"]),
+        ("about 3.5 percent", "3.5", ["3.5"]),
+    ],
+)
+async def test_words_with_no_space_between_them_are_found_each(
+    library: Library, said: str, asked: str, shown: list[str]
+) -> None:
+    talk = await library.says("talk", said)
+    await library.index()
+    [found] = await library.finds(asked)
+    assert (found.transcription_id, marked(found)) == (talk, shown)
+
+
+async def test_a_text_of_one_long_word_is_indexed(library: Library) -> None:
+    signs = "".join(chr(0xAC00 + (7 * at * at + at) % 11_000) for at in range(250_000))
+    talk = await library.says("talk", signs, language="ko")
+    await library.index()
+    assert ids(await library.finds(signs[200_000:200_004])) == [talk]
+
+
 async def test_who_says_it_more_often_comes_first_and_pages_follow_one_another(library: Library) -> None:
     said = [await library.says(f"talk {n}", "budget " * (n + 1) + "and so on") for n in range(5)]
     await library.says("same", "budget " * 3 + "and so on")

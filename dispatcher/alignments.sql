@@ -15,6 +15,9 @@ with idle as (
         and not exists (
             select from dispatch_workers w
             where w.worker_id = t.aligner_id and w.aligning = t.id and w.seen_at > now() - make_interval(secs => $3)
+                -- Who has come to be busy gives it up to whoever is not; the last attempt is not given up.
+                and (t.alignment_attempt >= 2
+                    or not exists (select from dispatch_leases l where l.worker_id = w.worker_id))
         )
     order by t.updated_at, t.id
     limit 64

@@ -74,6 +74,8 @@ class Aligner:
             await self._attempts.until_none()
             if self._in_hand is not None:
                 await self._work_on(self._in_hand)
+                # An engine that died of it is loaded again before anybody waits for it.
+                await self._engine.make_ready()
 
     async def _work_on(self, started: AlignmentStarted) -> None:
         with contextlib.suppress(TimeoutError):

@@ -87,6 +87,16 @@ class Office:
         )
         await self.tables.announce([ready], LEASE_SECONDS)
 
+    async def has_an_attempt(self, worker_id: UUID) -> None:
+        lease = Lease(
+            transcription_id=identity(f"in hand of {worker_id}"),
+            attempt=1,
+            worker_id=worker_id,
+            user_id=ANNA,
+            requested_at=NOON,
+        )
+        await self.tables.grant(lease, LEASE_SECONDS)
+
     async def looks(self) -> None:
         await self.dispatcher.assign()
         await self.folds()
@@ -173,14 +183,7 @@ async def test_nothing_is_given_to_a_worker_with_an_attempt_or_another_alignment
 ) -> None:
     await office.happens(*TYPED)
     await office.is_there()
-    lease = Lease(
-        transcription_id=identity("another"),
-        attempt=1,
-        worker_id=WORKER,
-        user_id=ANNA,
-        requested_at=NOON,
-    )
-    await office.tables.grant(lease, LEASE_SECONDS)
+    await office.has_an_attempt(WORKER)
     await office.is_there(OTHER_WORKER, aligning=identity("another"))
     await office.looks()
     assert await office.given() == []
@@ -285,3 +288,25 @@ async def test_nothing_is_looked_for_for_who_has_asked_to_be_erased(office: Offi
     await happened(office.store, f"user-{ANNA}", registered(), erasure_requested())
     await office.reports()
     assert await office.found() == []
+
+
+async def test_who_has_come_to_be_busy_gives_it_up_to_whoever_is_not_and_the_last_keeps_it(
+    office: Office,
+) -> None:
+    await office.happens(*TYPED)
+    await office.is_there()
+    await office.looks()
+    await office.pass_seconds(LEASE_SECONDS + 1)
+    await office.is_there(aligning=TRANSCRIPTION_ID)
+    await office.has_an_attempt(WORKER)
+    await office.looks()
+    assert await office.given() == [(2, 1, WORKER)]
+    await office.is_there(OTHER_WORKER)
+    await office.looks()
+    assert await office.given() == [(2, 1, WORKER), (2, 2, OTHER_WORKER)]
+    await office.pass_seconds(LEASE_SECONDS + 1)
+    await office.is_there(OTHER_WORKER, aligning=TRANSCRIPTION_ID)
+    await office.has_an_attempt(OTHER_WORKER)
+    await office.is_there(identity("a third worker"))
+    await office.looks()
+    assert len(await office.given()) == 2

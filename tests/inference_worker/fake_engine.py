@@ -39,6 +39,7 @@ class FakeEngine:
         self.may_align = asyncio.Event()
         self.may_align.set()
         self.alignment_fault: Exception | None = None
+        self.times_made_ready = 0
         self.tasks: list[Task] = []
         self.windows: list[int] = []
         """The windows that were transcribed, over all tasks."""
@@ -50,7 +51,8 @@ class FakeEngine:
         self.fails_before = fails_before
         self._fault = fault or Fault("engine_died")
 
-    async def make_ready(self) -> None: ...
+    async def make_ready(self) -> None:
+        self.times_made_ready += 1
 
     async def stop(self) -> None: ...
 

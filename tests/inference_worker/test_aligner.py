@@ -155,3 +155,14 @@ async def test_a_transcript_without_typed_words_costs_no_look_at_the_sound(
         await running.until(lambda: running.outbox.of(AlignmentReported))
         assert running.outbox.of(AlignmentReported)[0].aligned_count == 0
         assert engine.alignments == []
+
+
+async def test_an_engine_that_died_of_it_is_there_again_before_an_attempt_comes(
+    place: Workplace, job: Job
+) -> None:
+    engine = FakeEngine()
+    engine.alignment_fault = Fault("engine_died")
+    async with at_work(place, engine) as running:
+        before = engine.times_made_ready
+        running.inbox.put(await to_align(place, job))
+        await running.until(lambda: engine.alignments and engine.times_made_ready > before)

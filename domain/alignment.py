@@ -11,9 +11,8 @@ from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
-from rapidfuzz.distance import Levenshtein
 
-from domain.edits import EDITS_EXPECTED
+from domain.matching import matches
 from domain.tokens import key_of
 from domain.transcript import Segment, Transcript, Word
 
@@ -118,11 +117,8 @@ def with_times_of(edited: Transcript, before: Transcript) -> Transcript:
     """An edited transcript, in which typed words that were aligned before, all of a run of them, keep those times."""
     words, kept = list(edited.words), list(before.words)
     was = dict[int, Word]()
-    for step in Levenshtein.opcodes(_keys(kept), _keys(words), score_hint=EDITS_EXPECTED):
-        if step.tag == "equal":
-            was |= dict(
-                zip(range(step.dest_start, step.dest_end), kept[step.src_start : step.src_end], strict=True)
-            )
+    for match in matches(_keys(kept), _keys(words)):
+        was |= {match.after + each: kept[match.before + each] for each in range(match.count)}
     for first, end in runs_of_estimated(list(words)):
         run = [was.get(number) for number in range(first, end)]
         times = [word for word in run if word is not None and word.timing == "aligned"]

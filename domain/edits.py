@@ -10,14 +10,12 @@ from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
-from rapidfuzz.distance import Levenshtein
 
 from domain.cells import cells, shares, shown
+from domain.matching import matches
 from domain.tokens import key_of, tokens_of
 from domain.transcript import Segment, Timing, Transcript, Word
 
-EDITS_EXPECTED: Final = 64
-"""Words people change at once; up to here, hours of speech align a hundred times as fast. More is fine too."""
 CELL_MS: Final = 1_000 // 17
 """What people type takes the time it takes to read, at 17 characters a second, where there is so much."""
 
@@ -152,9 +150,8 @@ def _kept(before: Sequence[str], after: Sequence[str]) -> list[int | None]:
     """For each token after, which of those before it is, or None."""
     kept: list[int | None] = [None] * len(after)
     keys = [key_of(token) for token in before], [key_of(token) for token in after]
-    for step in Levenshtein.opcodes(*keys, score_hint=EDITS_EXPECTED):
-        if step.tag == "equal":
-            kept[step.dest_start : step.dest_end] = range(step.src_start, step.src_end)
+    for match in matches(*keys):
+        kept[match.after : match.after + match.count] = range(match.before, match.before + match.count)
     return kept
 
 

@@ -18,6 +18,8 @@ WRITTEN_CHARACTERS_MAX: Final = 1_000
 """Of what is written in the place of a word, or of what was found."""
 TEXT_CHARACTERS_MAX: Final = 1_000_000
 """Of a whole transcript: twice what is said in ten hours."""
+PART_CHARACTERS: Final = 20_000
+"""That are looked through at once, which takes some 10 ms at the most."""
 _SIGN: Final = re.compile(r"\S")
 _JOINERS: Final = r"\u00ad\u200c\u200d"
 _MARKS_FIRST: Final = 0x300
@@ -57,15 +59,31 @@ def replaced(text: str, replacement: Replacement) -> tuple[str, int]:
     _require_short("replace_with", replacement.replace_with, WRITTEN_CHARACTERS_MAX)
     if not replacement.find:
         raise InvalidField("find", "is empty: send the text to look for")
-    pattern = _pattern_of(replacement)
-    lengths = [len(found[0]) for found in pattern.finditer(text)]
-    count = len(lengths)
-    if len(text) - sum(lengths) + count * len(replacement.replace_with) > TEXT_CHARACTERS_MAX:
+    places = list(_places(text, replacement))
+    count = len(places)
+    lost = sum(end - start for start, end in places)
+    if len(text) - lost + count * len(replacement.replace_with) > TEXT_CHARACTERS_MAX:
         raise InvalidField(
             "replace_with",
             f"would make the text longer than {TEXT_CHARACTERS_MAX:,} characters: it would stand there {count:,} times",
         )
-    return pattern.sub(lambda _: replacement.replace_with, text), count
+    starts, ends = [start for start, _ in places], [end for _, end in places]
+    kept = [text[end:start] for end, start in zip([0, *ends], [*starts, len(text)], strict=True)]
+    return replacement.replace_with.join(kept), count
+
+
+def _places(text: str, replacement: Replacement) -> Iterator[tuple[int, int]]:
+    """Found part by part, since no other thread of the process does anything while a pattern is looked for."""
+    pattern, at = _pattern_of(replacement), 0
+    longest = max(len(form) for form in _forms(replacement.find))
+    while at < len(text):
+        part_end = at + PART_CHARACTERS
+        found = pattern.search(text, at, part_end + longest + 1)
+        if found is None or found.start() >= part_end:
+            at = part_end
+        else:
+            yield found.span()
+            at = found.end()
 
 
 def _require_short(field: str, text: str, characters_max: int) -> None:

@@ -9,6 +9,7 @@ from domain.edits import edit
 from domain.errors import InvalidField
 from domain.rewording import (
     FIND_CHARACTERS_MAX,
+    PART_CHARACTERS,
     TEXT_CHARACTERS_MAX,
     WRITTEN_CHARACTERS_MAX,
     Replacement,
@@ -150,3 +151,14 @@ def test_a_replacement_that_nobody_can_mean_is_refused(replacement: Replacement,
 def test_the_longest_text_is_as_long_as_may_be_sent_and_no_longer() -> None:
     text, count = replaced("a " * 1_000, Replacement(find="a", replace_with="b" * 999))
     assert (len(text), count) == (TEXT_CHARACTERS_MAX, 1_000)
+
+
+@pytest.mark.parametrize("whole_words", [True, False])
+def test_what_is_looked_for_is_found_where_the_parts_of_a_long_text_meet(whole_words: bool) -> None:
+    for before in range(PART_CHARACTERS - 5, PART_CHARACTERS + 5):
+        text = " " * before + "Ann Anna"
+        replacement = Replacement(find="Ann", replace_with="Sue", whole_words=whole_words)
+        assert replaced(text, replacement) == (
+            " " * before + ("Sue Anna" if whole_words else "Sue Suea"),
+            1 if whole_words else 2,
+        )

@@ -21,8 +21,8 @@ from domain.api_keys import (
     ApiKey,
     CreateApiKey,
     RevokeApiKey,
+    end_of,
     name_of,
-    require_ahead,
     scopes_of,
 )
 from domain.key_texts import SECRET_BYTES, SHOWN_CHARACTERS, key_text
@@ -58,7 +58,6 @@ async def create(
 
 def _command(data: ApiKeyRequest, key: str, user_id: UUID, now: datetime) -> CreateApiKey:
     """Raises InvalidField."""
-    require_ahead(data.expires_at, now)
     return CreateApiKey(
         key_id=uuid4(),
         user_id=user_id,
@@ -67,7 +66,7 @@ def _command(data: ApiKeyRequest, key: str, user_id: UUID, now: datetime) -> Cre
         prefix=key[:SHOWN_CHARACTERS],
         key_sha256=sha256(key.encode()).hexdigest(),
         created_at=now,
-        expires_at=data.expires_at,
+        expires_at=end_of(data.expires_at, now),
     )
 
 

@@ -1,5 +1,6 @@
 """`stenolog keys`: API keys for programs, made, listed and revoked by who has logged in."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -81,7 +82,11 @@ def _line(each: ApiKeyBody) -> str:
 
 
 def _moment(moment: datetime | None) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else _NEVER
+    if moment is None:
+        return _NEVER
+    with suppress(OverflowError):  # The last day there is may be over here before it begins there.
+        moment = moment.astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M")
 
 
 @keys.command()

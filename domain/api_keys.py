@@ -3,7 +3,7 @@
 All keys of a user are one stream: how many there may be is a rule about all of them, and whoever is shown one reads one stream.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias, assert_never, get_args
 from uuid import UUID
 
@@ -176,7 +176,16 @@ def scopes_of(asked: tuple[KeyScope, ...]) -> tuple[KeyScope, ...]:
     return tuple(scope for scope in SCOPES if scope in asked)
 
 
-def require_ahead(expires_at: datetime | None, now: datetime) -> None:
-    """Raises InvalidField."""
-    if expires_at is not None and expires_at <= now:
+def end_of(expires_at: datetime | None, now: datetime) -> datetime | None:
+    """As it is kept: in UTC, so that whoever reads it can. Raises InvalidField."""
+    if expires_at is None:
+        return None
+    try:
+        end = expires_at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidField(
+            "expires_at", "is in no year that is counted: leave it out for a key without end"
+        ) from None
+    if end <= now:
         raise InvalidField("expires_at", "has passed: send a time to come, or leave it out")
+    return end

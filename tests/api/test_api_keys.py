@@ -161,6 +161,17 @@ async def test_a_key_expires(anna: Person) -> None:
     assert [each["id"] for each in (await anna.client.get("/api-keys")).json()] == [made["id"]]
 
 
+async def test_a_key_ends_at_the_same_moment_in_whatever_zone_it_was_said(anna: Person) -> None:
+    made = await has_key(anna, expires_at="2099-01-01T00:00:00+05:30")
+    await has_key(anna, expires_at="9999-12-31T23:59:59.999999Z")
+    listed = (await anna.client.get("/api-keys")).json()
+    assert made["expires_at"] == "2098-12-31T18:30:00Z"
+    assert [each["expires_at"] for each in listed] == [
+        "2098-12-31T18:30:00Z",
+        "9999-12-31T23:59:59.999999Z",
+    ]
+
+
 async def test_of_many_who_make_keys_at_once_as_many_succeed_as_there_may_be(
     anna: Person, other: Installation
 ) -> None:
@@ -202,6 +213,8 @@ async def test_when_a_key_was_used_last_is_told(anna: Person) -> None:
         ({"scopes": None}, None),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
         ({"expires_at": "2099-01-01T00:00:00"}, None),
+        ({"expires_at": "9999-12-31T23:59:59-23:59"}, "expires_at"),
+        ({"expires_at": "0001-01-01T00:00:00+23:59"}, "expires_at"),
         ({"expires_at": "soon"}, None),
         ({"colour": "blue"}, "colour"),
     ],

@@ -1,5 +1,6 @@
 """API keys on the command line: made, listed, revoked, and used in the place of a login."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,15 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "config"
 
 
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 def stenolog(config: Path, api: ScriptedApi, *arguments: str, **environment: str) -> Result:
     surroundings = {"XDG_CONFIG_HOME": str(config), "STENOLOG_URL": api.url, **environment}
     return CliRunner().invoke(main, arguments, env=surroundings)
@@ -74,6 +84,15 @@ def test_keys_are_listed_on_a_line_each_that_does_nothing_to_a_terminal(
     assert line.endswith(r"Bazarr\x1b[31m")
     as_json = stenolog(config, api, "keys", "list", "--json", STENOLOG_TOKEN="mine")
     assert msgspec.json.decode(as_json.stdout) == LISTED
+
+
+def test_a_key_that_expires_on_the_last_day_there_is_is_listed_anywhere(
+    api: ScriptedApi, config: Path, in_tokyo: None
+) -> None:
+    last = LISTED | {"expires_at": "9999-12-31T23:59:59Z"}
+    api.answers["GET /v1/api-keys"] = [(200, [last])]
+    result = stenolog(config, api, "keys", "list", STENOLOG_TOKEN="mine")
+    assert (result.exit_code, "  9999-12-31 23:59  2026-01-02 21:00  " in result.stdout) == (0, True)
 
 
 def test_a_key_is_revoked_by_its_id(api: ScriptedApi, config: Path) -> None:

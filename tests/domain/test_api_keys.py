@@ -1,6 +1,6 @@
 """API keys: made up to a limit, each with a name and scopes, and gone once they are revoked."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given as sampled
@@ -16,8 +16,8 @@ from domain.api_keys import (
     CreateApiKey,
     RevokeAllApiKeys,
     RevokeApiKey,
+    end_of,
     name_of,
-    require_ahead,
     scopes_of,
 )
 from domain.errors import ApiKeyNotFound, InvalidField, TooManyApiKeys
@@ -102,11 +102,21 @@ def test_scopes_are_taken_once_and_at_least_one() -> None:
 
 
 def test_a_key_expires_in_time_to_come_or_never() -> None:
-    require_ahead(None, NOON)
-    require_ahead(LATER, NOON)
+    assert end_of(None, NOON) is None
+    assert end_of(LATER, NOON) == LATER
     for past in (NOON, NOON - timedelta(days=1)):
         with pytest.raises(InvalidField):
-            require_ahead(past, NOON)
+            end_of(past, NOON)
+
+
+def test_when_a_key_expires_is_kept_in_utc_and_no_moment_that_has_no_year_there() -> None:
+    ahead, behind = (timezone(sign * timedelta(hours=23, minutes=59)) for sign in (1, -1))
+    kept = end_of(LATER.astimezone(ahead), NOON)
+    assert kept == LATER
+    assert kept.utcoffset() == timedelta()
+    for nowhere in (datetime.max.replace(tzinfo=behind), datetime.min.replace(tzinfo=ahead)):
+        with pytest.raises(InvalidField, match="no year that is counted"):
+            end_of(nowhere, NOON)
 
 
 @sampled(

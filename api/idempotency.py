@@ -18,12 +18,14 @@ from uuid import UUID, uuid4
 from litestar.openapi.spec import Operation, Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.types import ASGIApp, Message, Receive, Send
+from multipart import parse_options_header
 
 from api.admission import admit
 from api.openapi import UploadOperation
 from api.parts import Parts
 from api.rejections import KeyInFlight, KeyOfAnother
-from api.requests import added_headers, encoded, sent
+from api.requests import added_headers, encoded, sent, sent_together
+from api.uploads import LENGTH_DIGITS_MAX
 from domain.errors import InvalidField
 from infrastructure.postgres import idempotency
 from infrastructure.postgres.errors import TRANSIENT, DatabaseUnavailable
@@ -36,6 +38,8 @@ REPLAYED: Final = "Idempotency-Replayed"
 KEY_CHARACTERS_MAX: Final = 255
 BODY_BYTES_MAX: Final = 64 << 10
 """Of a request, as every route without a limit of its own has it; and of an answer that is kept: a longer one is made anew."""
+BOUNDARIES: Final = 2
+"""Of a form with nothing but a recording: one before it, and one after."""
 RENEWALS: Final = 3
 """Within the time after which a request is taken over."""
 NOBODY: Final = UUID(int=0)
@@ -72,7 +76,7 @@ def idempotent(
 
     def around(app: ASGIApp) -> ASGIApp:
         async def answer(scope: Any, receive: Receive, send: Send) -> None:
-            key = sent(scope, _NAME)
+            key = sent_together(scope, _NAME)
             if key is None or scope["method"] != "POST":
                 await app(scope, receive, send)
                 return
@@ -105,10 +109,19 @@ def _key_of(text: str) -> str:
 
 def _request_digest(scope: Any, body: bytes, parts: Parts) -> bytes:
     """Keyed, since what is in a body could be guessed."""
-    length = sent(scope, b"content-length") or "" if not body else ""
+    length = "" if body else _length_of(scope)
     lines = [scope["method"], scope["path"], scope["query_string"].decode("latin-1"), length]
     content = "\n".join(lines).encode() + b"\n" + body
     return hmac.digest(parts.settings.jwt_secret.encode(), content, sha256)
+
+
+def _length_of(scope: Any) -> str:
+    """Without the boundaries of a form: clients make those anew each time they send it, and some not always as long."""
+    length = sent(scope, b"content-length") or ""
+    if not (length.isascii() and length.isdecimal() and len(length) <= LENGTH_DIGITS_MAX):
+        return length
+    _, options = parse_options_header(sent(scope, b"content-type") or "")
+    return str(int(length) - BOUNDARIES * len(options.get("boundary", "")))
 
 
 class _Body:

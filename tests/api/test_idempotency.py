@@ -79,6 +79,29 @@ async def test_an_upload_that_is_sent_again_makes_one_file(anna: Person, key: di
     assert len(anna.installation.objects_of(anna.user_id)) == 1
 
 
+def form(boundary: str, content: bytes = sound()) -> dict[str, Any]:
+    """As a client of its own sends it."""
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="talk.wav"\r\n\r\n'
+    whole = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+    return {"content": whole, "headers": {"Content-Type": f"multipart/form-data; boundary={boundary}"}}
+
+
+async def uploads_form(person: Person, sent: dict[str, Any], key: dict[str, str]) -> httpx.Response:
+    headers = sent["headers"] | key
+    return await person.client.post("/files/upload", content=sent["content"], headers=headers)
+
+
+async def test_an_upload_is_the_same_however_long_its_boundary_is_this_time(
+    anna: Person, key: dict[str, str]
+) -> None:
+    """Firefox and Apache's HttpClient make them of different lengths."""
+    first = await uploads_form(anna, form("x" * 38), key)
+    again = await uploads_form(anna, form("y" * 31), key)
+    assert (first.status_code, said(again)) == (201, said(first))
+    longer = await uploads_form(anna, form("x" * 38, sound() + b"\0"), key)
+    assert (longer.status_code, longer.json()["code"]) == (422, "idempotency_key_reused")
+
+
 async def test_registering_again_with_the_same_key_is_no_second_try(
     installation: Installation, key: dict[str, str]
 ) -> None:
@@ -126,6 +149,14 @@ async def test_what_is_no_key_is_refused(anna: Person, key: str) -> None:
     file_id = await anna.has_file()
     headers = {"Idempotency-Key": key.encode("latin-1")}
     answer = await anna.client.post("/transcriptions", json={"file_id": file_id}, headers=headers)  # type: ignore[arg-type]  # bytes of a header
+    assert (answer.status_code, answer.json()["field"]) == (400, "Idempotency-Key")
+
+
+async def test_two_keys_are_none(anna: Person) -> None:
+    """Neither is more meant than the other, and who sends again might be taken at the other."""
+    file_id = await anna.has_file()
+    headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    answer = await anna.client.post("/transcriptions", json={"file_id": file_id}, headers=headers)
     assert (answer.status_code, answer.json()["field"]) == (400, "Idempotency-Key")
 
 

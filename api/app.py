@@ -203,6 +203,9 @@ def create_app(settings: Settings, open_parts: OpenParts = open_parts) -> Litest
         openapi_config=OPENAPI,
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,
+        # Said, or the environment might: each would show a stranger what went wrong, or wait for a debugger.
+        debug=False,
+        pdb_on_exception=False,
     )
 
 

@@ -8,8 +8,10 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from api.app import create_app
 from api.openapi_document import document
 from domain.key_texts import SECRET_BYTES, key_text
+from infrastructure.settings import Settings
 from tests.api.asks import ASKS, answer_to, filled, routes
 from tests.api.conftest import SECRET
 from tests.api.rig import PASSWORD, Installation, Person
@@ -56,6 +58,15 @@ async def test_no_body_takes_what_is_ours_to_decide(anna: Person, name: str, mem
     answer = await anna.client.request(method, url, json=json | {member: OURS[member]})
     assert (answer.status_code, answer.json()["field"]) == (400, member)
     assert await anna.installation.events_of(anna.user_id) == [*before, "FileUploaded"]
+
+
+async def test_no_environment_makes_a_mode_in_which_errors_are_shown_or_debugged(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    for name in ("LITESTAR_DEBUG", "LITESTAR_PDB"):
+        monkeypatch.setenv(name, "1")
+    app = create_app(settings)
+    assert (app.debug, app.pdb_on_exception) == (False, False)
 
 
 async def test_what_is_secret_is_in_no_answer(anna: Person) -> None:

@@ -17,7 +17,7 @@ from api.exports import FORMATS
 from api.parts import Parts
 from api.possessions import Possessions, readable_line
 from api.rejections import ExportTooLarge
-from api.requests import Caller
+from api.requests import AuthenticatedRequest, Caller, wants_body
 from api.zipping import Member, zipped
 from domain.errors import PersonErased, TranscriptMissing
 from domain.media_file import FileUploaded
@@ -33,6 +33,9 @@ TRANSCRIPT_FORMATS: Final = ("txt", "srt", "vtt", "json")
 TRANSCRIPT_STEM: Final = "transcript"
 """The name of whose recording is deleted."""
 TRANSCRIPT_BYTES_MAX: Final = 256 << 20
+NAME_BYTES_MAX: Final = 240
+"""Of a file in it: of the 255 that file systems take, some are left for the ending of a transcript."""
+EXTENSION_CHARACTERS_MAX: Final = 10
 MEDIA_TYPE: Final = "application/zip"
 _LAYOUT: Final = Layout(
     line_cells_max=LINE_CELLS_DEFAULT,
@@ -47,10 +50,18 @@ _LAYOUT: Final = Layout(
     | {200: ResponseSpec(bytes, media_type=MEDIA_TYPE, description="The file", generate_examples=False)},
     tags=["accounts"],
 )
-async def export_me(caller: NamedDependency[Caller], parts: NamedDependency[Parts]) -> Stream:
+async def export_me(
+    request: AuthenticatedRequest, caller: NamedDependency[Caller], parts: NamedDependency[Parts]
+) -> Stream:
     """All that is yours as a ZIP file: recordings, transcripts, and what was recorded about you."""
-    user_id = caller.user_id
-    await _require_staying(user_id, parts)
+    await _require_staying(caller.user_id, parts)
+    content = await _packing(caller.user_id, parts) if wants_body(request.scope) else iter([b""])
+    headers = {"Content-Disposition": 'attachment; filename="stenolog-export.zip"'}
+    return Stream(content, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def _packing(user_id: UUID, parts: Parts) -> AsyncGenerator[bytes, None]:
+    """The bytes of the file, which has a place from now to their end. Raises ExportTooLarge, or what finds no place."""
     parts.export_room.take(user_id)
     try:
         seqs = await parts.own_events.seqs(user_id, EVENTS_MAX + 1)
@@ -62,8 +73,7 @@ async def export_me(caller: NamedDependency[Caller], parts: NamedDependency[Part
     packing = zipped(_Export(user_id, seqs, parts).members())
     # Also of a client that is gone before the answer begins, or in the middle of it.
     weakref.finalize(packing, parts.export_room.leave, user_id)
-    headers = {"Content-Disposition": 'attachment; filename="stenolog-export.zip"'}
-    return Stream(packing, media_type=MEDIA_TYPE, headers=headers)
+    return packing
 
 
 async def _require_staying(user_id: UUID, parts: Parts) -> None:
@@ -160,7 +170,15 @@ async def _whole(content: bytes) -> AsyncGenerator[bytes, None]:
 def _plain(filename: str) -> str:
     """As the name of a file in a folder, also where other separators than ours are known."""
     plain = "".join("_" if sign in '/\\:*?"<>|' or not sign.isprintable() else sign for sign in filename)
-    return plain if plain.strip(". ") else "recording"
+    return _short(plain) if plain.strip(". ") else "recording"
+
+
+def _short(name: str) -> str:
+    """No longer than a folder takes it; a name of 255 signs may have thrice as many bytes."""
+    stem, dot, extension = name.rpartition(".")
+    end = dot + extension if stem and len(extension) <= EXTENSION_CHARACTERS_MAX else ""
+    kept = name.removesuffix(end).encode()[: NAME_BYTES_MAX - len(end.encode())]
+    return kept.decode(errors="ignore") + end
 
 
 def _stem(filename: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import zipfile
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +47,15 @@ async def test_an_export_holds_all_that_is_somebodys(anna: Person) -> None:
     assert archive.read(f"transcripts/{first}/Ærøs tale.txt").decode() == HEARD.text
     answer = await anna.client.get(f"/transcriptions/{transcription_id}/export?format=srt")
     assert archive.read(f"transcripts/{first}/Ærøs tale.srt").decode() == answer.text
+
+
+async def test_a_name_is_no_longer_than_a_folder_takes_it(anna: Person, tmp_path: Path) -> None:
+    """Recorders of Japanese television write such names."""
+    await anna.has_transcript("番" * 250 + ".wav")
+    archive = await exports(anna)
+    archive.extractall(tmp_path)
+    names = {path.name for path in tmp_path.rglob("番*")}
+    assert names == {"番" * 78 + ending for ending in (".wav", ".txt", ".srt", ".vtt", ".json")}
 
 
 async def test_the_events_are_all_there_in_order_and_readable(anna: Person) -> None:
@@ -115,6 +125,29 @@ async def test_many_who_ask_at_once_have_an_answer_each(anna: Person) -> None:
 
 async def test_it_takes_a_token(installation: Installation) -> None:
     assert (await installation.client().get("/auth/me/export")).status_code == 401
+
+
+async def test_its_head_packs_nothing_and_takes_no_place(anna: Person) -> None:
+    await anna.has_file()
+    room, places = anna.installation.parts.export_room, list[set[UUID]]()
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        async def send_watched(message: Any) -> None:
+            places.append(set(room._users))
+            await send(message)
+
+        await anna.installation.app(scope, receive, send_watched)
+
+    transport = httpx.ASGITransport(app=watched)
+    async with httpx.AsyncClient(transport=transport, headers=anna.client.headers) as client:
+        answer = await client.head("http://stenolog/v1/auth/me/export")
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (
+        200,
+        "application/zip",
+        b"",
+    )
+    assert [*places] == [set()] * len(places)
+    assert places
 
 
 def test_each_has_one_export_at_a_time_and_all_together_have_few() -> None:

@@ -312,12 +312,16 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
 _MISSING_PARAMETER: Final = re.compile(r"Missing required \w+ parameter '([\w-]+)'")
 _MISSING: Final = re.compile(r"missing required field `(\w+)`")
 _UNKNOWN: Final = re.compile(r"unknown field `(.*)`", re.DOTALL)
+_NO_BODY: Final = "'data'"
+"""How the framework says that there is nothing to be what a route calls so."""
 _NAME_CHARACTERS_MAX: Final = 100
 
 
 def _explained(extra: Any) -> tuple[str | None, str]:
     first = extra[0] if isinstance(extra, Sequence) and extra else {}
     message, field = str(first.get("message", "")), first.get("key")
+    if message == _NO_BODY:
+        return None, "The body is missing: send an object as /schema describes"
     if missing := _MISSING.search(message):
         return missing[1], f"{missing[1]} is required"
     if unknown := _UNKNOWN.search(message):

@@ -160,6 +160,13 @@ async def test_odd_json_is_refused(
     assert status == (401 if (kind, path) == ("a null character", "/v1/auth/login") else 400)
 
 
+async def test_a_body_that_is_not_there_is_said_to_be_missing(door: Door, token: str) -> None:
+    for path in ("/v1/auth/login", "/v1/transcriptions", "/v1/api-keys"):
+        answer = await door.asks("POST", path, token=token)
+        assert answer.status == 400
+        assert answer.problem["detail"].startswith("The body is missing"), answer.problem
+
+
 async def test_a_body_in_another_coding_is_not_guessed_at(door: Door) -> None:
     for encoding in ("gzip", "br", "deflate"):
         answer = await door.asks("POST", "/v1/auth/login", b"\x1f\x8b\x08\x00", Content_Encoding=encoding)

@@ -1,8 +1,10 @@
 """What lies around every route: HEAD wherever GET is, a whole Allow, and the last border for errors."""
 
+import logging
 import time
 from collections.abc import Awaitable, Iterable, MutableMapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders
@@ -13,8 +15,10 @@ from api.errors import report_unexpected
 from api.metrics import count
 from api.patience import impatient
 from api.requests import HEAD_ONLY, Header, added_headers, encoded, request_id_of, request_id_text
+from domain.errors import Rejection
 
 _REQUEST_ID: Final = b"x-request-id"
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 class Api(Litestar):
@@ -38,7 +42,28 @@ class Api(Litestar):
         try:
             await super().__call__(scope, impatient(receive), _completed(send, scope, self._origins))
         except Exception as problem:  # noqa: BLE001  # an answer that breaks off; the server would log its message
-            report_unexpected(problem, request_id_of(scope))
+            _report_broken_off(problem, request_id_of(scope))
+
+
+def _report_broken_off(problem: Exception, request_id: UUID) -> None:
+    """That a person leaves while they are answered, say, is no error of ours."""
+    rejection = _rejection_behind(problem)
+    if rejection is None:
+        report_unexpected(problem, request_id)
+    else:
+        _LOGGER.info("request %s breaks off: %s", request_id, rejection.code)
+
+
+def _rejection_behind(problem: BaseException | None) -> Rejection | None:
+    """The framework wraps what is raised, perhaps more than once."""
+    match problem:
+        case None | Rejection():
+            return problem
+        case BaseExceptionGroup():
+            found = [_rejection_behind(each) for each in problem.exceptions]
+            return found[0] if all(found) else None
+        case _:
+            return _rejection_behind(problem.__cause__)
 
 
 def _without_body(send: Send) -> Send:

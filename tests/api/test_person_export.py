@@ -100,6 +100,26 @@ async def test_a_file_that_breaks_off_in_an_erasure_does_not_look_whole(anna: Pe
     assert (await anna.client.get("/auth/me/export")).status_code == 410
 
 
+async def test_one_that_breaks_off_since_its_person_leaves_is_no_error_of_ours(anna: Person) -> None:
+    """Nobody who looks after the system has anything to mend; that none is logged is looked at after every test."""
+    await anna.has_file()
+    sent = list[Any]()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def send_and_leave(message: Any) -> None:
+            sent.append(message)
+            if len(sent) == 2:
+                await anna.client.request("DELETE", "/auth/me", json={"password": PASSWORD})
+            await send(message)
+
+        await anna.installation.app(scope, receive, send_and_leave)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as client:
+        with pytest.raises(AssertionError):  # It has no end.
+            await client.get("http://stenolog/v1/auth/me/export", headers=anna.client.headers)
+    assert sent[-1]["more_body"]
+
+
 async def test_a_place_is_given_back_after_the_answer(installation: Installation, anna: Person) -> None:
     await anna.has_file()
     for _ in range(6):

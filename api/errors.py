@@ -314,6 +314,7 @@ _MISSING: Final = re.compile(r"missing required field `(\w+)`")
 _UNKNOWN: Final = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _NO_BODY: Final = "'data'"
 """How the framework says that there is nothing to be what a route calls so."""
+_MOMENT_HINT: Final = ", as in 2026-11-27T10:00:00Z (in an address a + is written %2B)"
 _NAME_CHARACTERS_MAX: Final = 100
 
 
@@ -328,7 +329,8 @@ def _explained(extra: Any) -> tuple[str | None, str]:
         name = unknown[1][:_NAME_CHARACTERS_MAX]
         return name, f"{name} is no member of this body: /schema lists those there are"
     if field and field != "data":
-        return field, f"{field}: {message[:1].lower()}{message[1:]}"
+        hint = _MOMENT_HINT if "datetime" in message else ""
+        return field, f"{field}: {message[:1].lower()}{message[1:]}{hint}"
     return None, f"The body does not fit: {message[:1].lower()}{message[1:]}"
 
 

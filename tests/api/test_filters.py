@@ -107,6 +107,14 @@ async def test_what_nobody_can_ask_for_is_refused(anna: Person, kind: str, query
     assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
+@pytest.mark.parametrize("said", ["2026-11-27", "2026-11-27T10:00:00+01:00"])
+async def test_who_writes_a_moment_in_another_way_is_shown_how(anna: Person, said: str) -> None:
+    """A plus that is not escaped is a space."""
+    answer = await anna.client.get(f"/files?created_after={said}")
+    assert answer.status_code == 400
+    assert "as in 2026-11-27T10:00:00Z (in an address a + is written %2B)" in answer.json()["detail"]
+
+
 async def test_who_leaves_is_told_so(anna: Person) -> None:
     await anna.client.request("DELETE", "/auth/me", json={"password": PASSWORD})
     for kind in ("files", "transcriptions"):

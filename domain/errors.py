@@ -239,7 +239,8 @@ class TranscriptionNotCompleted(Rejection):
     code = "transcription_not_completed"
 
     def __init__(self, status: str) -> None:
-        super().__init__(f"This needs a completed transcription; it is {status}: wait for it to complete")
+        do = "request it again" if status in {"failed", "cancelled"} else "wait for it to complete"
+        super().__init__(f"This needs a completed transcription; it is {status}: {do}")
         self.status = status
 
 

@@ -355,3 +355,11 @@ def test_nothing_can_be_done_with_a_deleted_transcription_and_nothing_is_left_of
     given(DECIDER, *history).when(complete(1)).then_rejected(StaleAttempt)
     state = DECIDER.fold((*COMPLETED, deleted()))
     assert (state.job, state.heard_key, state.transcript_key) == (None, "", "")
+
+
+def test_nobody_is_told_to_wait_for_what_has_ended() -> None:
+    assert str(TranscriptionNotCompleted("processing")).endswith(
+        "it is processing: wait for it to complete"
+    )
+    for status in ("failed", "cancelled"):
+        assert str(TranscriptionNotCompleted(status)).endswith(f"it is {status}: request it again")

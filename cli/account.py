@@ -1,37 +1,56 @@
 """`stenolog login`, `logout` and `quota`."""
 
+import os
+
 import click
 import msgspec
 
+from cli.api_urls import api_root
 from cli.asking import api_options, ask
 from cli.client import Client, Refused, opened_client, register_unless_known
 from cli.events import json_option
-from cli.login import DEFAULT_URL, Login, asked, forget_login, keep_login, key_given, key_of, password
+from cli.login import (
+    API_KEY_VARIABLE,
+    DEFAULT_URL,
+    TOKEN_VARIABLE,
+    Login,
+    asked,
+    forget_login,
+    keep_login,
+    key_given,
+    key_of,
+    password,
+    url_of_last_login,
+)
 from cli.running import INTERRUPTED_CODE, complaining, run, say
 
 
 @click.command()
-@click.option("--url", envvar="STENOLOG_URL", default=DEFAULT_URL, show_default=True, help="The API.")
+@click.option(
+    "--url", envvar="STENOLOG_URL", help=f"The API.  [default: that of the last login, or {DEFAULT_URL}]"
+)
 @click.option("--email", envvar="STENOLOG_EMAIL", help="Your account; or STENOLOG_EMAIL, or asked for.")
 @click.option("--register", is_flag=True, help="Make the account first, unless there is one.")
 @click.option(
     "--api-key", "with_key", is_flag=True, help="With an API key instead: STENOLOG_API_KEY, or asked for."
 )
-def login(url: str, email: str | None, register: bool, with_key: bool) -> None:
+def login(url: str | None, email: str | None, register: bool, with_key: bool) -> None:
     """Log in once, so that no other command asks for it.
 
     The token is kept in your own config folder, where nobody else can read it, and goes to this API alone. The password
     is taken from STENOLOG_PASSWORD, or asked for, and kept nowhere.
     """
+    with complaining():
+        root = api_root(url or url_of_last_login())
     if with_key:
         with complaining():
             key = key_given() or key_of(asked("API key", hidden=True))
-        run(_login_with_key(url, key), interrupted_code=INTERRUPTED_CODE)
+        run(_login_with_key(root, key), interrupted_code=INTERRUPTED_CODE)
         return
     with complaining():
         email = email or asked("Email")
-        secret = password()
-    run(_login(url, email, secret, register=register), interrupted_code=INTERRUPTED_CODE)
+        secret = password(again=register)
+    run(_login(root, email, secret, register=register), interrupted_code=INTERRUPTED_CODE)
 
 
 async def _login(url: str, email: str, secret: str, *, register: bool) -> None:
@@ -41,11 +60,12 @@ async def _login(url: str, email: str, secret: str, *, register: bool) -> None:
         token = await client.log_in(email, secret)
     file = keep_login(Login(url=url, email=email, token=token))
     say(f"logged in at {url}; the token is in {file}")
+    _tell_what_wins()
 
 
 async def _login_with_key(url: str, key: str) -> None:
     async with opened_client(url) as client:
-        client.use_token(key)
+        client.use_token(key, "make another with `stenolog keys create`")
         try:
             await client.quota()
         except Refused as refusal:
@@ -53,6 +73,13 @@ async def _login_with_key(url: str, key: str) -> None:
                 raise
     file = keep_login(Login(url=url, email="", token=key))
     say(f"{url} accepts the key; it is in {file}")
+    _tell_what_wins()
+
+
+def _tell_what_wins() -> None:
+    for variable in (API_KEY_VARIABLE, TOKEN_VARIABLE):
+        if os.environ.get(variable):
+            say(f"but {variable} is set, and wins: unset it")
 
 
 @click.command()

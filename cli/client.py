@@ -11,6 +11,8 @@ from uuid import UUID
 import httpx
 import msgspec
 
+from cli.api_urls import api_root
+from cli.sending import OnBytes, opened_recording, text_of
 from infrastructure.mendable import Mendable
 from schemas.bodies import (
     ApiKeyBody,
@@ -28,15 +30,13 @@ from schemas.bodies import (
 
 Body = TypeVar("Body")
 Format = Literal["txt", "srt", "vtt", "json", "ttml", "lrc", "csv", "html"]
-OnBytes = Callable[[int], None]
-"""Told how many more bytes have been sent."""
-
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 BUSY: Final = frozenset({429, 503})
 """Said before anything was done, so that whatever was asked for may be asked for again."""
 _SILENCES_MAX: Final = 4
 """Comments in a row, which come every 15 s while there is nothing to tell."""
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+LOG_IN_AGAIN: Final = "`stenolog login` once more"
 _IN_FLIGHT: Final = "idempotency_key_in_flight"
 """Said while the same request is still being carried out, or was by a process that died a moment ago."""
 _PAUSE_SECONDS: Final = 1.0
@@ -56,14 +56,27 @@ class Refused(Mendable):
 
 
 class LoginOver(Refused):
-    """The token is not accepted any more."""
+    """The token is not accepted any more; `renewal` is how to come by another."""
+
+    def __init__(self, response: httpx.Response, renewal: str) -> None:
+        super().__init__(response)
+        self._renewal = renewal
 
     def __str__(self) -> str:
-        return f"{super().__str__()}: `stenolog login` once more"
+        return f"{super().__str__()}: {self._renewal}"
 
 
 class ApiUnreachable(Mendable):
     """Nothing that answers like the API."""
+
+
+class NotStenolog(ApiUnreachable):
+    """Something answers, and will not answer otherwise in a moment."""
+
+
+class NotText(Mendable):
+    def __init__(self) -> None:
+        super().__init__("what was given is no text in UTF-8: type it once more, or change the encoding")
 
 
 class Client:
@@ -71,6 +84,8 @@ class Client:
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
+        self._root = str(http.base_url).removesuffix("/v1/")
+        self._renewal = LOG_IN_AGAIN
 
     async def register(self, email: str, password: str) -> None:
         await self._send("POST", "auth/register", json={"email": email, "password": password})
@@ -82,8 +97,9 @@ class Client:
         self.use_token(token)
         return token
 
-    def use_token(self, token: str) -> None:
-        """Of a login, or an API key."""
+    def use_token(self, token: str, renewal: str = LOG_IN_AGAIN) -> None:
+        """Of a login, or an API key; `renewal` is what to do when it is not accepted any more."""
+        self._renewal = renewal
         self._http.headers["Authorization"] = f"Bearer {token}"
 
     async def create_api_key(self, asked: ApiKeyRequest) -> NewApiKey:
@@ -100,10 +116,13 @@ class Client:
         return _decode(await self._send("GET", "user/quota"), QuotaBody)
 
     async def upload(self, path: Path, on_bytes: OnBytes, key: str = "") -> Uploaded:
-        """Streams the file; `on_bytes` hears of each piece. With a `key` of its own it may be sent again, and is stored once."""
+        """Streams the file; `on_bytes` hears of each piece. With a `key` of its own it may be sent again, and is stored once.
+
+        Raises NotSent, too: for what cannot be read, or is changed meanwhile.
+        """
         headers = {IDEMPOTENCY_KEY: key} if key else {}
-        with path.open("rb") as content:
-            files = {"file": (path.name, cast("IO[bytes]", _Counted(content, on_bytes)))}
+        with opened_recording(path, on_bytes) as recording:
+            files = {"file": (text_of(Path(path.name)), cast("IO[bytes]", recording))}
             answer = await self._send("POST", "files/upload", files=files, headers=headers)
         return _decode(answer, Uploaded)
 
@@ -175,6 +194,8 @@ class Client:
             response = await self._http.request(method, path, **content)
         except httpx.HTTPError as problem:
             raise self._unreachable(problem) from problem
+        except UnicodeEncodeError:
+            raise NotText from None
         await self._require_success(response)
         return response
 
@@ -183,19 +204,23 @@ class Client:
             return
         await response.aread()
         if response.status_code == 401 and "Authorization" in self._http.headers:
-            raise LoginOver(response)
+            raise LoginOver(response, self._renewal)
         raise Refused(response)
 
     def _unreachable(self, problem: httpx.HTTPError) -> ApiUnreachable:
-        return ApiUnreachable(f"no answer from {self._http.base_url}: {type(problem).__name__}")
+        why = type(problem).__name__
+        if isinstance(problem, httpx.ConnectError):  # Others may repeat what was sent.
+            why += f" ({problem})"
+        return ApiUnreachable(f"no answer from {self._root}: {why}")
 
 
 @asynccontextmanager
 async def opened_client(url: str) -> AsyncIterator[Client]:
-    """`url` is where the API is, without `/v1`. Raises ApiUnreachable when it is no such thing."""
-    local = httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}
+    """`url` is where the API is. Raises NoUrl."""
+    root = api_root(url)
+    local = httpx.URL(root).host in {"127.0.0.1", "localhost", "::1"}
     async with httpx.AsyncClient(
-        base_url=f"{url.rstrip('/')}/v1/",
+        base_url=f"{root}/v1/",
         timeout=_TIMEOUT,
         trust_env=not local,  # a proxy of the environment cannot reach this machine's own address
     ) as http:
@@ -211,23 +236,37 @@ async def register_unless_known(client: Client, email: str, password: str) -> No
 
 
 async def waited_out(
-    ask: Callable[[], Awaitable[Body]], patience_seconds: float, *, repeatable: bool = True
+    ask: Callable[[], Awaitable[Body]],
+    patience_seconds: float,
+    *,
+    repeatable: bool = True,
+    tell: Callable[[str], None] | None = None,
+    tell_after_seconds: float = 2.0,
 ) -> Body:
-    """Asks again while the API is busy, and, what is `repeatable`, also while nothing answers. Then raises as `ask`."""
-    ends_at = time.monotonic() + patience_seconds
+    """Asks again while the API is busy, and, what is `repeatable`, also while nothing answers. Then raises as `ask`.
+
+    Once that has lasted for `tell_after_seconds`, `tell` hears why, once.
+    """
+    began_at = time.monotonic()
     while True:
         try:
             return await ask()
-        except Refused as refusal:
-            is_busy = refusal.status in BUSY or refusal.code == _IN_FLIGHT
-            if not is_busy or time.monotonic() > ends_at:
+        except (Refused, ApiUnreachable) as problem:
+            waited_seconds = time.monotonic() - began_at
+            if not _passes(problem, repeatable=repeatable) or waited_seconds >= patience_seconds:
                 raise
-            pause_seconds = refusal.retry_after_seconds
-        except ApiUnreachable:
-            if not repeatable or time.monotonic() > ends_at:
-                raise
-            pause_seconds = _PAUSE_SECONDS
+            if tell is not None and waited_seconds >= tell_after_seconds:
+                tell(f"{problem}; asking again for up to {patience_seconds / 60:.0f} minutes")
+                tell = None
+            pause_seconds = problem.retry_after_seconds if isinstance(problem, Refused) else _PAUSE_SECONDS
         await asyncio.sleep(min(pause_seconds, _PAUSE_SECONDS_MAX))
+
+
+def _passes(problem: Refused | ApiUnreachable, *, repeatable: bool) -> bool:
+    """Whether it may be another answer in a moment."""
+    if isinstance(problem, Refused):
+        return problem.status in BUSY or problem.code == _IN_FLIGHT
+    return repeatable and not isinstance(problem, NotStenolog)
 
 
 def _decode(response: httpx.Response, body: type[Body]) -> Body:
@@ -238,7 +277,7 @@ def _decoded(content: bytes | str, body: type[Body], url: object) -> Body:
     try:
         return msgspec.json.decode(content, type=body)
     except msgspec.DecodeError as problem:
-        raise ApiUnreachable(f"{url} does not answer like Stenolog: {problem}") from problem
+        raise NotStenolog(f"{url} does not answer like Stenolog: {problem}") from problem
 
 
 def _reason(response: httpx.Response) -> str:
@@ -259,20 +298,3 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
 def _seconds(retry_after: str | None) -> float:
     """The other form of the header, a date, is none that the API sends."""
     return float(retry_after) if retry_after and retry_after.isdecimal() else _PAUSE_SECONDS
-
-
-class _Counted:
-    """A file that tells how far it was read."""
-
-    def __init__(self, content: IO[bytes], on_bytes: OnBytes) -> None:
-        self._content = content
-        self._on_bytes = on_bytes
-
-    def read(self, size: int = -1) -> bytes:
-        piece = self._content.read(size)
-        self._on_bytes(len(piece))
-        return piece
-
-    def fileno(self) -> int:
-        """Lets the length be known before the first byte is sent."""
-        return self._content.fileno()

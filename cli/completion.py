@@ -12,8 +12,8 @@ SHELLS = ("bash", "zsh", "fish")
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the script with which SHELL completes `stenolog`.
 
-    bash: `stenolog completion bash >> ~/.bashrc`. zsh: the same with ~/.zshrc. fish: into
-    ~/.config/fish/completions/stenolog.fish.
+    bash: `stenolog completion bash >> ~/.bashrc`. zsh: the same with zsh and ~/.zshrc, below the line with compinit.
+    fish: `stenolog completion fish > ~/.config/fish/completions/stenolog.fish`. Then open a new shell.
     """
     made = get_completion_class(shell)
     assert made is not None, "click knows these three"

@@ -10,8 +10,7 @@ import msgspec
 from cli.asking import api_options, ask
 from cli.client import Client
 from cli.events import json_option
-from cli.running import say
-from cli.telling import printable
+from cli.running import printable, say
 from domain.api_keys import SCOPES, KeyScope
 from schemas.bodies import ApiKeyBody, ApiKeyRequest
 
@@ -69,8 +68,11 @@ def list_keys(url: str | None, email: str | None, as_json: bool) -> None:
     """Print your keys, oldest first: id, beginning, scopes, when it expires, when it was used last, name."""
 
     async def show(client: Client) -> None:
-        for each in await client.api_keys():
+        found = await client.api_keys()
+        for each in found:
             click.echo(msgspec.json.encode(each).decode() if as_json else _line(each))
+        if not found:
+            say("no keys yet")
 
     ask(url, email, show)
 

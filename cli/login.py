@@ -11,18 +11,22 @@ import click
 import msgspec
 from msgspec import Struct
 
-from cli.client import Client, opened_client, register_unless_known
+from cli.api_urls import api_root
+from cli.client import LOG_IN_AGAIN, Client, opened_client, register_unless_known, waited_out
+from cli.running import INTERRUPTED_CODE, say
 from domain.key_texts import MalformedKey, owner_of_key
 from infrastructure.mendable import Mendable
 from infrastructure.private_files import open_private, provide_private
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
+API_KEY_VARIABLE: Final = "STENOLOG_API_KEY"
+TOKEN_VARIABLE: Final = "STENOLOG_TOKEN"  # noqa: S105  # the name of one
 
 
 class NotLoggedIn(Mendable):
     def __init__(self) -> None:
         super().__init__(
-            "nobody is logged in: `stenolog login` once, or give STENOLOG_API_KEY, or STENOLOG_TOKEN, "
+            "nobody is logged in: `stenolog login` in a terminal, once, or give STENOLOG_API_KEY, or STENOLOG_TOKEN, "
             "or STENOLOG_EMAIL and STENOLOG_PASSWORD"
         )
 
@@ -32,10 +36,22 @@ class LoginUnreadable(Mendable):
         super().__init__(f"{file} is no login that this version knows: `stenolog login` makes a new one")
 
 
+class LoginNotKept(Mendable):
+    def __init__(self, problem: OSError) -> None:
+        super().__init__(f"the login in {login_file()} cannot be written or removed: {problem.strerror}")
+
+
 class KeyMistyped(Mendable):
     def __init__(self) -> None:
         super().__init__(
             "that is no API key, or not all of one: copy it once more, from `steno_` to its end"
+        )
+
+
+class TokenMistyped(Mendable):
+    def __init__(self) -> None:
+        super().__init__(
+            "STENOLOG_TOKEN is no token, which is one word of ASCII: copy it once more, or unset it"
         )
 
 
@@ -48,10 +64,11 @@ class Login(Struct, frozen=True, kw_only=True):
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """How one command gets in: with a token, or else with an e-mail and a password."""
+    """How one command gets in: with a token, with `renewal` for when that is over, or else with an e-mail and a password."""
 
     url: str
     token: str = ""
+    renewal: str = LOG_IN_AGAIN
     email: str = ""
     password: str = ""
     register: bool = False
@@ -64,13 +81,16 @@ def login_file() -> Path:
 
 
 def keep_login(login: Login) -> Path:
-    """For its owner alone, whole or not at all."""
+    """For its owner alone, whole or not at all. Raises LoginNotKept."""
     file = login_file()
-    provide_private(file.parent)
     fresh = file.with_suffix(f".{os.getpid()}.new")
-    with open_private(fresh, "wb") as content:
-        content.write(msgspec.json.encode(login))
-    fresh.replace(file)
+    try:
+        provide_private(file.parent)
+        with open_private(fresh, "wb") as content:
+            content.write(msgspec.json.encode(login))
+        fresh.replace(file)
+    except OSError as problem:
+        raise LoginNotKept(problem) from problem
     return file
 
 
@@ -86,35 +106,67 @@ def kept_login() -> Login | None:
 
 
 def forget_login() -> bool:
-    """Whether there was one."""
+    """Whether there was one. Raises LoginNotKept."""
     try:
         login_file().unlink()
     except FileNotFoundError:
         return False
+    except OSError as problem:
+        raise LoginNotKept(problem) from problem
     return True
 
 
 def find_access(url: str | None, email: str | None, *, register: bool = False) -> Access:
     """What was said on the command line and in the environment comes before what is kept.
 
-    A token that is kept goes nowhere but to where it came from. Raises NotLoggedIn where nobody can be asked, or KeyMistyped.
+    A token that is kept goes nowhere but to where it came from. Raises NotLoggedIn where nobody can be asked, NoUrl,
+    LoginUnreadable, KeyMistyped or TokenMistyped.
     """
-    if token := key_given() or os.environ.get("STENOLOG_TOKEN"):
-        return Access(url=url or DEFAULT_URL, token=token)
+    if key := key_given():
+        return Access(url=url or kept_url(), token=key, renewal=_renewal_of(API_KEY_VARIABLE))
+    if token := token_given():
+        return Access(url=url or kept_url(), token=token, renewal=_renewal_of(TOKEN_VARIABLE))
     kept = None if register else kept_login()
-    if kept and url in (None, kept.url) and email in (None, kept.email):
+    if kept and email in (None, kept.email) and (url is None or api_root(url) == api_root(kept.url)):
         return Access(url=kept.url, token=kept.token)
     return Access(
         url=url or (kept.url if kept else DEFAULT_URL),
         email=email or asked("Email"),
-        password=password(),
+        password=password(again=register),
         register=register,
     )
 
 
+def kept_url() -> str:
+    """That of the login, if there is one. Raises LoginUnreadable."""
+    kept = kept_login()
+    return kept.url if kept else DEFAULT_URL
+
+
+def url_of_last_login() -> str:
+    """As `kept_url`, for the next login: one that cannot be read is replaced by it."""
+    try:
+        return kept_url()
+    except LoginUnreadable:
+        return DEFAULT_URL
+
+
+def _renewal_of(variable: str) -> str:
+    """A login is no help as long as the variable is there, which wins."""
+    return f"give another in {variable}, or unset it and `stenolog login`"
+
+
 def key_given() -> str:
     """The API key of the environment, or nothing. Raises KeyMistyped."""
-    return key_of(text) if (text := os.environ.get("STENOLOG_API_KEY")) else ""
+    return key_of(text) if (text := os.environ.get(API_KEY_VARIABLE, "").strip()) else ""
+
+
+def token_given() -> str:
+    """The token of the environment, or nothing. Raises TokenMistyped."""
+    text = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise TokenMistyped
+    return text
 
 
 def key_of(text: str) -> str:
@@ -126,26 +178,34 @@ def key_of(text: str) -> str:
     return text
 
 
-def password() -> str:
-    """Never an argument: everybody on the machine can read those."""
-    return os.environ.get("STENOLOG_PASSWORD") or asked("Password", hidden=True)
+def password(*, again: bool = False) -> str:
+    """Never an argument: everybody on the machine can read those. `again` is for a new one, which nobody may mistype."""
+    return os.environ.get("STENOLOG_PASSWORD") or asked("Password", hidden=True, again=again)
 
 
-def asked(what: str, *, hidden: bool = False) -> str:
-    """Raises NotLoggedIn where nobody can be asked."""
-    if not sys.stdin.isatty():
+def asked(what: str, *, hidden: bool = False, again: bool = False) -> str:
+    """Ctrl-C ends the process as everywhere. Raises NotLoggedIn where nobody can be asked."""
+    if sys.stdin is None or not sys.stdin.isatty():
         raise NotLoggedIn
-    return str(click.prompt(what, hide_input=hidden, err=True))
+    try:
+        return str(click.prompt(what, hide_input=hidden, confirmation_prompt=again, err=True))
+    except click.Abort:
+        say("")
+        sys.exit(INTERRUPTED_CODE)
 
 
 @asynccontextmanager
-async def opened(access: Access) -> AsyncIterator[Client]:
+async def opened(access: Access, patience_seconds: float = 0.0) -> AsyncIterator[Client]:
     """A client that is logged in. Raises Refused or ApiUnreachable."""
     async with opened_client(access.url) as client:
         if access.token:
-            client.use_token(access.token)
+            client.use_token(access.token, access.renewal)
         else:
-            if access.register:
-                await register_unless_known(client, access.email, access.password)
-            await client.log_in(access.email, access.password)
+            await waited_out(lambda: _log_in(client, access), patience_seconds, tell=say)
         yield client
+
+
+async def _log_in(client: Client, access: Access) -> None:
+    if access.register:
+        await register_unless_known(client, access.email, access.password)
+    await client.log_in(access.email, access.password)

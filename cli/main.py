@@ -1,9 +1,10 @@
 """The console command `stenolog` and its list of commands."""
 
+import signal
 import tomllib
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -67,6 +68,13 @@ class Commands(click.Group):
         command = getattr(import_module(COMMANDS[cmd_name][0]), _ATTRIBUTES.get(cmd_name, cmd_name))
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Ctrl-C ends it as a shell expects, also while a command is imported."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(128 + signal.SIGINT)
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         for title, commands in (("As a client of a running system", CLIENT), ("The system", SYSTEM)):

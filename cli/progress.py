@@ -40,11 +40,11 @@ def percent_bars() -> Iterator[Bar]:
 @contextmanager
 def _live() -> Iterator[Bar]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[state]}"),
+        TextColumn("{task.fields[state]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
 

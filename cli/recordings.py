@@ -12,7 +12,7 @@ from cli.asking import api_options, ask
 from cli.client import Client, Format
 from cli.events import json_option
 from cli.progress import percent_bar
-from cli.running import complaining, say
+from cli.running import complaining, printable, say
 from cli.targets import require_free, write_result
 from cli.transcribing import require_completed, wait_until_ended
 from schemas.bodies import FileBody, TranscriptionBody
@@ -38,6 +38,8 @@ def list_recordings(url: str | None, email: str | None, count: int, as_json: boo
             left -= 1
             if not left:
                 return
+        if left == count:
+            say("no recordings yet")
 
     ask(url, email, show)
 
@@ -46,7 +48,7 @@ def _line(each: FileBody) -> str:
     minutes, seconds = divmod(round(each.duration_seconds), 60)
     transcription = str(each.transcription_id or "-")
     uploaded = each.upload_date.astimezone().strftime("%Y-%m-%d %H:%M")
-    return f"{transcription:<36}  {each.transcription_status:<11}  {uploaded}  {minutes:>4}:{seconds:02}  {each.filename}"
+    return f"{transcription:<36}  {each.transcription_status:<11}  {uploaded}  {minutes:>4}:{seconds:02}  {printable(each.filename)}"
 
 
 @click.command()
@@ -84,7 +86,7 @@ def cancel(url: str | None, email: str | None, transcription_id: UUID) -> None:
 @click.command()
 @_transcription
 @click.option("--format", "format_", type=click.Choice(get_args(Format)), default="txt", show_default=True)
-@click.option("--output", type=_file, default=_STDOUT, help="A file.  [default: print it]")
+@click.option("-o", "--output", type=_file, default=_STDOUT, help="A file.  [default: print it]")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.option("--wait", is_flag=True, help="Until it is done, if it is not.")
 @api_options
@@ -103,7 +105,7 @@ def export(
     async def fetch(client: Client) -> None:
         if wait:
             with percent_bar(f"transcribing {transcription_id}") as show:
-                ended = await wait_until_ended(client, transcription_id, show)
+                ended = await wait_until_ended(client, transcription_id, str(transcription_id), show)
             require_completed(ended, str(transcription_id))
         content = await client.export(transcription_id, format_)
         if output == _STDOUT:

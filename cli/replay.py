@@ -10,8 +10,7 @@ from cli.audit import tell_access
 from cli.events import allowed_log, events, json_option
 from cli.moments import MOMENT, Moment
 from cli.past import Past, differences, flat, past_of, require_moments, streams_to_replay
-from cli.running import run
-from cli.telling import printable
+from cli.running import printable, run
 from cli.up import data_option
 
 

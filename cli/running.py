@@ -22,6 +22,11 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
+def printable(text: str) -> str:
+    """Signs that would move or colour what a terminal shows are written out."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 def run(command: Coroutine[None, None, None], *, interrupted_code: int = 0) -> None:
     """Runs to the end, or until Ctrl-C or SIGTERM; for what serves, both are a fine way to end."""
     with complaining():
@@ -51,6 +56,6 @@ async def _until_told(command: Coroutine[None, None, None]) -> None:
 
 
 def _give_up(problems: BaseExceptionGroup[Exception], code: int) -> NoReturn:
-    for problem in leaves(problems):
-        say(f"stenolog: {problem}")
+    for told in dict.fromkeys(map(str, leaves(problems))):
+        say(f"stenolog: {told}")
     sys.exit(code)

@@ -6,6 +6,7 @@ import msgspec
 from cli.asking import api_options, ask
 from cli.client import Client
 from cli.events import json_option
+from cli.running import printable, say
 from schemas.bodies import FoundBody, SnippetBody
 
 
@@ -31,18 +32,23 @@ def search(
             left -= 1
             if not left:
                 return
+        if left == count:
+            say("nothing found")
 
     ask(url, email, show)
 
 
 def _told(found: FoundBody) -> str:
-    head = f"{found.transcription_id}  {found.filename or '(recording deleted)'}"
-    return "\n".join([head, *map(_place, found.snippets)])
+    name = printable(found.filename) if found.filename else "(recording deleted)"
+    return "\n".join([f"{found.transcription_id}  {name}", *map(_place, found.snippets)])
 
 
 def _place(snippet: SnippetBody) -> str:
     """What was found is bold on a screen; click takes that away where there is none."""
     minutes, seconds = divmod(snippet.start_ms // 1_000, 60)
     hours, minutes = divmod(minutes, 60)
-    text = "".join(click.style(part.text, bold=True) if part.match else part.text for part in snippet.parts)
+    text = "".join(
+        click.style(printable(part.text), bold=True) if part.match else printable(part.text)
+        for part in snippet.parts
+    )
     return f"  {hours}:{minutes:02}:{seconds:02}  {text}"

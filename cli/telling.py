@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from cli.running import printable
 from domain.events import Event
 from domain.log import LogRecord
 from domain.personal import personal_fields
@@ -131,11 +132,6 @@ def sentence_of(record: LogRecord) -> str:
             """Not what such an event is; shown as it is stored."""
     content = record.data if fields is None else msgspec.json.encode(fields)
     return printable(f"{record.type}.v{record.schema_version}: {content.decode(errors='replace')}")
-
-
-def printable(text: str) -> str:
-    """Signs that would move or colour what a terminal shows are written out."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 class Timeline:

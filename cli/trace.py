@@ -12,8 +12,8 @@ from cli.audit import tell_access
 from cli.causes import Because, Node, correlation_of, traced, tree_of
 from cli.events import allowed_log, events, json_option
 from cli.moments import moment_of
-from cli.running import run
-from cli.telling import as_json_line, printable, sentence_of
+from cli.running import printable, run
+from cli.telling import as_json_line, sentence_of
 from cli.up import data_option
 from domain.log import Address
 

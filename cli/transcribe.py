@@ -11,13 +11,16 @@ import msgspec
 from msgspec import Struct
 
 from cli.asking import api_options
-from cli.client import Client, Format, LoginOver, waited_out
+from cli.client import ApiUnreachable, Client, Format, LoginOver
 from cli.events import json_option
 from cli.login import Access, find_access, opened
 from cli.progress import Bar, percent_bars
-from cli.running import INTERRUPTED_CODE, complaining, run, say
-from cli.targets import targets_of, write_result
-from cli.transcribing import PATIENCE_SECONDS, Followed, Wishes, follow
+from cli.running import INTERRUPTED_CODE, complaining, printable, run, say
+from cli.sending import text_of
+from cli.targets import NotWritten, ResultExists, targets_of, write_result
+from cli.transcribing import PATIENCE_SECONDS, Followed, Wishes, follow, patiently
+from domain.errors import InvalidField
+from domain.instructions import instructions_of
 from infrastructure.mendable import Mendable
 
 STDOUT = Path("-")
@@ -61,7 +64,7 @@ class Order(Struct, frozen=True, kw_only=True):
 @click.option("--prompt", default="", help="Text as it might come before the recording.")
 @click.option("--vocabulary", metavar="TERM", multiple=True, help="A name or term in it; again for more.")
 @click.option(
-    "--output", type=_folder, default=Path(), help="Folder for the results, or -.  [default: here]"
+    "-o", "--output", type=_folder, default=Path(), help="Folder for the results, or -.  [default: here]"
 )
 @click.option("--force", is_flag=True, help="Replace results that are there.")
 @click.option(
@@ -93,6 +96,7 @@ def transcribe(
         prompt=given["prompt"],
         vocabulary=tuple(given["vocabulary"]),
     )
+    _require_sense(wishes)
     with complaining():
         targets = {} if output == STDOUT else targets_of(files, output, format_, force=force)
         access = find_access(given["url"], given["email"], register=given["register"])
@@ -100,15 +104,26 @@ def transcribe(
     run(_transcribe(files, access, order, jobs), interrupted_code=INTERRUPTED_CODE)
 
 
+def _require_sense(wishes: Wishes) -> None:
+    """As the API does once the recording is there: sooner costs less. Raises UsageError."""
+    try:
+        instructions_of(**msgspec.structs.asdict(wishes))
+    except InvalidField as problem:
+        raise click.UsageError(str(problem)) from None
+
+
 async def _transcribe(files: Sequence[Path], access: Access, order: Order, jobs: int) -> None:
     followed = [Followed(file=file) for file in files]
     turn = asyncio.Semaphore(jobs)
     try:
-        async with opened(access) as client:
+        async with opened(access, PATIENCE_SECONDS) as client:
             with percent_bars() as bar:
                 done = await _all(client, followed, order, turn, bar)
     except asyncio.CancelledError:
         _tell_what_goes_on(followed)
+        raise
+    except ExceptionGroup:
+        _tell_what_goes_on([each for each in followed if each.transcription_id])
         raise
     if len(files) == 1 and not done[0]:
         sys.exit(1)  # All that there is to say was said.
@@ -132,13 +147,15 @@ async def _one(client: Client, followed: Followed, order: Order, bar: Bar) -> bo
     """Whether it has a transcript. Raises LoginOver, which is true of all of them."""
     try:
         transcription_id = await follow(client, followed, order.wishes, bar)
-        content = await waited_out(lambda: client.export(transcription_id, order.format_), PATIENCE_SECONDS)
+        content = await patiently(followed.name, lambda: client.export(transcription_id, order.format_))
         _hand_over(followed, content, order)
     except LoginOver:
         raise
     except Mendable as problem:
         _tell_failure(followed, problem, order)
+        followed.is_done = True
         return False
+    followed.is_done = True
     return True
 
 
@@ -149,21 +166,25 @@ def _hand_over(followed: Followed, content: bytes, order: Order) -> None:
         return
     write_result(target, content, force=order.force)
     if order.as_json:
-        _print(followed, output=str(target))
+        _print(followed, output=text_of(target))
     else:
-        say(f"wrote {target}")
+        say(f"wrote {printable(str(target))}")
 
 
 def _tell_failure(followed: Followed, problem: Exception, order: Order) -> None:
-    text, name = str(problem), followed.file.name
-    say(text if text.startswith(name) else f"{name}: {text}")
+    text = printable(str(problem))
+    say(text if text.startswith(followed.name) else f"{followed.name}: {text}")
+    if followed.transcription_id and isinstance(problem, ResultExists | NotWritten | ApiUnreachable):
+        say(
+            f"{followed.name}: nothing is lost: `stenolog export {followed.transcription_id} --wait` gets its text"
+        )
     if order.as_json:
         _print(followed, error=text)
 
 
 def _print(followed: Followed, *, output: str = "", error: str = "") -> None:
     result = Result(
-        file=str(followed.file),
+        file=text_of(followed.file),
         transcription_id=str(followed.transcription_id or ""),
         output=output,
         error=error,
@@ -173,12 +194,14 @@ def _print(followed: Followed, *, output: str = "", error: str = "") -> None:
 
 def _tell_what_goes_on(followed: Sequence[Followed]) -> None:
     for each in followed:
-        if each.is_done:
-            continue
-        if each.transcription_id is None:
-            say(f"{each.file.name} was not requested: give it again")
-        else:
-            say(
-                f"{each.file.name} goes on as {each.transcription_id}: `stenolog export {each.transcription_id} --wait` "
-                "gets it, `stenolog cancel` stops it"
-            )
+        if not each.is_done:
+            say(_what_goes_on(each))
+
+
+def _what_goes_on(each: Followed) -> str:
+    if each.transcription_id is None:
+        return f"{each.name} was not requested: give it again"
+    return (
+        f"{each.name} goes on as {each.transcription_id}: `stenolog export {each.transcription_id} --wait` gets it, "
+        f"`stenolog cancel {each.transcription_id}` stops it"
+    )

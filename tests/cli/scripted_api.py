@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -65,6 +65,8 @@ class ScriptedApi:
             ],
             "GET /v1/user/quota": [(200, quota)],
         }
+        self.on_request: Callable[[str], None] = lambda _: None
+        """Hears of each, once it is there as a whole."""
         self.url = ""
 
     def answer(self, request: str, content: bytes, token: str | None) -> Answer:
@@ -73,6 +75,7 @@ class ScriptedApi:
         self.bodies[request] = content
         if request.endswith("/upload"):
             self.uploaded = content
+        self.on_request(request)
         answers = self.answers[request]
         return answers.pop(0) if len(answers) > 1 else answers[0]
 

@@ -22,7 +22,8 @@ def test_ctrl_c_ends_with_130_and_says_how_to_get_what_goes_on(tmp_path: Path) -
         _, told = running.communicate(timeout=60)
     assert running.returncode == 130
     assert told.strip() == (
-        f"talk.ogg goes on as {TRANSCRIPTION}: `stenolog export {TRANSCRIPTION} --wait` gets it, `stenolog cancel` stops it"
+        f"talk.ogg goes on as {TRANSCRIPTION}: `stenolog export {TRANSCRIPTION} --wait` gets it, "
+        f"`stenolog cancel {TRANSCRIPTION}` stops it"
     )
     assert list(tmp_path.iterdir()) == [recording]
 

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from cli.main import COMMANDS, main
+from cli.main import COMMANDS, Commands, main
 from embedded.ports import LOOPBACK, free_port
 from embedded.stack_folder import StackFolder
 from infrastructure.processes import ROOT
@@ -183,3 +184,12 @@ def test_options_are_completed() -> None:
         "COMP_CWORD": "2",
     }
     assert stenolog(**asked).stdout == "plain,--language\n"
+
+
+def test_ctrl_c_while_a_command_is_imported_ends_with_130() -> None:
+    class Slow(Commands):
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+            raise KeyboardInterrupt(ctx, cmd_name)
+
+    result = CliRunner().invoke(Slow("stenolog"), ["quota"])
+    assert (result.exit_code, result.output) == (130, "")

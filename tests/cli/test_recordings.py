@@ -155,3 +155,33 @@ def test_a_place_that_is_not_there_is_said_in_one_line(api: ScriptedApi, tmp_pat
         1,
         f"stenolog: {target} cannot be written: No such file or directory\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "request_", "told"),
+    [
+        (("list",), "GET /v1/files", "no recordings yet\n"),
+        (("search", "budget"), "GET /v1/search", "nothing found\n"),
+        (("keys", "list"), "GET /v1/api-keys", "no keys yet\n"),
+    ],
+)
+def test_nothing_is_said_to_be_nothing(
+    api: ScriptedApi, arguments: tuple[str, ...], request_: str, told: str
+) -> None:
+    api.answers[request_] = [(200, [])]
+    result = stenolog(api, *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", told)
+
+
+def test_a_refusal_that_speaks_of_routes_names_the_command_as_well(api: ScriptedApi) -> None:
+    refused = problem(404, "No transcription: GET lists yours", code="transcription_not_found")
+    api.answers[f"GET /v1/transcriptions/{TRANSCRIPTION}"] = [refused]
+    result = stenolog(api, "status", str(TRANSCRIPTION))
+    assert result.stderr == "stenolog: No transcription: GET lists yours (`stenolog list`)\n"
+
+
+def test_names_and_texts_do_nothing_to_a_terminal(api: ScriptedApi) -> None:
+    api.answers["GET /v1/files"] = [(200, [file(1, filename="\x1b[2J.ogg")])]
+    api.answers["GET /v1/search"] = [(200, [found(1, filename="\x1b[2J.ogg")])]
+    assert "\x1b" not in stenolog(api, "list").stdout
+    assert "\x1b" not in stenolog(api, "search", "budget").stdout

@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from embedded.ports import free_port
 from tests.cli.scripted_api import (
     EXPORTED,
     NO_ANSWER,
@@ -171,12 +170,6 @@ def test_neither_password_nor_token_is_shown(api: ScriptedApi, recording: Path) 
     result = transcribe(api.url, recording)
     assert "secret-token" not in result.output
     assert "correct horse" not in result.output
-
-
-def test_an_api_that_is_not_there_is_named(recording: Path) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    result = transcribe(url, recording)
-    assert (result.exit_code, result.stderr) == (1, f"stenolog: no answer from {url}/v1/: ConnectError\n")
 
 
 def test_something_that_answers_unlike_the_api_is_named(api: ScriptedApi, recording: Path) -> None:

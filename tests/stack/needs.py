@@ -14,6 +14,7 @@ PLACES: Final = (
     "tests/chaos/test_chaos.py",
     "tests/cli/test_interrupted.py",
     "tests/cli/test_main.py",
+    "tests/cli/test_terminal.py",
     "tests/embedded/hub/",
     "tests/embedded/test_accounts.py",
     "tests/embedded/test_brokers.py",

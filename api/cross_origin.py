@@ -11,7 +11,11 @@ from litestar.types import Scope
 
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 SENT_HEADERS: Final = ("Authorization, Content-Type, Consistency-Token, Prefer, X-Request-Id, traceparent, "
-    "Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Range")  # fmt: skip
+    "Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Range, "
+    "OpenAI-Organization, OpenAI-Project, X-Stainless-Arch, X-Stainless-Helper-Method, X-Stainless-Lang, X-Stainless-OS, "
+    "X-Stainless-Package-Version, X-Stainless-Retry-Count, X-Stainless-Runtime, X-Stainless-Runtime-Version, "
+    "X-Stainless-Timeout")  # fmt: skip
+"""The last ones are what the `openai` package for JavaScript sends from a page."""
 EXPOSED_HEADERS: Final = (
     "Consistency-Token, Consistency-Status, Content-Disposition, ETag, Idempotency-Replayed, Link, Location, Retry-After, "
     "X-Request-Id, X-Should-Retry, X-Stenolog-Model, X-Stenolog-Transcription"

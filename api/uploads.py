@@ -17,30 +17,42 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from api.filenames import HEADER_BYTES_MAX, HEADER_CHARSET, clean_filename, filename_of
 from api.rejections import MalformedUpload, UploadTooLarge
 from api.upload_room import UploadShare
+from domain.errors import InvalidField
 from domain.personal import PersonalText
 from infrastructure.private_files import open_private
 
 FILE_PART: Final = "file"
 PARTS_MAX: Final = 20
 OVERHEAD_BYTES_MAX: Final = 64 << 10
-"""Boundaries, part headers and parts other than the file, all together."""
+"""Boundaries, part headers and parts other than the file, all together, where a form does not say otherwise."""
 LENGTH_DIGITS_MAX: Final = 18
 """Of a Content-Length: an exabyte less one, which nobody has room for."""
+BOUNDARY_CHARACTERS_MAX: Final = 200
 WRITE_BYTES: Final = 1 << 20
+NAME_CHARACTERS_MAX: Final = 100
+"""Of a field's name in a message."""
 _PREFIX: Final = "stenolog-upload-"
+_LATIN: Final = frozenset({"iso-8859-1", "iso8859-1", "latin1", "latin-1", "windows-1252", "cp1252"})
+"""One coding, as browsers have it (https://encoding.spec.whatwg.org/#names-and-labels)."""
 
 
 class Field(Struct, frozen=True):
-    """A part that is no file."""
+    """A part that is no file. U+FFFD stands for bytes that are no text, and then `is_text` is false."""
 
     name: str
     value: PersonalText
+    is_text: bool = True
 
 
 class Form(Struct, frozen=True, kw_only=True):
-    """What a body may have beside the recording; `require` raises for the name of a field that it may not."""
+    """What a body may have beside the recording; `require` raises for the name of a field that it may not.
+
+    `field_bytes_max` is for fields that are read: a longer one is refused by its name.
+    """
 
     parts_max: int = PARTS_MAX
+    overhead_bytes_max: int = OVERHEAD_BYTES_MAX
+    field_bytes_max: int | None = None
     require: Callable[[str], None] = lambda _: None
 
 
@@ -71,7 +83,7 @@ async def receive(
     """
     bytes_max = min(bytes_max, share.bytes_max)
     boundary = _boundary_of(request)
-    announced_bytes = _announced_size(request, bytes_max)
+    announced_bytes = _announced_size(request, bytes_max, form.overhead_bytes_max)
     share.grow_to(min(announced_bytes, bytes_max))
     await asyncio.to_thread(share.require_disk, spool, announced_bytes)
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=_PREFIX, dir=spool))
@@ -91,19 +103,23 @@ def _remove(folder: Path) -> None:
 def _boundary_of(request: Request[Any, Any, Any]) -> str:
     media_type, options = parse_options_header(request.headers.get("Content-Type", ""))
     boundary = options.get("boundary", "")
-    if media_type != "multipart/form-data" or not 1 <= len(boundary) <= 200:
+    if media_type != "multipart/form-data":
         raise MalformedUpload(f"Send the recording as multipart/form-data, in a part called {FILE_PART!r}")
+    if not 1 <= len(boundary) <= BOUNDARY_CHARACTERS_MAX:
+        raise MalformedUpload(
+            "Send the recording as multipart/form-data with a boundary: leave Content-Type to your HTTP library"
+        )
     return str(boundary)
 
 
-def _announced_size(request: Request[Any, Any, Any], bytes_max: int) -> int:
+def _announced_size(request: Request[Any, Any, Any], bytes_max: int, overhead_bytes_max: int) -> int:
     """0 where the client does not say. Raises UploadTooLarge."""
     header = request.headers.get("Content-Length", "")
     digits = header if header.isascii() and header.isdecimal() else "0"
     if len(digits) > LENGTH_DIGITS_MAX:
         raise UploadTooLarge(bytes_max)
     announced = int(digits)
-    if announced > bytes_max + OVERHEAD_BYTES_MAX:
+    if announced > bytes_max + overhead_bytes_max:
         raise UploadTooLarge(bytes_max)
     return announced
 
@@ -118,6 +134,7 @@ class _Receiver:
         self._form = form
         self._fields: list[Field] = []
         self._field: str | None = None
+        self._charset: str | None = None
         self._value = bytearray()
         self._filename: str | None = None
         self._in_file = False
@@ -157,20 +174,33 @@ class _Receiver:
                     self._size_bytes += len(content)
                     self._unwritten += content
                 case content:
-                    self._value += content
+                    self._take_value(content)
         if self._size_bytes > self._bytes_max:
             raise UploadTooLarge(self._bytes_max)
-        if self._body_bytes - self._size_bytes > OVERHEAD_BYTES_MAX:
+        if self._body_bytes - self._size_bytes > self._form.overhead_bytes_max:
             raise MalformedUpload(
                 f"Send nothing but the recording, in a part called {FILE_PART!r}, and the few fields there are"
             )
 
+    def _take_value(self, content: bytes) -> None:
+        self._value += content
+        bytes_max = self._form.field_bytes_max
+        if bytes_max is not None and self._field is not None and len(self._value) > bytes_max:
+            raise InvalidField(
+                self._field[:NAME_CHARACTERS_MAX], f"has more than {bytes_max} bytes: send less"
+            )
+
     def _begin(self, segment: MultipartSegment) -> None:
         filename = filename_of(segment)
-        if segment.name != FILE_PART or filename is None:
+        if segment.name != FILE_PART:
             self._field = _text(segment.name.encode(HEADER_CHARSET, "replace"))
+            self._charset = segment.charset
             self._form.require(self._field)
             return
+        if filename is None:
+            raise MalformedUpload(
+                f"No file part in the request: the part {FILE_PART!r} has no filename, send the recording with one"
+            )
         if not filename:
             raise MalformedUpload("No selected file: send the recording with its filename")
         if self._filename is not None:
@@ -181,7 +211,7 @@ class _Receiver:
     def _end(self) -> None:
         """Of a part."""
         if self._field is not None:
-            self._fields.append(Field(self._field, _text(self._value)))
+            self._fields.append(_read(self._field, self._value, self._charset))
         self._field, self._in_file = None, False
         self._value.clear()
 
@@ -197,8 +227,17 @@ class _Receiver:
         file.flush()  # a full disk is noticed here, where it can be told
 
 
-def _text(content: bytes | bytearray) -> str:
-    """Bytes that are not UTF-8 become U+FFFD, which no field takes for anything."""
+def _read(name: str, value: bytearray, charset: str | None) -> Field:
+    """RFC 7578, 5.1.2: UTF-8 unless the part says otherwise, as some libraries do in Latin-1."""
+    coding = "cp1252" if (charset or "").lower() in _LATIN else "utf-8"
+    try:
+        return Field(name, value.decode(coding))
+    except UnicodeDecodeError:
+        return Field(name, value.decode(coding, errors="replace"), is_text=False)
+
+
+def _text(content: bytes) -> str:
+    """A name: bytes that are not UTF-8 become U+FFFD, which no field has in its own."""
     return content.decode(errors="replace")
 
 
@@ -213,12 +252,15 @@ def _parsed(boundary: str, parts_max: int) -> Iterator[PushMultipartParser]:
         ) as parser:
             yield parser
     except MultipartError as problem:
-        if "header length" in str(problem):
-            text = "The header of a part is too long: send a shorter filename"
-            raise MalformedUpload(text) from problem
-        raise MalformedUpload(
-            "The multipart body is broken or ends early: upload the file again"
-        ) from problem
+        raise MalformedUpload(_explained(str(problem), parts_max)) from problem
+
+
+def _explained(problem: str, parts_max: int) -> str:
+    if "header length" in problem:
+        return "The header of a part is too long: send a shorter filename"
+    if "segment count" in problem:
+        return f"The body has more than {parts_max} parts: send the recording and the few fields there are"
+    return "The multipart body is broken or ends early: upload the file again"
 
 
 async def _chunks(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes, None]:

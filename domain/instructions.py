@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal, TypeAlias
+from unicodedata import category
 
 from msgspec import Struct
 
@@ -21,6 +22,8 @@ Vocabulary: TypeAlias = Annotated[tuple[str, ...], MARK]
 PROMPT_CHARACTERS_MAX: Final = 1_000
 TERMS_MAX: Final = 200
 TERM_CHARACTERS_MAX: Final = 100
+_CONTROLS: Final = frozenset({"Cc", "Cs"})
+"""Not Cf, the joiners that Persian, Hindi and emoji are spelled with, nor Cn, the signs of a later Unicode."""
 
 
 class Instructions(Struct, frozen=True, kw_only=True):
@@ -89,6 +92,6 @@ def _line(field: str, part: str, text: str, characters_max: int) -> str:
         raise InvalidField(
             field, f"{part}has {len(line)} characters: send at most {characters_max}".strip()
         )
-    if not line.isprintable():
+    if any(category(sign) in _CONTROLS for sign in line):
         raise InvalidField(field, f"{part}has control characters: send text alone")
     return line

@@ -1,15 +1,17 @@
 """The fields of a request: what is asked for, in our words; what cannot be done is refused by the field's name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
-from typing import Final, Literal, TypeAlias, cast, get_args
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
+import msgspec
 from msgspec import Struct
 
 from api.openai_audio.refusals import UnknownParameter, UnsupportedParameter
-from api.uploads import FILE_PART, Field, Form
+from api.uploads import FILE_PART, NAME_CHARACTERS_MAX, Field, Form
 from domain.errors import InvalidField
 from domain.instructions import TERMS_MAX, Instructions, Task, instructions_of
+from domain.languages import language_tag_of
 
 TextFormat: TypeAlias = Literal["json", "text", "srt", "verbose_json", "vtt"]
 Granularity: TypeAlias = Literal["word", "segment"]
@@ -17,8 +19,9 @@ Granularity: TypeAlias = Literal["word", "segment"]
 FORMATS: Final[tuple[TextFormat, ...]] = get_args(TextFormat)
 STREAMED: Final = ("json", "text")
 PARTS_MAX: Final = TERMS_MAX + 40
-NAME_CHARACTERS_MAX: Final = 100
-"""Of a field's name in a message."""
+FIELDS_BYTES_MAX: Final = 256 << 10
+"""Of all fields with their heads: as many terms as there may be, in any script."""
+FIELD_BYTES_MAX: Final = 64 << 10
 TRANSLATED_FIELDS: Final = frozenset({"model", "language", "prompt", "response_format", "temperature"})
 TRANSCRIBED_FIELDS: Final = TRANSLATED_FIELDS | {
     "languages",
@@ -29,6 +32,7 @@ TRANSCRIBED_FIELDS: Final = TRANSLATED_FIELDS | {
     "chunking_strategy",
 }
 _SPEAKERS: Final = frozenset({"known_speaker_names", "known_speaker_references"})
+_CHUNKING: Final = "chunking_strategy"
 _LISTS: Final = frozenset({"languages", "keywords", "timestamp_granularities", "include"})
 _YES: Final = ("true", "1")
 _NO: Final = ("false", "0")
@@ -61,7 +65,12 @@ def form_of(task: Task) -> Form:
             problem = f"is no field of this request: there are {', '.join(sorted(known))}"
             raise UnknownParameter(name[:NAME_CHARACTERS_MAX], problem)
 
-    return Form(parts_max=PARTS_MAX, require=require)
+    return Form(
+        parts_max=PARTS_MAX,
+        overhead_bytes_max=FIELDS_BYTES_MAX,
+        field_bytes_max=FIELD_BYTES_MAX,
+        require=require,
+    )
 
 
 def asked_of(fields: Sequence[Field], task: Task) -> Asked:
@@ -72,7 +81,7 @@ def asked_of(fields: Sequence[Field], task: Task) -> Asked:
         raise UnsupportedParameter("stream", f"goes with response_format {_listed(STREAMED)}: send either")
     _require_no_temperature(values)
     _require_no_logprobs(values)
-    _require_own_chunks(fields, values)
+    _require_own_chunks(fields)
     return Asked(
         model=_model(values),
         instructions=_instructions(values, task),
@@ -90,10 +99,12 @@ def _plain(sent: str) -> str:
 def _values_of(fields: Sequence[Field]) -> Values:
     values: dict[str, list[str]] = {}
     for field in fields:
+        if not field.is_text:
+            raise InvalidField(_plain(field.name), "is no text that can be read: send it in UTF-8")
         if field.value.strip():
             values.setdefault(_plain(field.name), []).append(field.value.strip())
     for name, sent in values.items():
-        if len(sent) > 1 and name not in _LISTS and name != "chunking_strategy":
+        if len(sent) > 1 and name not in _LISTS and name != _CHUNKING:
             raise InvalidField(name, "was sent more than once: send it once")
     return values
 
@@ -163,16 +174,35 @@ def _require_no_logprobs(values: Values) -> None:
         raise InvalidField("include", "has nothing but logprobs to include, which are not told here")
 
 
-def _require_own_chunks(fields: Sequence[Field], values: Values) -> None:
+def _require_own_chunks(fields: Sequence[Field]) -> None:
     """Recordings are always cut where nobody speaks; how loud that is cannot be chosen."""
-    tuned = [field.name for field in fields if field.name.startswith("chunking_strategy[")]
-    for name in tuned:
-        if name != "chunking_strategy[type]":
+    for name, value in _chunking_of(fields):
+        if name not in (_CHUNKING, f"{_CHUNKING}[type]"):
             raise UnsupportedParameter(
                 name[:NAME_CHARACTERS_MAX], "cannot be chosen: leave it out, and send auto"
             )
-    if any(value not in ("auto", "server_vad") for value in values.get("chunking_strategy", ())):
-        raise InvalidField("chunking_strategy", "has to be auto, or have the type server_vad alone")
+        if value not in ("auto", "server_vad"):
+            raise InvalidField(_CHUNKING, "has to be auto, or have the type server_vad alone")
+
+
+def _chunking_of(fields: Sequence[Field]) -> Iterator[tuple[str, Any]]:
+    """What is not empty of it, member by member: some clients send it as a JSON object."""
+    for field in fields:
+        value = field.value.strip()
+        if _plain(field.name) != _CHUNKING or not value:
+            continue
+        if value.startswith("{"):
+            yield from ((f"{_CHUNKING}[{name}]", sent) for name, sent in _members_of(value).items())
+        else:
+            yield field.name, value
+
+
+def _members_of(value: str) -> Mapping[str, Any]:
+    try:
+        members = msgspec.json.decode(value, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidField(_CHUNKING, "is neither auto nor a JSON object") from None
+    return {name: sent for name, sent in members.items() if sent is not None}
 
 
 def _instructions(values: Values, task: Task) -> Instructions:
@@ -190,8 +220,10 @@ def _instructions(values: Values, task: Task) -> Instructions:
 
 
 def _language(values: Values) -> str | None:
-    language, possible = _one(values, "language"), values.get("languages", ())
-    if language is not None and possible and language not in possible:
+    language = _one(values, "language")
+    possible = list(dict.fromkeys(language_tag_of(each) or each for each in values.get("languages", ())))
+    told = language and (language_tag_of(language) or language)
+    if told is not None and possible and told not in possible:
         raise InvalidField("language", "is none of languages: send the one that is spoken, or neither")
     if language is None and len(possible) > 1:
         raise UnsupportedParameter(

@@ -57,7 +57,13 @@ async def outcome(scope: Scope, parts: Parts, user_id: UUID, transcription_id: U
 
 
 async def hear(
-    scope: Scope, parts: Parts, user_id: UUID, transcription_id: UUID, seconds: float
+    scope: Scope,
+    parts: Parts,
+    user_id: UUID,
+    transcription_id: UUID,
+    seconds: float,
+    *,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
 ) -> AsyncGenerator[Heard, None]:
     """What is finished of it, and when it is completed all of it; nothing comes after that. None comes at once.
 
@@ -72,7 +78,7 @@ async def hear(
             lasting(scope, following.end),
         ):
             yield None  # Whoever has to be refused has been by now.
-            async for change in _changes(following, ends_at):
+            async for change in _changes(following, ends_at, heartbeat_seconds):
                 if isinstance(change, State):
                     final = change.view if change.is_final else None
                 else:
@@ -86,12 +92,15 @@ async def hear(
 
 
 async def _changes(
-    following: Following, ends_at: float
+    following: Following, ends_at: float, heartbeat_seconds: float
 ) -> AsyncGenerator[State | WindowFinished | None, None]:
-    """Until it has ended, is gone, or time is up."""
+    """Until it has ended, is gone, or time is up. A state is no sign of life: its listener is not told of it."""
     loop = asyncio.get_running_loop()
+    sign_at = loop.time() + heartbeat_seconds
     while not following.is_over and (left_seconds := ends_at - loop.time()) > 0:
-        change = await following.next(min(left_seconds, HEARTBEAT_SECONDS))
+        change = await following.next(min(left_seconds, max(0.0, sign_at - loop.time())))
+        if not isinstance(change, State):
+            sign_at = loop.time() + heartbeat_seconds
         yield change if isinstance(change, State | WindowFinished) else None
 
 

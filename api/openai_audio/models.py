@@ -97,7 +97,7 @@ async def get_model(name: FromPath[str], parts: NamedDependency[Parts]) -> Audio
     """One of these names, if a request may have it."""
     name = name.strip("/")
     names = names_of(await parts.engines.answer())
-    if name not in names:
+    if name not in names and not _OPENAI.fullmatch(name):
         raise ModelNotFound(f"No model {name[:NAME_CHARACTERS_MAX]!r} here: there are {', '.join(names)}")
     return _body(name)
 

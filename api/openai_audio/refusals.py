@@ -27,6 +27,11 @@ _PARAMETERS: Final[Mapping[str, str]] = {
     "model_not_found": "model",
 }
 _OF_THE_FILE: Final = re.compile(r"media_.*|file_empty|upload_too_large|malformed_upload")
+_TEXTS: Final[Mapping[str, str]] = {
+    "prompt_unsupported": "The model takes no prompt: leave it out, and send names and terms as keywords",
+    "translation_unsupported": "The model cannot translate: send the recording to /v1/audio/transcriptions",
+}
+"""Where the words of the other routes name fields that these have not."""
 
 
 class UnsupportedParameter(InvalidField):
@@ -60,7 +65,7 @@ def are_expected_at(path: str) -> bool:
 def refusal_of(problem: Problem) -> AudioRefusal:
     return AudioRefusal(
         error=AudioError(
-            message=problem.detail,
+            message=_TEXTS.get(problem.code, problem.detail),
             type=_type_of(problem.status),
             param=_parameter_of(problem),
             code=problem.code,

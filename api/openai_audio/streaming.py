@@ -30,8 +30,11 @@ class Told:
         self._end_ms = 0
 
     def next(self, window: WindowFinished) -> str:
-        """Empty for one that begins before the last one ended: another attempt has cut the recording in another way."""
-        if window.start_ms < self._end_ms:
+        """Empty for one that does not begin where the last one ended: `rest` has it, with what is between.
+
+        Another attempt may cut the recording in another way, and reports of windows may be lost.
+        """
+        if window.start_ms != self._end_ms:
             return ""
         self._end_ms = window.end_ms
         return self._added(f" {window.text}" if self._text and window.text else window.text)
@@ -77,8 +80,8 @@ async def _told(
                 case None:
                     yield HEARTBEAT
                 case WindowFinished():
-                    if delta := told.next(each):
-                        yield _event(TextDelta(delta=delta))
+                    delta = told.next(each)
+                    yield _event(TextDelta(delta=delta)) if delta else HEARTBEAT
                 case Done():
                     if delta := told.rest(each.transcript.text):
                         yield _event(TextDelta(delta=delta))

@@ -13,7 +13,7 @@ from commands.known_work import KnownWork, find_work
 from commands.request_transcription import request_transcription
 from commands.transcribe_upload import transcribe_upload
 from commands.turns import TooManyAtOnce
-from domain.errors import FileNotFound, TranscriptionExists, TranscriptionNotFound
+from domain.errors import FileNotFound, TranscriptionExists, TranscriptionWasDeleted
 from domain.instructions import Instructions, require_able
 from domain.log import Address
 from domain.media_file import RecordUpload
@@ -42,7 +42,7 @@ async def begin_or_find(
             address = await _begin(work, received, instructions, caller, parts)
         except TranscriptionExists:
             return work.transcription_id  # of somebody who sent the same at the same time
-        except (FileNotFound, TranscriptionNotFound):
+        except (FileNotFound, TranscriptionWasDeleted):
             continue  # It was deleted meanwhile.
         await settle(request, parts.progress, address, parts.settings.consistency_wait_seconds)
         return work.transcription_id

@@ -7,6 +7,8 @@ from itertools import accumulate
 from typing import Final
 
 _ID3_HEAD_BYTES: Final = 10
+_ID3_HAS_FOOT: Final = 0x10
+"""A flag: the head is repeated at the end (section 3.4)."""
 
 
 def id3_bytes(descriptor: int) -> int:
@@ -16,7 +18,7 @@ def id3_bytes(descriptor: int) -> int:
         head
     ) == _ID3_HEAD_BYTES:
         size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-        at += _ID3_HEAD_BYTES + size
+        at += _ID3_HEAD_BYTES + size + (_ID3_HEAD_BYTES if head[5] & _ID3_HAS_FOOT else 0)
     return at
 
 

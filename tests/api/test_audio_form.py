@@ -53,8 +53,21 @@ def test_one_possible_language_is_the_language() -> None:
     assert asked(("languages[]", "de"), ("language", "de")).instructions.language == "de"
 
 
+def test_a_language_is_the_same_in_each_spelling_and_however_often_it_is_named() -> None:
+    assert asked(("languages[]", "pt-br"), ("language", "PT-BR")).instructions.language == "pt-BR"
+    assert asked(("languages[]", "de"), ("languages[]", "DE")).instructions.language == "de"
+
+
 def test_what_is_empty_counts_as_not_sent() -> None:
-    empty = [(name, "") for name in ("language", "prompt", "temperature", "response_format", "stream")]
+    names = (
+        "language",
+        "prompt",
+        "temperature",
+        "response_format",
+        "stream",
+        "chunking_strategy[threshold]",
+    )
+    empty = [(name, "") for name in names]
     assert asked(*empty) == asked()
 
 
@@ -66,6 +79,8 @@ def test_what_is_empty_counts_as_not_sent() -> None:
         ("stream", "false"),
         ("chunking_strategy", "auto"),
         ("chunking_strategy[type]", "server_vad"),
+        ("chunking_strategy", '{"type": "server_vad"}'),
+        ("chunking_strategy", '{"type": "server_vad", "threshold": null}'),
         ("timestamp_granularities[]", "segment"),
     ],
 )
@@ -86,6 +101,11 @@ def test_a_stream_is_asked_for_in_each_spelling(text: str) -> None:
         ([("include[]", "logprobs")], "include", "cannot be logprobs"),
         ([("languages[]", "de"), ("languages[]", "fr")], "languages", "send one"),
         ([("chunking_strategy[threshold]", "0.5")], "chunking_strategy[threshold]", "send auto"),
+        (
+            [("chunking_strategy", '{"type": "server_vad", "threshold": 0.5}')],
+            "chunking_strategy[threshold]",
+            "send auto",
+        ),
         ([("stream", "true"), ("response_format", "srt")], "stream", "json or text"),
     ],
 )
@@ -107,6 +127,10 @@ def test_what_cannot_be_done_is_refused_by_name(sent: list[SENT], field: str, er
         ([("timestamp_granularities[]", "sentence")], "timestamp_granularities"),
         ([("include[]", "everything")], "include"),
         ([("chunking_strategy", "none")], "chunking_strategy"),
+        ([("chunking_strategy", '{"type": "none"}')], "chunking_strategy"),
+        ([("chunking_strategy", '{"type": ["auto"]}')], "chunking_strategy"),
+        ([("chunking_strategy", '{"type": "auto"')], "chunking_strategy"),
+        ([("chunking_strategy", '{"type": ' + "[" * 30_000)], "chunking_strategy"),
         ([("language", "german")], "language"),
         ([("language", "en"), ("language", "de")], "language"),
         ([("language", "en"), ("languages[]", "de")], "language"),
@@ -120,6 +144,13 @@ def test_what_nobody_could_mean_is_named(sent: list[SENT], field: str) -> None:
         asked(*sent)
     assert refused.value.field == field
     assert str(refused.value).startswith(field)
+
+
+@pytest.mark.parametrize("name", ["prompt", "keywords[]", "model"])
+def test_bytes_that_are_no_text_are_not_taken_for_some(name: str) -> None:
+    with pytest.raises(InvalidField, match="send it in UTF-8") as refused:
+        asked_of([Field(name, "Gespr\ufffdch", is_text=False)], "transcribe")
+    assert refused.value.field == name.removesuffix("[]")
 
 
 def test_a_model_is_required_and_none_that_tells_speakers_apart() -> None:

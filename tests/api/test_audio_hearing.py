@@ -51,15 +51,30 @@ class Script:
 class ScriptedLive:
     """A hub for whom each listener is told what is written in the next script."""
 
-    def __init__(self, *scripts: Sequence[Change]) -> None:
-        self._scripts = [Script(list(each)) for each in scripts]
+    def __init__(self, *scripts: Sequence[Change] | Script) -> None:
+        self._scripts = [each if isinstance(each, Script) else Script(list(each)) for each in scripts]
 
     @contextmanager
     def follow(self, *_: UUID) -> Iterator[Script]:
         yield self._scripts.pop(0)
 
 
-def parts_of(installation: Installation, *scripts: Sequence[Change]) -> Parts:
+@dataclass
+class Restless(Script):
+    """Is told the same state again and again, sooner than any sign of life is due."""
+
+    state: State | None = None
+    told: int = 0
+
+    async def next(self, timeout_seconds: float) -> Change | None:
+        await asyncio.sleep(min(timeout_seconds, SOON / 4))
+        if timeout_seconds < SOON / 4:
+            return None
+        self.told += 1
+        return self.state
+
+
+def parts_of(installation: Installation, *scripts: Sequence[Change] | Script) -> Parts:
     live: Any = ScriptedLive(*scripts)
     return replace(installation.parts, live=live)
 
@@ -113,6 +128,20 @@ async def test_a_wait_without_an_end_has_one(installation: Installation, anna: P
         await heard(parts_of(installation, [State(view)]), view, SOON)
     assert waited.value.retry_after_seconds == 5
     assert status_of(StillTranscribing) == 503
+
+
+async def test_signs_of_life_come_also_while_only_the_progress_changes(
+    installation: Installation, anna: Person
+) -> None:
+    """A state now and then, which its listener is not told of, must not put off what keeps proxies from cutting."""
+    view = await view_of(installation, await anna.has_requested())
+    following = Restless([], state=State(view))
+    parts = parts_of(installation, following)
+    async with aclosing(hear(NOBODY, parts, view.user_id, view.id, 30, heartbeat_seconds=SOON)) as each:
+        async with asyncio.timeout(10):
+            signs = [await anext(each) for _ in range(3)]
+    assert signs == [None, None, None]
+    assert following.told > 3
 
 
 async def test_a_client_that_hangs_up_ends_its_wait(installation: Installation, anna: Person) -> None:
@@ -171,6 +200,19 @@ def test_what_was_told_is_not_told_again_when_it_is_cut_anew() -> None:
     told.next(window(0, "Hello"))
     assert told.next(window(0, "Hello", start_ms=0)) == ""
     assert told.next(window(1, "world.", start_ms=1_000)) == " world."
+
+
+@pytest.mark.parametrize(
+    "third",
+    [
+        pytest.param(window(2, "third."), id="a window in between is lost"),
+        pytest.param(window(1, "second third.", start_ms=900), id="it was cut anew"),
+    ],
+)
+def test_deltas_make_the_text_also_where_a_window_is_missing(third: WindowFinished) -> None:
+    told = Told()
+    deltas = [told.next(window(0, "First")), told.next(third), told.next(window(3, "fourth"))]
+    assert "".join([*deltas, told.rest("First second third. fourth")]) == "First second third. fourth"
 
 
 def test_a_text_that_turned_out_another_is_left_to_the_last_event() -> None:

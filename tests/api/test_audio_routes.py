@@ -282,6 +282,7 @@ async def test_models_are_listed_and_found_by_name(anna: Person) -> None:
     assert {each["id"] for each in listed["data"]} >= set(OPENAI_NAMES)
     one = await anna.client.get("/models/whisper-1")
     assert one.json() == {"id": "whisper-1", "object": "model", "created": 0, "owned_by": "stenolog"}
+    assert (await anna.client.get("/models/gpt-4o-transcribe-2025-03-20")).status_code == 200
     answer = await anna.client.get("/models/owner/other")
     error = refusal(answer, 404)
     assert (error["code"], error["param"]) == ("model_not_found", "model")

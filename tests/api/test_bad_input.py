@@ -354,11 +354,11 @@ OTHER = b'Content-Disposition: form-data; name="note"\r\n\r\nabc'
 HUGE = b'Content-Disposition: form-data; name="note"\r\n\r\n' + bytes(100_000)
 MALFORMED = {
     "no file part": (body_of(OTHER), "No file part in the request"),
-    "the file is a field": (body_of(FIELD), "No file part in the request"),
+    "the file is a field": (body_of(FIELD), "No file part in the request: the part 'file' has no filename"),
     "no filename": (body_of(NAMELESS), "No selected file"),
     "two files": (body_of(FILE_PART, FILE_PART), "Send one recording per upload"),
     "a huge field": (body_of(HUGE, FILE_PART), "Send nothing but the recording"),
-    "too many fields": (body_of(*[OTHER] * 30, FILE_PART), "The multipart body is broken"),
+    "too many fields": (body_of(*[OTHER] * 30, FILE_PART), "The body has more than 20 parts"),
     "it ends early": (body_of(FILE_PART, end=b""), "The multipart body is broken or ends early"),
     "no multipart": (b"hello", "The multipart body is broken or ends early"),
     "nothing": (b"", "The multipart body is broken or ends early"),

@@ -86,3 +86,27 @@ def test_what_is_no_list_of_origins_is_refused(setting: str) -> None:
 @pytest.mark.parametrize("setting", [f"{OURS},{ALSO}", f" {OURS}  {ALSO} ", f"{OURS}, {ALSO},"])
 def test_a_list_may_have_commas_or_spaces(setting: str) -> None:
     assert origins_of(read_settings({"STENOLOG_CORS_ORIGINS": setting}).cors_origins) == {OURS, ALSO}
+
+
+async def test_a_page_may_send_what_openais_package_for_javascript_sends(shared: Installation) -> None:
+    sent = ["authorization", "openai-organization", "openai-project"] + [
+        f"x-stainless-{name}"
+        for name in (
+            "arch",
+            "lang",
+            "os",
+            "package-version",
+            "retry-count",
+            "runtime",
+            "runtime-version",
+            "timeout",
+        )
+    ]
+    asked = {
+        "Origin": OURS,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": ",".join(sent),
+    }
+    permissions = permissions_of(await shared.client().options("/audio/transcriptions", headers=asked))
+    allowed = permissions["access-control-allow-headers"].lower().split(", ")
+    assert set(sent) <= set(allowed)

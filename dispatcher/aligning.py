@@ -32,6 +32,8 @@ class AlignmentLimits(Struct, frozen=True, kw_only=True):
     """How long a worker may be silent about what it was given, and how long it may take to say that it has it."""
     silence_seconds_max: float = 6.0
     """How long after its last report a worker still counts as there."""
+    unread_seconds: float = 600.0
+    """How long one is left alone whose events cannot be read: somebody has to mend that, and a few of them would take every turn."""
 
 
 class AlignmentDispatcher:
@@ -72,7 +74,7 @@ class AlignmentDispatcher:
             limits.silence_seconds_max, self._left_alone(), limits.lease_seconds
         ):
             # Given or refused: what says so reaches the tables later.
-            self._left_alone_until[due.transcription_id] = self._monotonic() + limits.lease_seconds
+            self._leave_alone(due, limits.lease_seconds)
             await self._start(due)
 
     async def _start(self, due: DueAlignment) -> None:
@@ -86,8 +88,14 @@ class AlignmentDispatcher:
         provenance = Provenance(actor=ACTOR, correlation_id=due.transcription_id)
         try:
             await start_alignment(command, self._store, provenance)
-        except (Rejection, PartitionDetached, EventUnreadable) as problem:
+        except Rejection as problem:
             logger.info("the words of %s are not looked for now: %s", due.transcription_id, problem)
+        except (PartitionDetached, EventUnreadable) as problem:
+            self._leave_alone(due, self._limits.unread_seconds)
+            logger.info("the words of %s cannot be looked for: %s", due.transcription_id, problem)
+
+    def _leave_alone(self, due: DueAlignment, seconds: float) -> None:
+        self._left_alone_until[due.transcription_id] = self._monotonic() + seconds
 
     def _left_alone(self) -> Collection[UUID]:
         now = self._monotonic()

@@ -16,6 +16,7 @@ from dispatcher.reports import ReportTaker
 from dispatcher.tables import PostgresDispatchTables
 from domain.aligning import ATTEMPTS_MAX
 from domain.events import Event
+from domain.ports import PartitionDetached
 from domain.transcript_keys import transcript_key
 from domain.transcription import TRANSCRIPTION
 from domain.transcription_events import AlignmentStarted, TranscriptAligned
@@ -47,13 +48,26 @@ STREAM = TRANSCRIPTION.stream_id(TRANSCRIPTION_ID)
 TYPED = (requested(), started(), completed(), replace(edited(2), estimated_count=3))
 
 
+class Log(InMemoryEventStore):
+    """`is_detached` while somebody has taken its partitions away."""
+
+    is_detached = False
+    times_asked = 0
+
+    async def read_streams(self, *arguments: Any, **options: Any) -> Any:
+        self.times_asked += 1
+        if self.is_detached:
+            raise PartitionDetached([0])
+        return await super().read_streams(*arguments, **options)
+
+
 class Office:
     """A dispatcher of alignments, the log that it decides in, and the tables that it looks at."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self.pool = pool
         self.clock = MovedClock()
-        self.store = InMemoryEventStore(partition_count=4, clock=self.clock)
+        self.store = Log(partition_count=4, clock=self.clock)
         self.tables = PostgresDispatchTables(pool)
         self.dispatcher = AlignmentDispatcher(
             PostgresAlignments(pool),
@@ -310,3 +324,21 @@ async def test_who_has_come_to_be_busy_gives_it_up_to_whoever_is_not_and_the_las
     await office.is_there(identity("a third worker"))
     await office.looks()
     assert len(await office.given()) == 2
+
+
+async def test_what_cannot_be_read_is_left_alone_for_so_long_that_others_have_their_turn(
+    office: Office,
+) -> None:
+    await office.happens(*TYPED)
+    office.store.is_detached = True
+    asked_before = office.store.times_asked
+    for _ in range(5):
+        await office.is_there()
+        await office.looks()
+        await office.pass_seconds(LEASE_SECONDS + 1)
+    assert office.store.times_asked == asked_before + 1
+    office.store.is_detached = False
+    await office.pass_seconds(AlignmentLimits().unread_seconds)
+    await office.is_there()
+    await office.looks()
+    assert await office.given() == [(2, 1, WORKER)]

@@ -33,13 +33,17 @@ _WORD_BYTES_MIN: Final = len(msgspec.json.encode(Word(text="", start_ms=0, end_m
 
 
 class ChangeText(Struct, frozen=True, kw_only=True):
-    """`expected` are the tags of the revisions it may follow; None for any, so that the last write wins."""
+    """`expected` are the tags of the revisions it may follow; None for any, so that the last write wins.
+
+    `field` is what the request calls that which makes the text too long, where it is refused for that.
+    """
 
     transcription_id: UUID
     user_id: UUID
     text: str
     changed_at: datetime
     expected: frozenset[str] | None = None
+    field: str = "transcript_text"
 
 
 async def edit_transcript(
@@ -47,7 +51,7 @@ async def edit_transcript(
 ) -> Revised:
     """Raises InvalidField, or as `completed` and `revise`."""
     if len(change.text) > TEXT_CHARACTERS_MAX:
-        raise InvalidField("transcript_text", f"may have at most {TEXT_CHARACTERS_MAX} characters")
+        raise InvalidField(change.field, f"may have at most {TEXT_CHARACTERS_MAX} characters")
     state = await completed(store, change.transcription_id, change.user_id)
     content, command = await _edit(state, objects, change)
     return await revise(state, command, store, objects, provenance, content=content)
@@ -73,12 +77,12 @@ def _edited(heard: bytes, aligned: bytes | None, change: ChangeText) -> tuple[by
     """
     bytes_max = STORED_MAX_PER_BYTE * len(heard) + STORED_ADDED_BYTES_MAX
     before = decode_transcript(heard)
-    _require_room(_stored_bytes_min(before.text, change.text), bytes_max)
+    _require_room(_stored_bytes_min(before.text, change.text), bytes_max, change.field)
     transcript = edit(before, change.text)
     if aligned is not None:
         transcript = with_times_of(transcript, decode_transcript(aligned))
     content, sha256 = encode_transcript(transcript)
-    _require_room(len(content), bytes_max)
+    _require_room(len(content), bytes_max, change.field)
     return content, EditTranscript(
         transcription_id=change.transcription_id,
         user_id=change.user_id,
@@ -97,10 +101,10 @@ def _stored_bytes_min(before: str, after: str) -> int:
     return len(after.encode()) + added * _WORD_BYTES_MIN
 
 
-def _require_room(stored_bytes: int, bytes_max: int) -> None:
+def _require_room(stored_bytes: int, bytes_max: int, field: str) -> None:
     if stored_bytes > bytes_max:
         raise InvalidField(
-            "transcript_text",
+            field,
             f"has far more words than were said: with a time for each it would take {stored_bytes:,} bytes and may "
             f"take {bytes_max:,}. Send the edited transcript",
         )

@@ -71,6 +71,7 @@ async def change_word(
         text=text,
         changed_at=change.changed_at,
         expected=expected if change.expected is None else expected & change.expected,
+        field="text",
     )
     return await edit_transcript(edit, store, objects, provenance)
 
@@ -109,6 +110,7 @@ async def _replace(
         text=text,
         changed_at=change.changed_at,
         expected=frozenset({state.tag}),
+        field="replace_with",
     )
     return Replaced(count=count, revised=await edit_transcript(edit, store, objects, provenance))
 

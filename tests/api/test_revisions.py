@@ -271,6 +271,15 @@ async def test_a_change_that_nobody_can_mean_is_refused(
     assert await text_of(anna, path) == "Hello world."
 
 
+async def test_a_replacement_that_makes_far_more_words_than_were_said_is_refused_by_its_name(
+    anna: Person, path: str
+) -> None:
+    await anna.client.put(f"{path}/text", json={"transcript_text": "a " * 3_000})
+    body = {"change": "replace", "find": "a", "replace_with": "字" * 300}
+    answer = await anna.client.patch(f"{path}/words", json=body)
+    assert (answer.status_code, answer.json()["field"]) == (400, "replace_with")
+
+
 async def test_a_word_of_a_revision_that_there_never_was_is_not_found(anna: Person, path: str) -> None:
     change = {"change": "word", "revision": 9, "index": 0, "text": "x"}
     answer = await anna.client.patch(f"{path}/words", json=change)

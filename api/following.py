@@ -69,12 +69,19 @@ class Following:
     """
 
     __slots__ = ("_cursors", "_end", "_has_arrived", "_hub", "_is_over", "_news", "_pending", "_seq", "_told",
-        "transcription_id", "user_id")  # fmt: skip
+        "_was_there", "transcription_id", "user_id")  # fmt: skip
 
     def __init__(
-        self, hub: Hub, user_id: UUID, transcription_id: UUID | None = None, since: Position = BEGINNING
+        self,
+        hub: Hub,
+        user_id: UUID,
+        transcription_id: UUID | None = None,
+        since: Position = BEGINNING,
+        *,
+        was_there: bool = False,
     ) -> None:
         self.user_id = user_id
+        self._was_there = was_there
         self.transcription_id = transcription_id
         self._has_arrived = transcription_id is not None
         self._hub = hub
@@ -179,7 +186,7 @@ class Following:
 
     def _gone(self, transcription_id: UUID, followed: "Followed[Following]") -> Gone | None:
         """One that is waited for alone may not be there yet."""
-        if self.transcription_id is not None and not followed.was_seen:
+        if self.transcription_id is not None and not (followed.was_seen or self._was_there):
             return None
         self._is_over = self.transcription_id is not None
         return Gone(transcription_id)

@@ -83,14 +83,19 @@ class Live:
 
     @contextmanager
     def follow(
-        self, user_id: UUID, transcription_id: UUID | None = None, since: Position = BEGINNING
+        self,
+        user_id: UUID,
+        transcription_id: UUID | None = None,
+        since: Position = BEGINNING,
+        *,
+        was_there: bool = False,
     ) -> Iterator[Following]:
-        """One transcription, or all of the user's; never one of anybody else's. One that is not there yet is waited for.
+        """One transcription, or all of the user's; never one of anybody else's. One that is not there is waited for, unless it was there before.
 
         Raises TooManyListeners or Overloaded.
         """
         self._require_room(user_id)
-        following = Following(self, user_id, transcription_id, since)
+        following = Following(self, user_id, transcription_id, since, was_there=was_there)
         self._listeners.enter(following)
         if transcription_id is None:
             self._arriving.add(following)

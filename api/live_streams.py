@@ -31,7 +31,7 @@ _HEADERS: Final = [
 
 
 class LiveStream(Response[bytes]):
-    """Of one transcription, whose text comes with its last state, or with none of everything of a user, without texts."""
+    """Of one transcription, which is there, and whose text comes with its last state, or with none of everything of a user, without texts."""
 
     def __init__(self, parts: Parts, user_id: UUID, transcription_id: UUID | None, since: Position) -> None:
         super().__init__(b"", media_type=MEDIA_TYPE)
@@ -47,7 +47,7 @@ class LiveStream(Response[bytes]):
         """Raises TooManyListeners or Overloaded before it begins."""
         live = self._parts.live
         with (
-            live.follow(self._user_id, self._transcription_id, self._since) as following,
+            live.follow(self._user_id, self._transcription_id, self._since, was_there=True) as following,
             lasting(scope, following.end),
         ):
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})

@@ -232,6 +232,14 @@ async def test_one_that_is_not_there_yet_is_waited_for(world: World, live: Live)
         assert await status(following) == "queued"
 
 
+async def test_one_that_was_there_and_is_deleted_before_the_first_look_is_gone(
+    world: World, live: Live
+) -> None:
+    with live.follow(ANNA, uuid4(), was_there=True) as following:
+        assert isinstance(await told(following), Gone)
+        assert following.is_over
+
+
 async def test_nobody_is_told_anything_of_others(world: World, live: Live) -> None:
     view = world.has(queued(user_id=BERT), status=Status.PROCESSING, attempt=1)
     with live.follow(ANNA, view.id) as curious, live.follow(ANNA) as following:

@@ -11,7 +11,8 @@ from cli.asking import api_options, ask
 from cli.client import Client
 from cli.events import json_option
 from cli.running import printable, say
-from domain.api_keys import SCOPES, KeyScope
+from domain.api_keys import SCOPES, KeyScope, name_of
+from domain.errors import InvalidField
 from schemas.bodies import ApiKeyBody, ApiKeyRequest
 
 _NEVER = "-"
@@ -25,8 +26,16 @@ def keys() -> None:
     """
 
 
+def _named(_: click.Context, __: click.Parameter, text: str) -> str:
+    """What a shell hands over need not be text at all."""
+    try:
+        return name_of(text)
+    except InvalidField as problem:
+        raise click.BadParameter(str(problem)) from None
+
+
 @keys.command()
-@click.argument("name")
+@click.argument("name", callback=_named)
 @click.option(
     "--scope",
     "scopes",

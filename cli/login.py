@@ -170,12 +170,13 @@ def token_given() -> str:
 
 
 def key_of(text: str) -> str:
-    """Raises KeyMistyped, which takes nobody to be asked."""
+    """Without what is around it: a file that it came from may end its lines with two signs. Raises KeyMistyped."""
+    key = text.strip()
     try:
-        owner_of_key(text)
+        owner_of_key(key)
     except MalformedKey:
         raise KeyMistyped from None
-    return text
+    return key
 
 
 def password(*, again: bool = False) -> str:

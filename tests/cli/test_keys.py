@@ -68,6 +68,14 @@ def test_a_key_is_made_and_printed_alone_so_that_a_script_can_take_it(
     assert sent["expires_at"].endswith("Z")
 
 
+@pytest.mark.parametrize("name", [" ", "x" * 101, "caf\udce9"])
+def test_a_name_that_no_key_can_have_is_not_asked_for(api: ScriptedApi, config: Path, name: str) -> None:
+    """The last is what a shell of another character set hands over."""
+    result = stenolog(config, api, "keys", "create", name, "--scope", "read", STENOLOG_TOKEN="mine")
+    assert (result.exit_code, api.asked) == (2, [])
+    assert "Invalid value for 'NAME': name " in result.stderr
+
+
 def test_a_key_without_a_scope_is_not_asked_for(api: ScriptedApi, config: Path) -> None:
     result = stenolog(config, api, "keys", "create", "Bazarr", STENOLOG_TOKEN="mine")
     assert result.exit_code == 2
@@ -106,6 +114,14 @@ def test_a_key_is_revoked_by_its_id(api: ScriptedApi, config: Path) -> None:
 def test_a_key_of_the_environment_takes_no_login(api: ScriptedApi, config: Path) -> None:
     assert stenolog(config, api, "quota", STENOLOG_API_KEY=KEY, STENOLOG_TOKEN="mine").exit_code == 0
     assert api.tokens == [f"Bearer {KEY}"]
+
+
+def test_a_line_that_ends_as_windows_ends_it_has_the_key_all_the_same(
+    api: ScriptedApi, config: Path
+) -> None:
+    assert stenolog(config, api, "quota", STENOLOG_API_KEY=f"{KEY}\r").exit_code == 0
+    assert stenolog(config, api, "quota", STENOLOG_TOKEN="mine\r\n").exit_code == 0
+    assert api.tokens == [f"Bearer {KEY}", "Bearer mine"]
 
 
 def test_a_login_with_a_key_is_kept(api: ScriptedApi, config: Path) -> None:

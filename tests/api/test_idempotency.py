@@ -310,6 +310,27 @@ async def test_one_who_leaves_is_not_answered_as_before_and_nothing_is_kept_of_t
     assert await rows(anna.installation, "owner_id = $1", UUID(anna.user_id)) == 0
 
 
+async def test_who_registers_with_the_same_key_after_an_erasure_is_registered(
+    installation: Installation, key: dict[str, str]
+) -> None:
+    """Some clients make keys of addresses. What others were answered is answered again."""
+    credentials = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+    others = {"Idempotency-Key": str(uuid4())}
+    client = installation.client()
+    assert (await client.post("/auth/register", json=credentials, headers=key)).status_code == 201
+    other = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+    assert (await client.post("/auth/register", json=other, headers=others)).status_code == 201
+    logged_in = (await client.post("/auth/login", json=credentials)).json()
+    client.headers["Authorization"] = f"Bearer {logged_in['token']}"
+    await client.request("DELETE", "/auth/me", json={"password": PASSWORD})
+    await erase(installation, logged_in["user"]["id"])
+    again = await installation.client().post("/auth/register", json=credentials, headers=key)
+    assert (again.status_code, "Idempotency-Replayed" in again.headers) == (201, False)
+    assert (await installation.client().post("/auth/login", json=credentials)).status_code == 200
+    kept = await installation.client().post("/auth/register", json=other, headers=others)
+    assert (kept.status_code, kept.headers["Idempotency-Replayed"]) == (201, "true")
+
+
 async def test_neither_key_nor_request_can_be_read_in_the_database(anna: Person) -> None:
     secret = f"key-{uuid4().hex}"
     await anna.client.post(

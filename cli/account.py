@@ -60,12 +60,12 @@ async def _login(url: str, email: str, secret: str, *, register: bool) -> None:
         token = await client.log_in(email, secret)
     file = keep_login(Login(url=url, email=email, token=token))
     say(f"logged in at {url}; the token is in {file}")
-    _tell_what_wins()
+    _tell_what_wins(API_KEY_VARIABLE, TOKEN_VARIABLE)
 
 
 async def _login_with_key(url: str, key: str) -> None:
     async with opened_client(url) as client:
-        client.use_token(key, "make another with `stenolog keys create`")
+        client.use_token(key, "`stenolog keys create`")
         try:
             await client.quota()
         except Refused as refusal:
@@ -73,11 +73,11 @@ async def _login_with_key(url: str, key: str) -> None:
                 raise
     file = keep_login(Login(url=url, email="", token=key))
     say(f"{url} accepts the key; it is in {file}")
-    _tell_what_wins()
+    _tell_what_wins(TOKEN_VARIABLE)
 
 
-def _tell_what_wins() -> None:
-    for variable in (API_KEY_VARIABLE, TOKEN_VARIABLE):
+def _tell_what_wins(*variables: str) -> None:
+    for variable in variables:
         if os.environ.get(variable):
             say(f"but {variable} is set, and wins: unset it")
 

@@ -85,6 +85,8 @@ async def opened_log(database_url: str) -> AsyncIterator[Connection]:
         raise NoLog(
             f"this user may not read the log ({problem}): `grant stenolog_auditor to` it, and run `stenolog migrate`"
         ) from None
+    except BrokenPipeError:
+        raise  # Of standard output: who reads it has gone.
     except _AWAY as problem:
         raise LogAway(f"the database went away ({_brief(problem)}): try again once it is back") from None
     finally:

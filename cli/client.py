@@ -36,7 +36,7 @@ BUSY: Final = frozenset({429, 503})
 _SILENCES_MAX: Final = 4
 """Comments in a row, which come every 15 s while there is nothing to tell."""
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
-LOG_IN_AGAIN: Final = "`stenolog login` once more"
+LOG_IN_AGAIN: Final = "`stenolog login`"
 _IN_FLIGHT: Final = "idempotency_key_in_flight"
 """Said while the same request is still being carried out, or was by a process that died a moment ago."""
 _PAUSE_SECONDS: Final = 1.0
@@ -63,7 +63,7 @@ class LoginOver(Refused):
         self._renewal = renewal
 
     def __str__(self) -> str:
-        return f"{super().__str__()}: {self._renewal}"
+        return f"{super().__str__()} ({self._renewal})"
 
 
 class ApiUnreachable(Mendable):

@@ -11,6 +11,8 @@ from infrastructure.processes import PROCESSES, product_environment
 _SETTINGS = "Settings come from STENOLOG_* variables. SIGTERM ends it cleanly, within 10 s."
 
 
+REBUILT: Final = ("users", "quota", "files", "transcriptions", "spoken", "all")
+"""The read models, which this module does not import: it becomes other processes."""
 WORKERS_VARIABLE: Final = "STENOLOG_API_WORKERS"
 
 
@@ -67,7 +69,7 @@ def seal(replace_lost_key: bool, republish: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=click.Choice(REBUILT))
 def rebuild(name: str) -> None:
-    """Rebuild the read model NAME from the event log while the old one goes on serving."""
+    """Rebuild a read model from the event log while the old one goes on serving; or all, one after the other."""
     _become("projections", "rebuild", name)

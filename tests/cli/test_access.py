@@ -94,7 +94,7 @@ def test_a_token_of_the_environment_that_is_over_is_what_has_to_go(api: Scripted
     result = stenolog(config, "quota", "--url", api.url, STENOLOG_TOKEN="mine")
     assert (result.exit_code, result.stderr) == (
         1,
-        "stenolog: The token has run out: give another in STENOLOG_TOKEN, or unset it and `stenolog login`\n",
+        "stenolog: The token has run out (give another in STENOLOG_TOKEN, or unset it and `stenolog login`)\n",
     )
 
 
@@ -133,6 +133,6 @@ def test_a_login_that_runs_out_under_several_recordings_is_one_line_and_names_wh
     result = stenolog(config, "transcribe", "-o", str(tmp_path), *map(str, files))
     assert result.exit_code == 1
     told = result.stderr.splitlines()
-    assert told[-1] == "stenolog: The token has run out: `stenolog login` once more"
+    assert told[-1] == "stenolog: The token has run out (`stenolog login`)"
     assert told[-2].startswith("0.mp3 goes on as 00000000-0000-0000-0000-000000000002: `stenolog export ")
     assert "Traceback" not in result.output

@@ -79,7 +79,7 @@ def test_a_login_that_is_over_says_so(api: ScriptedApi, config: Path) -> None:
     result = stenolog(config, "quota")
     assert (result.exit_code, result.stderr) == (
         1,
-        "stenolog: The token has run out: `stenolog login` once more\n",
+        "stenolog: The token has run out (`stenolog login`)\n",
     )
 
 

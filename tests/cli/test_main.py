@@ -13,9 +13,12 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import COMMANDS, Commands, main
+from cli.processes import REBUILT
 from embedded.ports import LOOPBACK, free_port
 from embedded.stack_folder import StackFolder
 from infrastructure.processes import ROOT
+from projections.__main__ import ALL
+from projections.models import READ_MODELS
 
 
 def stenolog(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -175,6 +178,25 @@ def test_a_shell_gets_a_script_that_asks_us(shell: str) -> None:
 def test_commands_are_completed_without_being_read() -> None:
     asked = {"_STENOLOG_COMPLETE": "bash_complete", "COMP_WORDS": "stenolog ex", "COMP_CWORD": "1"}
     assert stenolog(**asked).stdout == "plain,export\n"
+
+
+def test_the_list_of_commands_is_completed_without_reading_any() -> None:
+    completing = """
+import sys
+from click import Context
+from cli.main import COMMANDS, main
+found = main.shell_complete(Context(main), "")
+assert [each.value for each in found] == list(COMMANDS)
+assert "cli.up" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", completing], cwd=ROOT, check=True, timeout=60)
+
+
+def test_what_can_be_rebuilt_is_named() -> None:
+    assert (*READ_MODELS, ALL) == REBUILT
+    refused = stenolog("rebuild", "nothing")
+    assert refused.returncode == 2
+    assert "'nothing' is not one of 'users', 'quota'," in refused.stderr
 
 
 def test_options_are_completed() -> None:

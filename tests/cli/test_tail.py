@@ -163,3 +163,11 @@ async def test_a_database_that_is_not_of_this_version_or_of_another_role_says_wh
     answer = await stenolog(away, tmp_path, "tail")
     assert answer.said.startswith("stenolog: cannot connect to the database: ")
     assert "Traceback" not in answer.said
+
+
+async def test_a_reader_of_standard_output_that_has_gone_is_not_taken_for_the_database(
+    auditor_url: str,
+) -> None:
+    with pytest.raises(BrokenPipeError):
+        async with opened_log(auditor_url):
+            raise BrokenPipeError(32, "of `| head`")

@@ -27,7 +27,9 @@ from cli.running import INTERRUPTED_CODE, complaining, run, say
 
 @click.command()
 @click.option(
-    "--url", envvar="STENOLOG_URL", help=f"The API.  [default: that of the last login, or {DEFAULT_URL}]"
+    "--url",
+    envvar="STENOLOG_URL",
+    help=f"The API; or STENOLOG_URL.  [default: that of the last login, or {DEFAULT_URL}]",
 )
 @click.option("--email", envvar="STENOLOG_EMAIL", help="Your account; or STENOLOG_EMAIL, or asked for.")
 @click.option("--register", is_flag=True, help="Make the account first, unless there is one.")

@@ -13,7 +13,9 @@ from infrastructure.mendable import Mendable
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _URL: Final = click.option(
-    "--url", envvar="STENOLOG_URL", help=f"The API.  [default: that of the login, or {DEFAULT_URL}]"
+    "--url",
+    envvar="STENOLOG_URL",
+    help=f"The API; or STENOLOG_URL.  [default: that of the login, or {DEFAULT_URL}]",
 )
 _EMAIL: Final = click.option("--email", envvar="STENOLOG_EMAIL", help="Your account; or STENOLOG_EMAIL.")
 

@@ -1,6 +1,5 @@
 """`stenolog list`, `status`, `cancel` and `export`: what became of one's recordings."""
 
-import sys
 from pathlib import Path
 from typing import Final, get_args
 from uuid import UUID
@@ -12,7 +11,7 @@ from cli.asking import api_options, ask
 from cli.client import Client, Format
 from cli.events import json_option
 from cli.progress import percent_bar
-from cli.running import complaining, printable, say
+from cli.running import complaining, print_result, printable, say
 from cli.targets import require_free, write_result
 from cli.transcribing import require_completed, wait_until_ended
 from schemas.bodies import FileBody, TranscriptionBody
@@ -56,7 +55,7 @@ def _line(each: FileBody) -> str:
 @json_option
 @api_options
 def status(url: str | None, email: str | None, transcription_id: UUID, as_json: bool) -> None:
-    """Print how far TRANSCRIPTION is."""
+    """Print how far TRANSCRIPTION is, by its id, which `stenolog list` shows."""
 
     async def show(client: Client) -> None:
         found = await client.transcription(transcription_id)
@@ -75,7 +74,7 @@ def _state(found: TranscriptionBody) -> str:
 @_transcription
 @api_options
 def cancel(url: str | None, email: str | None, transcription_id: UUID) -> None:
-    """Stop TRANSCRIPTION, queued or running, and release its minutes."""
+    """Stop TRANSCRIPTION, queued or running, and release its minutes; `stenolog list` shows the ids."""
 
     async def stop(client: Client) -> None:
         say((await client.cancel(transcription_id)).message)
@@ -100,7 +99,7 @@ def export(
     force: bool,
     wait: bool,
 ) -> None:
-    """Print the text of TRANSCRIPTION, or write it to a file."""
+    """Print the text of TRANSCRIPTION, or write it to a file; `stenolog list` shows the ids."""
 
     async def fetch(client: Client) -> None:
         if wait:
@@ -109,7 +108,7 @@ def export(
             require_completed(ended, str(transcription_id))
         content = await client.export(transcription_id, format_)
         if output == _STDOUT:
-            sys.stdout.buffer.write(content)
+            print_result(content)
             return
         write_result(output, content, force=force)
         say(f"wrote {output}")

@@ -22,6 +22,12 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
+def print_result(content: bytes) -> None:
+    """As it came; but a terminal, where a prompt follows, gets the end of the last line."""
+    is_open = sys.stdout.isatty() and not content.endswith(b"\n")
+    click.echo(content, nl=is_open)
+
+
 def printable(text: str) -> str:
     """Signs that would move or colour what a terminal shows are written out."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -15,7 +15,7 @@ from cli.client import ApiUnreachable, Client, Format, LoginOver
 from cli.events import json_option
 from cli.login import Access, find_access, opened
 from cli.progress import Bar, percent_bars
-from cli.running import INTERRUPTED_CODE, complaining, printable, run, say
+from cli.running import INTERRUPTED_CODE, complaining, print_result, printable, run, say
 from cli.sending import text_of
 from cli.targets import NotWritten, ResultExists, targets_of, write_result
 from cli.transcribing import PATIENCE_SECONDS, Followed, Wishes, follow, patiently
@@ -162,7 +162,7 @@ async def _one(client: Client, followed: Followed, order: Order, bar: Bar) -> bo
 def _hand_over(followed: Followed, content: bytes, order: Order) -> None:
     target = order.targets.get(followed.file)
     if target is None:
-        click.echo(content, nl=False)
+        print_result(content)
         return
     write_result(target, content, force=order.force)
     if order.as_json:

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from infrastructure.processes import ROOT
-from tests.cli.scripted_api import EXPORTED, ScriptedApi
+from tests.cli.scripted_api import EXPORTED, TRANSCRIPTION, ScriptedApi
 
 DEADLINE_SECONDS = 60.0
 
@@ -42,7 +42,7 @@ class Terminal:
         while self._read(ends_at):
             """On to the end."""
         output, _ = self.process.communicate(timeout=DEADLINE_SECONDS)
-        return self.process.returncode, output
+        return self.process.returncode, output or b""
 
     def _read(self, ends_at: float) -> bool:
         ready, _, _ = select.select([self._descriptor], [], [], max(0.0, ends_at - time.monotonic()))
@@ -54,21 +54,27 @@ class Terminal:
         return bool(content)
 
 
+def terminal(*arguments: str, **variables: str) -> AbstractContextManager[Terminal]:
+    return _started(arguments, variables, prints_there=False)
+
+
+def terminal_that_shows_all(*arguments: str, **variables: str) -> AbstractContextManager[Terminal]:
+    """Standard output as well."""
+    return _started(arguments, variables, prints_there=True)
+
+
 @contextmanager
-def terminal(*arguments: str, **variables: str) -> Iterator[Terminal]:
+def _started(
+    arguments: Sequence[str], variables: Mapping[str, str], *, prints_there: bool
+) -> Iterator[Terminal]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STENOLOG_")}
+    own = {"PYTHONPATH": str(ROOT), "TERM": "xterm", "XDG_CONFIG_HOME": "/nowhere"}
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", *arguments],
-        env={
-            **inherited,
-            "PYTHONPATH": str(ROOT),
-            "TERM": "xterm",
-            "XDG_CONFIG_HOME": "/nowhere",
-            **variables,
-        },
+        env={**inherited, **own, **variables},
         stdin=theirs,
-        stdout=subprocess.PIPE,
+        stdout=theirs if prints_there else subprocess.PIPE,
         stderr=theirs,
         start_new_session=True,
     )
@@ -125,3 +131,14 @@ def test_the_text_of_a_recording_is_not_mixed_up_with_the_bars(tmp_path: Path) -
         variables = {"STENOLOG_URL": api.url, "STENOLOG_TOKEN": "mine"}
         with terminal("transcribe", "-o", "-", str(recording), **variables) as shown:
             assert shown.end() == (0, EXPORTED)
+
+
+def test_a_prompt_does_not_follow_a_text_on_its_last_line() -> None:
+    with ScriptedApi().serving() as api:
+        api.answers[f"GET /v1/transcriptions/{TRANSCRIPTION}/export"] = [(200, b"Hello.")]
+        variables = {"STENOLOG_URL": api.url, "STENOLOG_TOKEN": "mine"}
+        with terminal("export", str(TRANSCRIPTION), **variables) as piped:
+            assert piped.end() == (0, b"Hello.")
+        with terminal_that_shows_all("export", str(TRANSCRIPTION), **variables) as shown:
+            shown.end()
+    assert shown.shown == "Hello.\r\n"

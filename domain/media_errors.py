@@ -55,7 +55,7 @@ class JoinedMedia(UnreadableMedia):
 
     def __init__(self) -> None:
         super().__init__(
-            "The file holds several recordings of different forms, more than its header tells: send them one by one"
+            "The file holds several recordings, more than its header tells: send them one by one"
         )
 
 

@@ -9,6 +9,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from infrastructure.media.spans import id3_bytes
+from infrastructure.media.unsized import told_share
 from infrastructure.media.wav import STREAMING_SIZE_MIN, survey
 
 MICROSECONDS: Final = 1_000_000
@@ -34,6 +35,8 @@ _BY_STREAM: Final = frozenset(
     }
 )
 """The header says how long the sound is."""
+_BY_SIZE: Final = frozenset({"caf", "w64"})
+"""Of these FFmpeg says how long PCM would be if all of the file were sound."""
 _BY_CONTAINER: Final = frozenset({"mov", "matroska", "asf", "avi", "flv"})
 """The header says how long the longest of sound and pictures is."""
 _SIDE_INFORMATION: Final = {(True, True): 17, (True, False): 32, (False, True): 9, (False, False): 17}
@@ -55,6 +58,9 @@ def claimed_stream_seconds(container: InputContainer, stream: AudioStream, path:
         return None
     seconds = float(stream.duration * stream.time_base)
     context = stream.codec_context
+    if name_of(container) in _BY_SIZE and context.name.startswith("pcm"):
+        share = told_share(path)
+        return None if share is None else seconds * share
     bits = seconds * context.sample_rate * context.channels * 8
     streaming = context.name.startswith("pcm") and bits / 8 >= STREAMING_SIZE_MIN > path.stat().st_size
     return None if streaming else seconds

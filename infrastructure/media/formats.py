@@ -16,7 +16,10 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from domain.media_errors import NotMedia
+from infrastructure.media.amr import amr_source
+from infrastructure.media.joined import require_single
 from infrastructure.media.spans import Spans, id3_bytes
+from infrastructure.media.unsized import sized_source
 from infrastructure.media.wav import header_of, survey
 
 DEMUXERS: Final = ",".join(
@@ -136,9 +139,12 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 def _source(descriptor: int) -> str | Spans:
     """The file as it is, or without what would mislead FFmpeg about where its sound is."""
+    require_single(descriptor)
     waves = survey(descriptor)
     if waves is not None and waves.is_odd:
         return Spans(descriptor, header_of(waves), waves.spans)
+    if source := amr_source(descriptor) or sized_source(descriptor):
+        return source
     if tags := id3_bytes(descriptor):
         return Spans(descriptor, b"", [(tags, max(tags, os.fstat(descriptor).st_size))])
     return f"/dev/fd/{descriptor}"

@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Final
 
 _ID3_HEAD_BYTES: Final = 10
+_OFFSET_MAX: Final = (1 << 63) - 1
 _ID3_HAS_FOOT: Final = 0x10
 """A flag: the head is repeated at the end (section 3.4)."""
 
@@ -20,6 +21,20 @@ def id3_bytes(descriptor: int) -> int:
         size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
         at += _ID3_HEAD_BYTES + size + (_ID3_HEAD_BYTES if head[5] & _ID3_HAS_FOOT else 0)
     return at
+
+
+def read_at(descriptor: int, count: int, at: int) -> bytes:
+    """Nothing where a file that lies about its sizes would have it read."""
+    return os.pread(descriptor, count, at) if at <= _OFFSET_MAX else b""
+
+
+def is_blank(descriptor: int, at: int, size: int) -> bool:
+    """Space that a recorder set aside and did not use: zeros, or ones on flash memory."""
+    while at < size and (block := read_at(descriptor, 1 << 20, at)):
+        if len(block) not in (block.count(0), block.count(0xFF)):
+            return False
+        at += len(block)
+    return True
 
 
 class Spans:

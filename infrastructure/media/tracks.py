@@ -70,6 +70,8 @@ def _readable_tracks(container: InputContainer) -> list[AudioStream]:
     tracks = [stream for stream in known if _is_plausible(stream.codec_context)]
     if not tracks:
         context = known[0].codec_context
+        if not context.sample_rate or not context.channels:
+            raise NotMedia  # Nothing came that says what it is.
         raise SoundUnsupported(context.sample_rate, context.channels)
     return sorted(tracks, key=lambda stream: (not stream.disposition & Disposition.default, stream.index))
 

@@ -11,7 +11,7 @@ from typing import Final, cast
 from msgspec import Struct
 
 from domain.media_errors import JoinedMedia
-from infrastructure.media.spans import id3_bytes
+from infrastructure.media.spans import id3_bytes, is_blank
 
 STREAMING_SIZE_MIN: Final = 0x7FFF_0000
 """Sizes from here on are what programs write that do not know yet: 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF."""
@@ -113,13 +113,4 @@ def _is_chunk(descriptor: int, at: int, size: int) -> bool:
         return True
     name, length = _HEAD.unpack(head)
     fits = at + _HEAD.size + length <= size + 1 or name in (b"data", b"RIFF", b"RF64", b"BW64")
-    return (fits and name.isascii() and name.decode().isprintable()) or _is_blank(descriptor, at, size)
-
-
-def _is_blank(descriptor: int, at: int, size: int) -> bool:
-    """Space that a recorder set aside and did not use."""
-    while at < size and (block := os.pread(descriptor, 1 << 20, at)):
-        if block.count(0) != len(block):
-            return False
-        at += len(block)
-    return True
+    return (fits and name.isascii() and name.decode().isprintable()) or is_blank(descriptor, at, size)

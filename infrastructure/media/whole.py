@@ -28,15 +28,18 @@ def _told_bytes(descriptor: int, container: str) -> int | None:
             riff = int.from_bytes(head[4:], "little")
             return riff + 8 if riff else None
         case "asf":
-            head = os.pread(descriptor, _ASF_HEAD_BYTES, 0)
-            at = head.find(
-                _ASF_FILE_PROPERTIES
-            )  # ASF specification, section 3.2: its size, a file id, then this
-            return int.from_bytes(head[at + 40 : at + 48], "little") or None if at >= 0 else None
+            return asf_bytes(descriptor)
         case "matroska":
             return _matroska_bytes(os.pread(descriptor, 4096, 0))
         case _:
             return None
+
+
+def asf_bytes(descriptor: int) -> int | None:
+    """ASF specification, section 3.2: its size, a file id, then this."""
+    head = os.pread(descriptor, _ASF_HEAD_BYTES, 0)
+    at = head.find(_ASF_FILE_PROPERTIES)
+    return int.from_bytes(head[at + 40 : at + 48], "little") or None if at >= 0 else None
 
 
 def _matroska_bytes(head: bytes) -> int | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.infrastructure.media.forms import FORMS
+from tests.infrastructure.media.odd_joints import JOINED, UNSIZED
 from tests.infrastructure.media.odd_times import (
     END_SPOILED,
     MP4,
@@ -128,4 +129,6 @@ EVERY: Final[Mapping[str, Make]] = {
     **{name: _written(content) for name, content in FLOATS.items()},
     **_by_form("29", _spoken, CODES),
     "29-twenty-bits": twenty_bits,
+    **JOINED,
+    **UNSIZED,
 }

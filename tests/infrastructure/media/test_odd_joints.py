@@ -1,0 +1,50 @@
+"""Nothing of a file is dropped without a word: what FFmpeg would pass over is heard, or refused for what it is."""
+
+from pathlib import Path
+
+import pytest
+
+from domain.media_errors import JoinedMedia, NotMedia, TruncatedMedia
+from infrastructure.media.probe import probe
+from tests.infrastructure.media.odd_joints import AMR, CAF, JOINED, UNSIZED, W64
+from tests.infrastructure.media.odd_times import Make, doubled, once
+from tests.infrastructure.media.recordings import Form, cut_off
+from tests.infrastructure.media.sounds import is_spoken, sentence, write_sound
+from tests.infrastructure.media.test_odd_times import LIMITS, read
+
+
+@pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in JOINED.items()])
+async def test_recordings_of_which_only_the_first_would_be_heard_are_refused_as_joined(
+    make: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(JoinedMedia, match="send them one by one"):
+        await probe(make(tmp_path / "media"), LIMITS)
+
+
+async def test_joined_amr_is_heard_as_one(tmp_path: Path) -> None:
+    facts, pcm = await read(doubled(AMR)(tmp_path / "media"))
+    assert facts.duration_seconds == pytest.approx(11.0, abs=0.1)
+    assert is_spoken(pcm, 0.0)
+    assert is_spoken(pcm, facts.duration_seconds / 2)
+
+
+@pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in UNSIZED.items()])
+async def test_all_the_sound_is_heard_whatever_the_head_says_and_nothing_else(
+    make: Make, tmp_path: Path
+) -> None:
+    facts, pcm = await read(make(tmp_path / "media"))
+    assert facts.duration_seconds == pytest.approx(5.5, abs=0.05)
+    assert is_spoken(pcm)
+
+
+@pytest.mark.parametrize("form", [CAF, W64], ids=["caf", "w64"])
+async def test_a_file_that_was_cut_off_is_refused_as_that(form: Form, tmp_path: Path) -> None:
+    with pytest.raises(TruncatedMedia) as refused:
+        await probe(cut_off(once(form, tmp_path / "media"), share=0.5), LIMITS)
+    assert refused.value.expected_seconds == pytest.approx(5.5, abs=0.1)
+
+
+async def test_a_stream_too_short_to_say_what_it_is_has_no_rate_of_0(tmp_path: Path) -> None:
+    form = Form("mpegts", "aac")
+    with pytest.raises(NotMedia):
+        await probe(write_sound(tmp_path / "media", form, sentence(form.rate)[:1]), LIMITS)

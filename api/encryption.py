@@ -13,6 +13,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import MEDIA_TYPE, problem_of
+from api.openai_audio import refusals
 from api.requests import request_id_of
 from api.source import TrustedProxies
 from infrastructure.encryption import Pair, show
@@ -152,8 +153,10 @@ async def _refuse(scope: Scope, send: Send) -> None:
         "for known"
     )
     problem = problem_of(HTTPStatus.BAD_REQUEST, "not_encrypted", text, request_id_of(scope))
-    headers = [(b"content-type", MEDIA_TYPE.encode())]
-    await _answer(send, HTTPStatus.BAD_REQUEST, headers, msgspec.json.encode(problem))
+    is_openai = refusals.are_expected_at(scope["path"])
+    headers = [(b"content-type", (refusals.MEDIA_TYPE if is_openai else MEDIA_TYPE).encode())]
+    body = msgspec.json.encode(refusals.refusal_of(problem) if is_openai else problem)
+    await _answer(send, HTTPStatus.BAD_REQUEST, headers, body)
 
 
 async def _answer(send: Send, status: HTTPStatus, headers: Iterable[Header], body: bytes = b"") -> None:

@@ -9,8 +9,8 @@ from domain.media_errors import JoinedMedia
 from infrastructure.media.spans import read_at
 from infrastructure.media.whole import asf_bytes
 
-PARTS_MAX: Final = 2_000_000
-"""Boxes, chunks or tags that are walked over; a film of ten hours has fewer."""
+PARTS_MAX: Final = 500_000
+"""Boxes, chunks, tags or blocks that are walked over, which takes a second: those of two hours, in small pieces."""
 _ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _W64: Final = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _MP4_BOXES: Final = frozenset({b"moov", b"moof", b"mfra"})

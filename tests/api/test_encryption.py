@@ -122,6 +122,12 @@ async def test_a_command_in_the_clear_is_a_problem_and_never_carried_out(method:
     assert answer.headers[b"content-type"] == b"application/problem+json"
 
 
+async def test_openais_clients_are_told_so_in_the_shape_that_they_know() -> None:
+    answer = await ask(method="POST", path="/v1/audio/transcriptions", x_forwarded_proto="http")
+    assert (answer.status, answer.headers[b"content-type"]) == (400, b"application/json")
+    assert json.loads(answer.body)["error"]["code"] == "not_encrypted"
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -89,8 +89,8 @@ async def get_content(
 
 
 def _span(request: AuthenticatedRequest, file: FileView, etag: str) -> Span | None:
-    """Raises RangeNotSatisfiable."""
-    if not still_holds(request.headers.get("if-range"), etag):
+    """None but for GET (RFC 9110, 14.2). Raises RangeNotSatisfiable."""
+    if not wants_body(request.scope) or not still_holds(request.headers.get("if-range"), etag):
         return None
     return span_of(request.headers.get("range"), file.file_size)
 

@@ -95,7 +95,7 @@ async def test_the_head_of_a_recording_is_told_without_reading_it(
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(WHOLE))
     part = await anna.client.head(f"/files/{file}/content", headers={"Range": "bytes=0-9"})
-    assert (part.status_code, part.headers["content-length"]) == (206, "10")
+    assert (part.status_code, part.headers["content-length"]) == (200, str(len(WHOLE)))
     [stored] = installation.objects_of(anna.user_id)
     stored.write_bytes(b"")
     assert (await anna.client.head(f"/files/{file}/content")).status_code == 200

@@ -13,6 +13,7 @@ PARTS_MAX: Final = 500_000
 """Boxes, chunks, tags or blocks that are walked over, which takes a second: those of two hours, in small pieces."""
 _ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _W64: Final = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_FRAGMENT_HEAD_BYTES: Final = 4096
 _MP4_BOXES: Final = frozenset({b"moov", b"moof", b"mfra"})
 _APE_HEAD_BYTES: Final = 32
 _TTA_HEAD_BYTES: Final = 22
@@ -30,9 +31,9 @@ def require_single(descriptor: int) -> None:
 
 
 def _mp4(descriptor: int, size: int) -> bool:
-    """One index for each; before the end of its fragments a recording may repeat it."""
+    """One index for each; before the end of its fragments a recording may repeat it, but not begin its time anew."""
     seen: set[bytes] = set()
-    at = 0
+    at, is_repeated = 0, False
     for _ in range(PARTS_MAX):
         head = read_at(descriptor, 16, at)
         if len(head) < 16 or at >= size:
@@ -40,9 +41,20 @@ def _mp4(descriptor: int, size: int) -> bool:
         length, name = cast("tuple[int, bytes]", struct.unpack_from(">I4s", head))
         if name == b"moov" and name in seen and (b"moof" not in seen or b"mfra" in seen):
             return True
+        if name == b"moof" and is_repeated and _begins_anew(descriptor, at):
+            return True
+        is_repeated = name != b"moof" and (is_repeated or (name == b"moov" and name in seen))
         seen |= {name} & _MP4_BOXES
         at += int.from_bytes(head[8:], "big") if length == 1 else max(length, 8) if length else size
     return False
+
+
+def _begins_anew(descriptor: int, fragment: int) -> bool:
+    """Whether its first `tfdt` says 0 (ISO/IEC 14496-12, 8.8.12)."""
+    content = read_at(descriptor, _FRAGMENT_HEAD_BYTES, fragment)
+    at = content.find(b"tfdt")
+    count = 8 if content[at + 4 : at + 5] == b"\1" else 4
+    return at >= 0 and not any(content[at + 8 : at + 8 + count])
 
 
 def _aiff(descriptor: int, size: int) -> bool:

@@ -48,3 +48,25 @@ async def test_a_stream_too_short_to_say_what_it_is_has_no_rate_of_0(tmp_path: P
     form = Form("mpegts", "aac")
     with pytest.raises(NotMedia):
         await probe(write_sound(tmp_path / "media", form, sentence(form.rate)[:1]), LIMITS)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+async def test_fragments_that_begin_anew_are_another_recording(copies: int, tmp_path: Path) -> None:
+    """As browsers write them, without an index at the end."""
+    fragments = {"movflags": "empty_moov+default_base_moof", "frag_duration": "1000000"}
+    content = once(Form("mp4", "aac", options=fragments), tmp_path / "media").read_bytes()
+    (tmp_path / "media").write_bytes(content[: content.index(b"mfra") - 4] * copies)
+    if copies == 1:
+        assert (await probe(tmp_path / "media", LIMITS)).duration_seconds == pytest.approx(5.5, abs=0.1)
+        return
+    with pytest.raises(JoinedMedia):
+        await probe(tmp_path / "media", LIMITS)
+
+
+async def test_a_head_that_is_repeated_between_fragments_joins_nothing(tmp_path: Path) -> None:
+    fragments = {"movflags": "empty_moov+default_base_moof", "frag_duration": "1000000"}
+    content = once(Form("mp4", "aac", options=fragments), tmp_path / "media").read_bytes()
+    first = content.index(b"moof") - 4
+    second = content.index(b"moof", first + 8) - 4
+    (tmp_path / "media").write_bytes(content[:second] + content[:first] + content[second:])
+    assert (await probe(tmp_path / "media", LIMITS)).duration_seconds == pytest.approx(5.5, abs=0.1)

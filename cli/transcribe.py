@@ -22,6 +22,7 @@ from cli.transcribing import PATIENCE_SECONDS, Followed, Wishes, follow, patient
 from domain.errors import InvalidField
 from domain.instructions import instructions_of
 from infrastructure.mendable import Mendable
+from infrastructure.process import leaves
 
 STDOUT = Path("-")
 JOBS_MAX = 16
@@ -122,8 +123,10 @@ async def _transcribe(files: Sequence[Path], access: Access, order: Order, jobs:
     except asyncio.CancelledError:
         _tell_what_goes_on(followed)
         raise
-    except ExceptionGroup:
+    except ExceptionGroup as problems:
         _tell_what_goes_on([each for each in followed if each.transcription_id])
+        if gone := problems.subgroup(BrokenPipeError):  # As of any command whose reader has gone.
+            raise leaves(gone)[0] from None
         raise
     if len(files) == 1 and not done[0]:
         sys.exit(1)  # All that there is to say was said.

@@ -22,13 +22,16 @@ def find_words(task: AlignmentTask, engine: Engine, say: Say) -> Aligned:
     """Every sign of life is also where it can be broken off. Raises Fault, DecodingFailed or UnreadableMedia."""
     if not isinstance(engine, AligningEngine):
         raise Fault(faults.WORKER_FAILED, problem=f"{engine.name} finds no words")
+
+    def sign() -> None:
+        say(Heard(position_ms=0))
+
+    found: list[tuple[Found, ...]] = []
     with open_pcm(Path(task.media), task.duration_seconds) as stream:
-        sound = Sound(stream, 0, lambda: None)
-        blocks = _with_signs(sound, lambda: say(Heard(position_ms=0)))
-        found = [
-            tuple(_found(stretch, pcm, engine))
-            for stretch, pcm in zip(task.stretches, sound_of(blocks, task.stretches), strict=False)
-        ]
+        blocks = _with_signs(Sound(stream, 0, lambda: None), sign)
+        for stretch, pcm in zip(task.stretches, sound_of(blocks, task.stretches), strict=False):
+            sign()  # Many stretches may lie in sound that was read for the first of them.
+            found.append(tuple(_found(stretch, pcm, engine)))
     nothing: tuple[Found, ...] = ()
     return Aligned(found=(*found, *[nothing] * (len(task.stretches) - len(found))))
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from infrastructure.processes import ROOT
 from tests.cli.scripted_api import EXPORTED, TRANSCRIPTION, ScriptedApi
 
@@ -35,6 +37,12 @@ class Terminal:
         while (place := self.shown.find(text, self._looked_at)) < 0:
             assert self._read(ends_at), self.shown
         self._looked_at = place + len(text)
+
+    def await_sleep(self) -> None:
+        """Until it waits for what is typed: a signal that comes just before that would wait for it, too."""
+        ends_at = time.monotonic() + DEADLINE_SECONDS
+        while psutil.Process(self.process.pid).status() != psutil.STATUS_SLEEPING:
+            assert time.monotonic() < ends_at, self.shown
 
     def end(self) -> tuple[int, bytes]:
         """Its exit code and standard output; then `shown` is all."""
@@ -83,7 +91,7 @@ def _started(
         yield Terminal(process, ours)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
         os.close(ours)
 
 
@@ -101,6 +109,7 @@ def test_brackets_in_a_name_are_shown_as_they_are(tmp_path: Path) -> None:
 def test_ctrl_c_at_a_prompt_ends_with_130() -> None:
     with terminal("login", "--email", "anna@example.com") as shown:
         shown.await_text("Password")
+        shown.await_sleep()
         shown.process.send_signal(signal.SIGINT)
         code, _ = shown.end()
     assert code == 130

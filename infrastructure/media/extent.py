@@ -34,6 +34,8 @@ DECODED_PACKETS: Final = 3_000
 """Only short packets reach this before a minute is over."""
 DECODED_PACKETS_MAX: Final = 200_000
 """However wrong the packets are, after an hour of them they are believed."""
+DECODED_AGAIN_PACKETS: Final = 50
+"""After so many of the form that was believed it is believed again."""
 PACKETS_TRIED_MAX: Final = 20_000
 """So many at the start may be junk."""
 DURATION_SECONDS_MIN: Final = 0.1
@@ -41,6 +43,15 @@ FEW_PACKETS: Final = 2
 """Too few for some decoders to give sound at all."""
 STEP_SECONDS_MAX: Final = 0.5
 """A packet that does not say how long it is lasts until the next one, if that is near."""
+FORM_MASKS: Final = {
+    "flac": b"\0\0\x0f",
+    "mp3": b"\xff\xfe\x0c",
+    "aac": b"\xff\xfe\xfd\xc0",
+    "ac3": b"\xff\xff",
+    "eac3": b"\xff\xff",
+    "loas": b"\xff\xe0",
+}
+"""Which bits at the beginning of a frame are the same in all: its sign, its rate (RFC 9639, section 9.1.2 for FLAC)."""
 
 
 @dataclass(slots=True)
@@ -87,12 +98,18 @@ class Measuring:
     """How much is decoded before packets are believed."""
     shadow: PacketClock
     """What the packets say of the part that is decoded."""
+    form_mask: bytes = b""
     counted: PacketClock | None = None
     """What they say of the rest, on the timeline itself, once they are believed."""
     has_sound: bool = False
     packets: int = 0
     packet_bytes_min: int = 1 << 30
     last_packet: bytes = b""
+    form: bytes = b""
+    believed_form: bytes = b""
+    """Of the packets that are counted."""
+    strange_packet: int = 0
+    """The number of the last one of another form."""
     reached: dict[int, tuple[float, float]] = field(default_factory=dict)
     """Where each stream begins and ends by its packets."""
 
@@ -115,8 +132,7 @@ class Measuring:
             raise EncryptedMedia  # Decoded, it is noise now and then.
         self.packets += 1
         self.packet_bytes_min = min(self.packet_bytes_min, packet.size)
-        if self.is_flac:
-            self._look_at_flac(bytes(packet))
+        self._look_at(packet)
         if self.counted is not None:
             if not self.walk.is_junk(packet):
                 self.counted.add(begin, seconds)
@@ -127,12 +143,19 @@ class Measuring:
         if self.timeline.position > self.seconds_max:
             raise MediaTooLong(self.seconds_max)
 
-    def _look_at_flac(self, packet: bytes) -> None:
-        """With another rate (RFC 9639, section 9.1.2) its packets say no longer how long they are: they are decoded."""
-        if self.counted is not None and _rate_code(packet) != _rate_code(self.last_packet):
-            self.counted.finish()
-            self.counted = None
-        self.last_packet = packet
+    def _look_at(self, packet: Packet) -> None:
+        """One of another form than those before says no longer how long it is, or is junk: what follows is decoded."""
+        if not self.form_mask:
+            return
+        self.form = _form_of(packet, self.form_mask)
+        if self.believed_form and self.form != self.believed_form:
+            self.strange_packet = self.packets
+            if self.counted is not None:
+                self.counted.finish()
+                self.counted = None
+                self.walk.restart()
+        if self.is_flac:
+            self.last_packet = bytes(packet)
 
     def finish(self) -> None:
         if self.counted is not None:
@@ -160,10 +183,19 @@ class Measuring:
             return
         if self.timeline.position < self.decoded_seconds and self.packets < DECODED_PACKETS:
             return
+        if self.believed_form:
+            if self.packets - self.strange_packet > DECODED_AGAIN_PACKETS:
+                self._count()
+            return
         decoded, counted = self.timeline.position, self.shadow.timeline.position
         if abs(decoded - counted) <= 0.1 + 0.002 * decoded or self.packets > DECODED_PACKETS_MAX:
-            self._decode(None)
-            self.counted = PacketClock(self.timeline)
+            self._count()
+
+    def _count(self) -> None:
+        self._decode(None)
+        self.counted = PacketClock(self.timeline)
+        self.walk.settle = self.counted.finish
+        self.believed_form = self.form
 
 
 def measure(
@@ -181,7 +213,8 @@ def measure(
     _require_short_claim(container, stream, path, seconds_max)
     walk = Walk(container, stream, path)
     shadow = PacketClock(walk.timeline.anew())
-    measuring = Measuring(stream, walk, seconds_max, decoded_seconds, shadow)
+    kind = "flac" if stream.codec_context.name == "flac" else name_of(container)
+    measuring = Measuring(stream, walk, seconds_max, decoded_seconds, shadow, FORM_MASKS.get(kind, b""))
     for packet in read_packets(container):
         measuring.add(packet)
     measuring.finish()
@@ -235,8 +268,10 @@ def _is_spoiled(measuring: Measuring, missing_seconds: float) -> bool:
     return packets * measuring.packet_bytes_min <= len(measuring.last_packet)
 
 
-def _rate_code(flac_frame: bytes) -> int:
-    return flac_frame[2] & 15 if len(flac_frame) > 2 else 0
+def _form_of(packet: Packet, mask: bytes) -> bytes:
+    return bytes(
+        byte & kept for byte, kept in zip(bytes(memoryview(packet)[: len(mask)]), mask, strict=False)
+    )
 
 
 def _decodes(measuring: Measuring) -> bool:

@@ -1,6 +1,6 @@
 """The packets of a recording and what becomes of them: the one walk that probe and decoder both take."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final, cast
@@ -108,6 +108,8 @@ class Walk:
     def __init__(self, container: InputContainer, stream: AudioStream, path: Path) -> None:
         self.timeline = timeline_of(container, stream, path)
         self.times = Times(container, stream.index)
+        self.settle: Callable[[], None] = lambda: None
+        """Puts in its place what came before something lost, where that is held back."""
         self._decoder = stream.codec_context
         name = name_of(container)
         self._frame_bytes_max = FRAME_BYTES_MAX.get(name, 1 << 30)
@@ -125,6 +127,10 @@ class Walk:
             if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate >= SAMPLE_RATE_MIN:
                 yield _place(frame, self.timeline), frame
 
+    def restart(self) -> None:
+        """Makes the decoder take packets again after it has given all that it had."""
+        self._decoder.flush_buffers()
+
     def is_junk(self, packet: Packet) -> bool:
         """Whether it is no packet at all but a corrupt stretch between two. The timeline is told of those, also before it."""
         begin = packet.pos or 0
@@ -138,6 +144,7 @@ class Walk:
             and self._count
             and begin - self._end > GAP_BYTES + 4 * self._bytes / self._count
         ):
+            self.settle()
             self.timeline.stumble()
         self._bytes, self._count, self._end = (
             self._bytes + packet.size,
@@ -149,6 +156,7 @@ class Walk:
 
     def _lose(self, count: int, counted_seconds: float) -> None:
         """Bytes last as long as they do in the mean of what came before."""
+        self.settle()
         self.timeline.lose(count * self._seconds / self._bytes if self._bytes else 0.0, counted_seconds)
 
     def _frames(self, packet: Packet | None) -> Sequence[object]:

@@ -224,6 +224,12 @@ RAW: Final = (
 RAW_SPOILED: Final[Mapping[str, Make]] = {
     f"15-raw-{form.container}-{form.codec}": raw_spoiled(form) for form in RAW
 }
+TAILED: Final[Mapping[str, Make]] = {
+    f"13-{form.container}-{form.codec}-then-{name}": wrapped(form, after=tail)
+    for form in RAW
+    for name, tail in (("zeros", bytes(300_000)), ("junk", random.Random(3).randbytes(300_000)))
+}
+"""One sentence in a stream whose frames nobody has counted, and then what is no sound."""
 END_SPOILED: Final[Mapping[str, Make]] = {
     f"14-{form.container}": end_spoiled(form) for form in (MP3, FLAC, ADTS, OGG, WAV)
 }

@@ -9,11 +9,13 @@ from infrastructure.media.answers import MediaFacts
 from infrastructure.media.decode import open_pcm
 from infrastructure.media.pcm import BYTES_PER_SECOND
 from infrastructure.media.probe import ProbeLimits, probe
+from infrastructure.media.probe_child import examine
 from tests.infrastructure.media.odd_times import (
     END_SPOILED,
     ONCE,
     RAW_SPOILED,
     SPOILED,
+    TAILED,
     TWICE,
     Make,
     edited,
@@ -136,3 +138,10 @@ async def test_a_recording_of_which_nothing_is_left_but_its_head_is_refused(tmp_
     (tmp_path / "media").write_bytes(content[: len(content) // 3])
     with pytest.raises(TruncatedMedia):
         await probe(tmp_path / "media", LIMITS)
+
+
+@pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in TAILED.items()])
+def test_what_is_no_sound_at_the_end_is_not_counted_where_packets_are(make: Make, tmp_path: Path) -> None:
+    """Row 13. Recordings of more than a minute were accepted as too long, and failed as too short."""
+    counted = examine(make(tmp_path / "media"), 36_000.0, 0.5).duration_seconds
+    assert counted == pytest.approx(SENTENCE_SECONDS, abs=0.1)

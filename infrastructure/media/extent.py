@@ -134,10 +134,11 @@ class Measuring:
         self.packet_bytes_min = min(self.packet_bytes_min, packet.size)
         self._look_at(packet)
         if self.counted is not None:
-            if not self.walk.is_junk(packet):
+            if not self.walk.is_junk(packet) and not packet.is_discard:
                 self.counted.add(begin, seconds)
         else:
-            self.shadow.add(begin, seconds)
+            if not packet.is_discard:
+                self.shadow.add(begin, seconds)
             self._decode(packet)
             self._decide()
         if self.timeline.position > self.seconds_max:

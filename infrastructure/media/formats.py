@@ -17,6 +17,7 @@ from av.error import FFmpegError
 
 from domain.media_errors import NotMedia
 from infrastructure.media.amr import amr_source
+from infrastructure.media.edits import patched_source
 from infrastructure.media.joined import require_single
 from infrastructure.media.spans import Spans, id3_bytes
 from infrastructure.media.unsized import sized_source
@@ -143,7 +144,7 @@ def _source(descriptor: int) -> str | Spans:
     waves = survey(descriptor)
     if waves is not None and waves.is_odd:
         return Spans(descriptor, header_of(waves), waves.spans)
-    if source := amr_source(descriptor) or sized_source(descriptor):
+    if source := amr_source(descriptor) or sized_source(descriptor) or patched_source(descriptor):
         return source
     if tags := id3_bytes(descriptor):
         return Spans(descriptor, b"", [(tags, max(tags, os.fstat(descriptor).st_size))])

@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from infrastructure.media.claims import MICROSECONDS, counted_seconds, name_of
+from infrastructure.media.edits import begins_with_pause
 from infrastructure.media.formats import open_media
 from infrastructure.media.junk import FRAME_BYTES_MAX, SKIPPED, Follower, Tags
 from infrastructure.media.reading import Packet, read_packets
@@ -70,14 +71,16 @@ def timeline_of(container: InputContainer, stream: AudioStream, path: Path) -> T
     name = name_of(container)
     placed = name in PLACED
     return Timeline(
-        _start_of_pictures(container) if placed else None,
+        _start(container, stream, path) if placed else None,
         damages_only=not placed,
         room=_room(container, stream, path) if name in _NUMBERED else None,
     )
 
 
-def _start_of_pictures(container: InputContainer) -> float | None:
-    """When a film begins: its first sound may come later."""
+def _start(container: InputContainer, stream: AudioStream, path: Path) -> float | None:
+    """When a film begins: its first sound may come later, as after a pause that an edit list makes."""
+    if name_of(container) == "mov" and begins_with_pause(path, stream.id):
+        return 0.0
     start = cast("int | None", container.start_time)  # None in raw streams, whatever PyAV's types say
     if not container.streams.video or start is None:
         return None

@@ -1,8 +1,8 @@
-"""A file read without some of its bytes: tags in front that hide what it is, chunks between its sound."""
+"""A file read without some of its bytes, or with others: tags in front that hide what it is, chunks between its sound."""
 
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -38,10 +38,22 @@ def is_blank(descriptor: int, at: int, size: int) -> bool:
 
 
 class Spans:
-    """A file of a new head and some spans of an open one, to be read by PyAV."""
+    """A file of a new head and some spans of an open one, to be read by PyAV.
 
-    def __init__(self, descriptor: int, head: bytes, spans: Sequence[tuple[int, int]]) -> None:
+    `patches` stand in place of what the open one has at these offsets.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        head: bytes,
+        spans: Sequence[tuple[int, int]],
+        patches: Mapping[int, bytes] | None = None,
+    ) -> None:
         self._descriptor = descriptor
+        self._patches = patches or {}
+        self._patched_from = min(self._patches, default=0)
+        self._patched_until = max((at + len(patch) for at, patch in self._patches.items()), default=0)
         self._head = head
         self._spans = spans
         self._begins = list(accumulate((end - begin for begin, end in spans), initial=len(head)))
@@ -54,11 +66,22 @@ class Spans:
             number = bisect_right(self._begins, self._at) - 1
             begin, end = self._spans[number]
             offset = begin + self._at - self._begins[number]
-            piece = os.pread(self._descriptor, min(count, end - offset), offset)
+            piece = self._patched(os.pread(self._descriptor, min(count, end - offset), offset), offset)
         else:
             piece = b""
         self._at += len(piece)
         return piece
+
+    def _patched(self, piece: bytes, offset: int) -> bytes:
+        """Of each patch as much as lies in this piece."""
+        if offset >= self._patched_until or offset + len(piece) <= self._patched_from:
+            return piece
+        changed = bytearray(piece)
+        for at, patch in self._patches.items():
+            first, last = max(at, offset), min(at + len(patch), offset + len(piece))
+            if first < last:
+                changed[first - offset : last - offset] = patch[first - at : last - at]
+        return bytes(changed)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._begins[-1]}[whence]

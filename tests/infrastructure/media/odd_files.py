@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.infrastructure.media.forms import FORMS
+from tests.infrastructure.media.odd_edits import EDITED
 from tests.infrastructure.media.odd_joints import JOINED, UNSIZED
 from tests.infrastructure.media.odd_times import (
     END_SPOILED,
@@ -100,6 +101,7 @@ def _by_form(row: str, make: Callable[[Form], Make], forms: Iterable[Form] = ALL
 EVERY: Final[Mapping[str, Make]] = {
     "1-2-s-of-5.5": lambda path: edited(path, 5.5, 2),
     "1-10-s-of-30": lambda path: edited(path, 30.0, 10),
+    **{name: make for name, (make, _) in EDITED.items()},
     "2-opus-cropped": opus_cropped,
     "3-opus-in-mp4": opus_in_mp4,
     **ONCE,

@@ -28,15 +28,6 @@ def read_at(descriptor: int, count: int, at: int) -> bytes:
     return os.pread(descriptor, count, at) if at <= _OFFSET_MAX else b""
 
 
-def is_blank(descriptor: int, at: int, size: int) -> bool:
-    """Space that a recorder set aside and did not use: zeros, or ones on flash memory."""
-    while at < size and (block := read_at(descriptor, 1 << 20, at)):
-        if len(block) not in (block.count(0), block.count(0xFF)):
-            return False
-        at += len(block)
-    return True
-
-
 class Spans:
     """A file of a new head and some spans of an open one, to be read by PyAV.
 

@@ -8,7 +8,8 @@ import struct
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
-from infrastructure.media.spans import Spans, is_blank, read_at
+from infrastructure.media.spans import Spans, read_at
+from infrastructure.media.tails import is_no_sound
 
 UNKNOWN_MIN: Final = 0x7F00_0000
 """SoX writes this, FFmpeg 0, others what is above."""
@@ -41,7 +42,7 @@ def sized_source(descriptor: int) -> Spans | None:
         case b"riff", _:
             head = _w64(descriptor, size)
         case b"caff", _:
-            head = _caf(descriptor, size)
+            return _caf(descriptor, size)
         case b".snd", _:
             return _au(descriptor, start, size)
         case _:
@@ -71,8 +72,8 @@ def _is_unknown(told: int, there: int) -> bool:
 
 
 def _goes_on(descriptor: int, end: int, size: int, *, is_last: bool) -> bool:
-    """Whether what follows the sound is more of it: the file says that there is more, and no other chunk nor unused space."""
-    return end < size and not is_last and not is_blank(descriptor, end, size)
+    """Whether what follows the sound is more of it: the file says that there is more, and no other chunk nor what is no sound."""
+    return end < size and not is_last and not is_no_sound(descriptor, end, size)
 
 
 def _is_name(descriptor: int, at: int) -> bool:
@@ -156,16 +157,19 @@ def _caf_sound(descriptor: int) -> Chunk | None:
     return None
 
 
-def _caf(descriptor: int, size: int) -> bytes | None:
+def _caf(descriptor: int, size: int) -> Spans | None:
+    """What follows the sound and is none would make FFmpeg think that there is more of it."""
     sound = _caf_sound(descriptor)
     if sound is None or sound.told < 0:
         return None
     end = sound.begin + sound.told
-    if sound.told and not _goes_on(descriptor, end, size, is_last=_is_name(descriptor, end)):
+    if sound.told and (end >= size or _is_name(descriptor, end)):
         return None
+    if sound.told and is_no_sound(descriptor, end, size):
+        return Spans(descriptor, b"", [(0, end)])
     told = bytearray(read_at(descriptor, sound.begin, 0))
     struct.pack_into(">q", told, sound.at + 4, _CAF_UNKNOWN)
-    return bytes(told)
+    return Spans(descriptor, bytes(told), [(len(told), size)])
 
 
 def _au(descriptor: int, start: bytes, size: int) -> Spans | None:
@@ -177,4 +181,4 @@ def _au(descriptor: int, start: bytes, size: int) -> Spans | None:
         head = start[:8] + struct.pack(">I", _AU_UNKNOWN) + start[12:]
         return Spans(descriptor, head, [(len(head), size)])
     end = begin + told
-    return Spans(descriptor, b"", [(0, end)]) if end < size and is_blank(descriptor, end, size) else None
+    return Spans(descriptor, b"", [(0, end)]) if end < size and is_no_sound(descriptor, end, size) else None

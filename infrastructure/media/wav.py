@@ -11,7 +11,8 @@ from typing import Final, cast
 from msgspec import Struct
 
 from domain.media_errors import JoinedMedia
-from infrastructure.media.spans import id3_bytes, is_blank
+from infrastructure.media.spans import id3_bytes
+from infrastructure.media.tails import is_no_sound
 
 STREAMING_SIZE_MIN: Final = 0x7FFF_0000
 """Sizes from here on are what programs write that do not know yet: 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF."""
@@ -113,4 +114,4 @@ def _is_chunk(descriptor: int, at: int, size: int) -> bool:
         return True
     name, length = _HEAD.unpack(head)
     fits = at + _HEAD.size + length <= size + 1 or name in (b"data", b"RIFF", b"RF64", b"BW64")
-    return (fits and name.isascii() and name.decode().isprintable()) or is_blank(descriptor, at, size)
+    return (fits and name.isascii() and name.decode().isprintable()) or is_no_sound(descriptor, at, size)

@@ -1,5 +1,6 @@
 """Recordings joined where a container holds one, and heads that do not say how long the sound is: rows 10, 11 and 13."""
 
+import random
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ AU: Final = Form("au", "pcm_s16be", 16_000)
 CAF: Final = Form("caf", "pcm_s16be")
 W64: Final = Form("w64", "pcm_s16le")
 AMR: Final = Form("amr", "libopencore_amrnb", 8_000)
+JUNK: Final = random.Random(3).randbytes(100_003)
 W64_DATA: Final = b"data\xf3\xac\xd3\x11"
 
 JOINED: Final[Mapping[str, Make]] = {
@@ -80,6 +82,24 @@ UNSIZED: Final[Mapping[str, Make]] = {
         f"13-{form.container}-then-{name}": wrapped(form, after=blank * 300_000)
         for form in (AIFF, AU, CAF, W64, AMR, WAV)
         for name, blank in (("zeros", b"\0"), ("ones", b"\xff"))
+    },
+    **{
+        f"13-{form.container}-{form.codec}-then-junk-{len(blank)}": wrapped(form, after=JUNK + blank)
+        for form in (
+            AIFF,
+            AU,
+            CAF,
+            W64,
+            AMR,
+            WAV,
+            Form("caf", "adpcm_ima_qt"),
+            Form("au", "pcm_mulaw", 8_000),
+        )
+        for blank in (b"", bytes(100_000))
+    },
+    **{
+        f"13-{form.container}-then-text": wrapped(form, after=b"<p>Upload failed</p>\n" * 1_000)
+        for form in (AIFF, AU, CAF, W64, AMR, WAV)
     },
     **{
         f"21-id3-with-a-foot-then-{form.container}": wrapped(form, before=_footed(id3(1_000)))

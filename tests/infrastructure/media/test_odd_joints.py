@@ -6,10 +6,10 @@ import pytest
 
 from domain.media_errors import JoinedMedia, NotMedia, TruncatedMedia
 from infrastructure.media.probe import probe
-from tests.infrastructure.media.odd_joints import AMR, CAF, JOINED, UNSIZED, W64
-from tests.infrastructure.media.odd_times import Make, doubled, once
+from tests.infrastructure.media.odd_joints import AMR, CAF, JOINED, JUNK, UNSIZED, W64
+from tests.infrastructure.media.odd_times import Make, once
 from tests.infrastructure.media.recordings import Form, cut_off
-from tests.infrastructure.media.sounds import is_spoken, sentence, write_sound
+from tests.infrastructure.media.sounds import is_spoken, loudness, sentence, write_sound
 from tests.infrastructure.media.test_odd_times import LIMITS, read
 
 
@@ -21,11 +21,15 @@ async def test_recordings_of_which_only_the_first_would_be_heard_are_refused_as_
         await probe(make(tmp_path / "media"), LIMITS)
 
 
-async def test_joined_amr_is_heard_as_one(tmp_path: Path) -> None:
-    facts, pcm = await read(doubled(AMR)(tmp_path / "media"))
+@pytest.mark.parametrize("between", [b"", JUNK, bytes(99_999)], ids=["nothing", "junk", "zeros"])
+async def test_joined_amr_is_heard_as_one(between: bytes, tmp_path: Path) -> None:
+    content = once(AMR, tmp_path / "media").read_bytes()
+    (tmp_path / "media").write_bytes(content + between + content)
+    facts, pcm = await read(tmp_path / "media")
     assert facts.duration_seconds == pytest.approx(11.0, abs=0.1)
     assert is_spoken(pcm, 0.0)
-    assert is_spoken(pcm, facts.duration_seconds / 2)
+    second = facts.duration_seconds / 2
+    assert min(loudness(pcm, second + at, second + at + 0.25) for at in (1.1, 2.0, 3.0, 3.6)) > 800
 
 
 @pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in UNSIZED.items()])

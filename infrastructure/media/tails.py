@@ -1,0 +1,33 @@
+"""Whether what follows the sound of a file is none: unused space, text, or bytes in which no sign is more frequent than another."""
+
+import string
+from typing import Final
+
+import numpy as np
+
+from infrastructure.media.spans import read_at
+
+BLANKS: Final = b"\0\xff"
+"""What disks and flash memory have where nothing was written."""
+_TEXT: Final = string.printable.encode()
+BLOCK_BYTES: Final = 1 << 16
+JUDGED_BYTES_MIN: Final = 512
+"""Fewer tell nothing, and are no sound to speak of."""
+UNIFORM_MAX: Final = 400.0
+"""Of 256 signs that are equally frequent chi squared is 255 on average, and above this in one of ten million cases."""
+
+
+def is_no_sound(descriptor: int, at: int, size: int) -> bool:
+    """Sound of any code has signs that are more frequent, and loud noise nobody records."""
+    while at < size and (block := read_at(descriptor, BLOCK_BYTES, at)):
+        used = block.strip(BLANKS)
+        if len(used) >= JUDGED_BYTES_MIN and used.translate(None, _TEXT) and not _is_uniform(used):
+            return False
+        at += len(block)
+    return True
+
+
+def _is_uniform(content: bytes) -> bool:
+    expected = len(content) / 256
+    counts = np.bincount(np.frombuffer(content, np.uint8), minlength=256)
+    return bool(np.square(counts - expected).sum() / expected <= UNIFORM_MAX)

@@ -17,6 +17,7 @@ _FRAGMENT_HEAD_BYTES: Final = 4096
 _MP4_BOXES: Final = frozenset({b"moov", b"moof", b"mfra"})
 _APE_HEAD_BYTES: Final = 32
 _TTA_HEAD_BYTES: Final = 22
+_REAL_SLACK_BYTES: Final = 16
 _FLV_HEAD_BYTES: Final = 9
 _FLV_TAG_BYTES: Final = 15
 
@@ -97,6 +98,20 @@ def _flv(descriptor: int, _: int) -> bool:
     return False
 
 
+def _real(descriptor: int, _: int) -> bool:
+    """Chunks, each with its name and its size in front; FFmpeg counts ten bytes too many of the one with the sound."""
+    at = 0
+    for _ in range(PARTS_MAX):
+        head = read_at(descriptor, 8, at)
+        length = int.from_bytes(head[4:], "big")
+        if length < len(head) or len(head) < 8:
+            return False
+        at += length
+        if b".RMF\0\0\0" in read_at(descriptor, 2 * _REAL_SLACK_BYTES, max(1, at - _REAL_SLACK_BYTES)):
+            return True
+    return False
+
+
 def _tag_bytes(descriptor: int, at: int) -> int:
     """Of an APEv2 tag, which its head does not count."""
     head = read_at(descriptor, _APE_HEAD_BYTES, at)
@@ -145,6 +160,7 @@ _KINDS: Final[Mapping[tuple[int, bytes], Callable[[int, int], bool]]] = {
     (0, _W64): _w64,
     (0, _ASF): _asf,
     (0, b"FLV"): _flv,
+    (0, b".RMF"): _real,
     (0, b"wvpk"): _wavpack,
     (0, b"TTA1"): _tta,
 }

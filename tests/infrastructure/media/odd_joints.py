@@ -34,6 +34,7 @@ JOINED: Final[Mapping[str, Make]] = {
             *(M4A, M4A_FAST_START, FRAGMENTED_MP4, ALAC, AIFF, CAF, W64),
             *(Form("3gp", "libopencore_amrnb", 8_000), Form("mov", "pcm_s16le"), Form("flv", "aac")),
             *(Form("asf", "wmav2", bit_rate=64_000), Form("wv", "wavpack"), Form("tta", "tta")),
+            Form("rm", "real_144", 8_000),
         )
     )
 }

@@ -19,6 +19,7 @@ from domain.media_errors import NotMedia
 from infrastructure.media.amr import amr_source
 from infrastructure.media.edits import patched_source
 from infrastructure.media.joined import require_single
+from infrastructure.media.leading import source_behind_junk
 from infrastructure.media.spans import Spans, id3_bytes
 from infrastructure.media.unsized import sized_source
 from infrastructure.media.wav import header_of, survey
@@ -140,6 +141,8 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 def _source(descriptor: int) -> str | Spans:
     """The file as it is, or without what would mislead FFmpeg about where its sound is."""
+    if behind := source_behind_junk(descriptor):
+        return behind
     require_single(descriptor)
     waves = survey(descriptor)
     if waves is not None and waves.is_odd:

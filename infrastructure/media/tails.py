@@ -1,6 +1,7 @@
 """Whether what follows the sound of a file is none: unused space, text, or bytes in which no sign is more frequent than another."""
 
 import string
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -19,12 +20,23 @@ UNIFORM_MAX: Final = 400.0
 
 def is_no_sound(descriptor: int, at: int, size: int) -> bool:
     """Sound of any code has signs that are more frequent, and loud noise nobody records."""
-    while at < size and (block := read_at(descriptor, BLOCK_BYTES, at)):
+    return all(
+        not block.translate(None, _TEXT) or _is_uniform(block) for block in _used(descriptor, at, size)
+    )
+
+
+def is_junk(descriptor: int, at: int, size: int) -> bool:
+    """The same without text."""
+    return all(map(_is_uniform, _used(descriptor, at, size)))
+
+
+def _used(descriptor: int, at: int, size: int) -> Iterator[bytes]:
+    """What is to be judged of each block."""
+    while at < size and (block := read_at(descriptor, min(BLOCK_BYTES, size - at), at)):
         used = block.strip(BLANKS)
-        if len(used) >= JUDGED_BYTES_MIN and used.translate(None, _TEXT) and not _is_uniform(used):
-            return False
+        if len(used) >= JUDGED_BYTES_MIN:
+            yield used
         at += len(block)
-    return True
 
 
 def _is_uniform(content: bytes) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.infrastructure.media.forms import FORMS
 from tests.infrastructure.media.odd_edits import EDITED
-from tests.infrastructure.media.odd_joints import JOINED, UNSIZED
+from tests.infrastructure.media.odd_joints import BEHIND, JOINED, UNSIZED
 from tests.infrastructure.media.odd_times import (
     END_SPOILED,
     MP4,
@@ -135,4 +135,5 @@ EVERY: Final[Mapping[str, Make]] = {
     "29-twenty-bits": twenty_bits,
     **JOINED,
     **UNSIZED,
+    **BEHIND,
 }

@@ -11,11 +11,15 @@ from tests.infrastructure.media.odd_times import Make, doubled, once, wrapped
 from tests.infrastructure.media.recordings import (
     ADTS,
     ALAC,
+    FLAC,
     FRAGMENTED_MP4,
     M4A,
     M4A_FAST_START,
+    MKV,
     MP3,
+    OGG,
     WAV,
+    WEBM,
     Form,
 )
 
@@ -65,6 +69,36 @@ def _each(name: str, numbers: tuple[int, ...], make: Callable[[int], Make]) -> M
     return {f"{name}-{number:#x}": make(number) for number in numbers}
 
 
+_BEHIND: Final = (
+    *(
+        Form("mpegts", "aac"),
+        Form("mpegts", "libopus", 48_000),
+        Form("avi", "ac3"),
+        AMR,
+        CAF,
+        AIFF,
+        AU,
+        W64,
+    ),
+    *(
+        FLAC,
+        OGG,
+        WEBM,
+        MKV,
+        M4A,
+        M4A_FAST_START,
+        WAV,
+        Form("flv", "aac"),
+        Form("asf", "wmav2", bit_rate=64_000),
+    ),
+    *(Form("wv", "wavpack"), Form("tta", "tta"), Form("rm", "real_144", 8_000)),
+)
+BEHIND: Final[Mapping[str, Make]] = {
+    f"13-{name}-then-{form.container}-{form.codec}-{number}": wrapped(form, before=junk)
+    for number, form in enumerate(_BEHIND)
+    for name, junk in (("junk", JUNK), ("zeros", bytes(100_003)))
+} | {"13-much-then-mpegts": wrapped(_BEHIND[0], before=bytes(2_000_000))}
+"""One sentence, 5.5 s, behind what is no sound."""
 _UNKNOWN: Final = (0, 0x7F00_0000, 0x7FFF_FFFF, 0xFFFF_FFFF)
 UNSIZED: Final[Mapping[str, Make]] = {
     **_each("11-aiff-sound", _UNKNOWN, lambda size: told(AIFF, b"SSND", (4, ">I", size))),

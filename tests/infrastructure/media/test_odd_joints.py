@@ -6,9 +6,9 @@ import pytest
 
 from domain.media_errors import JoinedMedia, NotMedia, TruncatedMedia
 from infrastructure.media.probe import probe
-from tests.infrastructure.media.odd_joints import AMR, CAF, JOINED, JUNK, UNSIZED, W64
+from tests.infrastructure.media.odd_joints import AMR, BEHIND, CAF, JOINED, JUNK, UNSIZED, W64
 from tests.infrastructure.media.odd_times import Make, once
-from tests.infrastructure.media.recordings import Form, cut_off
+from tests.infrastructure.media.recordings import FLAC, Form, cut_off
 from tests.infrastructure.media.sounds import is_spoken, loudness, sentence, write_sound
 from tests.infrastructure.media.test_odd_times import LIMITS, read
 
@@ -39,6 +39,21 @@ async def test_all_the_sound_is_heard_whatever_the_head_says_and_nothing_else(
     facts, pcm = await read(make(tmp_path / "media"))
     assert facts.duration_seconds == pytest.approx(5.5, abs=0.05)
     assert is_spoken(pcm)
+
+
+@pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in BEHIND.items()])
+async def test_a_recording_behind_junk_or_unused_space_is_heard(make: Make, tmp_path: Path) -> None:
+    facts, pcm = await read(make(tmp_path / "media"))
+    assert facts.duration_seconds == pytest.approx(5.5, abs=0.05)
+    assert is_spoken(pcm)
+
+
+async def test_a_recording_in_what_is_neither_junk_nor_unused_is_not_looked_for(tmp_path: Path) -> None:
+    """Archives and disk images hold others beside it."""
+    content = once(FLAC, tmp_path / "media").read_bytes()
+    (tmp_path / "media").write_bytes(b"an index of names and places\n" * 10_000 + content)
+    with pytest.raises(NotMedia):
+        await probe(tmp_path / "media", LIMITS)
 
 
 @pytest.mark.parametrize("form", [CAF, W64], ids=["caf", "w64"])

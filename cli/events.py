@@ -28,7 +28,7 @@ from cli.audit import (
     with_related,
 )
 from cli.progress import late_bar
-from cli.running import run, say
+from cli.running import run, run_to_end, say
 from cli.telling import Timeline, as_json_line
 from cli.up import data_option
 from domain.log import LogRecord
@@ -64,7 +64,7 @@ def show(stream: str, related: bool, as_json: bool, data: Path) -> None:
     Give the id of a stream, such as transcription-<uuid>; or the UUID alone of a transcription or a file; or that of a user, for all
     that is recorded about that person.
     """
-    run(_show(stream, related, as_json, data))
+    run_to_end(_show(stream, related, as_json, data))
 
 
 @events.command()

@@ -12,8 +12,10 @@ import msgspec
 
 from cli.audit import opened_log, tell_access
 from cli.events import database_url, events, json_option
+from cli.moments import address_of
 from cli.progress import percent_bar
-from cli.running import complaining, run, say
+from cli.running import complaining, run_to_end, say
+from cli.targets import write_result
 from cli.up import data_option
 from cli.verifying import Kept, Places, Verified, verify
 from domain.log import Address
@@ -71,7 +73,7 @@ def verify_command(
 
     Exits 0 when all is what was sealed, 3 when something is not, 1 or 2 when it could not be looked at.
     """
-    run(_verify(kept, keys, processes, as_json, data))
+    run_to_end(_verify(kept, keys, processes, as_json, data))
 
 
 async def _verify(
@@ -125,14 +127,13 @@ def prove(address: str, output: Path | None, data: Path) -> None:
 
     It holds the event itself.
     """
-    run(_prove(_address(address), output, data))
+    run_to_end(_prove(_address(address), output, data))
 
 
 def _address(text: str) -> Address:
-    partition, _, seq = text.partition(":")
-    if not (partition.isdecimal() and seq.isdecimal() and text.isascii()):
-        raise click.BadParameter(f"{text!r} is no address: give PARTITION:SEQ, as in 3:17")
-    return Address(int(partition), int(seq))
+    if found := address_of(text):
+        return found
+    raise click.BadParameter(f"{text!r} is no address: give PARTITION:SEQ, as in 3:17")
 
 
 async def _prove(address: Address, output: Path | None, data: Path) -> None:
@@ -142,7 +143,7 @@ async def _prove(address: Address, output: Path | None, data: Path) -> None:
         tables, tiles = EvidenceTables(log), PublishedTiles(objects, address.partition)
         proof = await made_proof(address, tables, tiles)
     file = output or Path(f"{address.partition}-{address.seq}.tlog-proof")
-    file.write_text(proof.text, encoding="utf-8")
+    write_result(file, proof.text.encode(), force=True)
     click.echo(f"wrote {file}")
 
 
@@ -214,7 +215,7 @@ def _places(data: Path) -> Places:
 
 
 def _keys(given: Sequence[str]) -> Sequence[VerifierKey]:
-    """Raises Unprovable."""
+    """At least one for each that was given, since without any others would be trusted. Raises Unprovable."""
     try:
         return [verifier_key(line) for each in given for line in _lines(each)]
     except MalformedKey as problem:
@@ -222,9 +223,15 @@ def _keys(given: Sequence[str]) -> Sequence[VerifierKey]:
 
 
 def _lines(key: str) -> Sequence[str]:
-    if not Path(key).is_file():
-        return [key]
-    return [line for line in _text(Path(key)).splitlines() if line.strip()]
+    try:
+        if not Path(key).is_file():
+            return [key]
+        lines = [line for line in _text(Path(key)).splitlines() if line.strip()]
+    except OSError as problem:
+        raise Unprovable(f"--key: {key[:80]} cannot be read: {problem.strerror}") from problem
+    if not lines:
+        raise Unprovable(f"--key: {key} has no key in it: fetch it again, one key on each line")
+    return lines
 
 
 def _text(file: Path) -> str:

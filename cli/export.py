@@ -13,7 +13,7 @@ from cli.moments import MOMENT, Moment
 from cli.parquet import require_duckdb, write_parquet
 from cli.part_files import PartFile, digest_of
 from cli.progress import late_bar
-from cli.running import run
+from cli.running import run_to_end
 from cli.up import data_option
 
 
@@ -71,7 +71,7 @@ def export(
         since=str(since) if since else None,
         until=str(until) if until else None,
     )
-    run(_export(PartFile(output), asked, since, until, as_json=as_json, data=data))
+    run_to_end(_export(PartFile(output), asked, since, until, as_json=as_json, data=data))
 
 
 async def _export(

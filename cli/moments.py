@@ -36,10 +36,16 @@ class Moment(Struct, frozen=True):
         return str(self.address) if self.at is None else self.at.isoformat()
 
 
+def address_of(text: str) -> Address | None:
+    """None of what is no address, or one with a number that no log has."""
+    match = _ADDRESS.fullmatch(text)
+    return Address(int(match[1]), int(match[2])) if match else None
+
+
 def moment_of(text: str) -> Moment:
     """A time without an offset is UTC. Raises ValueError."""
-    if match := _ADDRESS.fullmatch(text):
-        return Moment(address=Address(int(match[1]), int(match[2])))
+    if address := address_of(text):
+        return Moment(address=address)
     at = datetime.fromisoformat(text)
     return Moment(at=at if at.tzinfo else at.replace(tzinfo=UTC))
 

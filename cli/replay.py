@@ -10,7 +10,7 @@ from cli.audit import tell_access
 from cli.events import allowed_log, events, json_option
 from cli.moments import MOMENT, Moment
 from cli.past import Past, differences, flat, past_of, require_moments, streams_to_replay
-from cli.running import printable, run
+from cli.running import printable, run_to_end
 from cli.up import data_option
 
 
@@ -38,7 +38,7 @@ def replay(
     """
     if until and between:
         raise click.UsageError("give --until or --diff, and not both")
-    run(_diff(stream, between, as_json, data) if between else _replay(stream, until, as_json, data))
+    run_to_end(_diff(stream, between, as_json, data) if between else _replay(stream, until, as_json, data))
 
 
 async def _replay(stream: str, until: Moment | None, as_json: bool, data: Path) -> None:

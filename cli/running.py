@@ -42,6 +42,11 @@ def run(command: Coroutine[None, None, None], *, interrupted_code: int = 0) -> N
             sys.exit(interrupted_code)
 
 
+def run_to_end(command: Coroutine[None, None, None]) -> None:
+    """Of what was only begun nobody may think that it is all, or that all is well."""
+    run(command, interrupted_code=INTERRUPTED_CODE)
+
+
 @contextlib.contextmanager
 def complaining() -> Iterator[None]:
     """Ends the process with one line for what a person has to set right."""

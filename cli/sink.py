@@ -12,7 +12,7 @@ import msgspec
 
 from cli.events import database_url, json_option
 from cli.progress import percent_bar
-from cli.running import run
+from cli.running import run_to_end
 from cli.sink_verifying import Compared, verify_sink
 from cli.up import data_option
 from infrastructure.encryption import require_encryption
@@ -40,7 +40,7 @@ def verify(folder: Path, as_json: bool, data: Path) -> None:
 
     Exits 0 when all rows are as in the log, 3 when one is not, 1 or 2 when they could not be compared.
     """
-    run(_verify(folder, as_json, data))
+    run_to_end(_verify(folder, as_json, data))
 
 
 async def _verify(folder: Path, as_json: bool, data: Path) -> None:

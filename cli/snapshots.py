@@ -22,7 +22,7 @@ from cli.events import allowed_log, events, json_option
 from cli.evidence import DIFFERS
 from cli.past import decider_of, evolved
 from cli.progress import late_bar
-from cli.running import run
+from cli.running import run_to_end
 from cli.up import data_option
 from domain.snapshots import Snapshot
 from infrastructure.postgres.snapshots import snapshot_in
@@ -55,7 +55,7 @@ def verify_snapshots(as_json: bool, data: Path) -> None:
     Exits 0 when all are what the log says, and 3 when one is not: delete its row of the table snapshots, by which nothing is
     lost. Those that another version of Stenolog made are counted, and used by nobody.
     """
-    run(_verify(as_json, data))
+    run_to_end(_verify(as_json, data))
 
 
 async def _verify(as_json: bool, data: Path) -> None:

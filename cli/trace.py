@@ -12,7 +12,7 @@ from cli.audit import tell_access
 from cli.causes import Because, Node, correlation_of, traced, tree_of
 from cli.events import allowed_log, events, json_option
 from cli.moments import moment_of
-from cli.running import printable, run
+from cli.running import printable, run_to_end
 from cli.telling import as_json_line, sentence_of
 from cli.up import data_option
 from domain.log import Address
@@ -55,7 +55,7 @@ def trace(correlation: UUID | Address, as_json: bool, data: Path) -> None:
 
     Where an event does not name its cause, that is the first event of its request, or else the one before it in its stream.
     """
-    run(_trace(correlation, as_json, data))
+    run_to_end(_trace(correlation, as_json, data))
 
 
 async def _trace(asked: UUID | Address, as_json: bool, data: Path) -> None:

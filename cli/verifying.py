@@ -1,12 +1,15 @@
 """Verification on all cores: stretches of the log are compared in processes, and put together in this one."""
 
 import asyncio
-import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AsyncExitStack, contextmanager
-from multiprocessing.pool import Pool
+from multiprocessing import active_children, get_context, parent_process
 from os import cpu_count
+from threading import Thread
 from typing import Final
 
 import uvloop
@@ -48,6 +51,17 @@ class Kept(Struct, frozen=True):
 class UnusableCheckpoint(Mendable):
     def __init__(self, kept: Kept, why: object) -> None:
         super().__init__(f"{kept.name}: {why}")
+
+
+class NotCompared(Mendable):
+    """What a process that compares says of what kept it from that."""
+
+
+class WorkerLost(Mendable):
+    def __init__(self) -> None:
+        super().__init__(
+            "a process that compared was killed, for want of memory perhaps: nothing is known; try again with --processes 1"
+        )
 
 
 class Verified(Struct, frozen=True, kw_only=True):
@@ -165,46 +179,80 @@ async def _compared(
         for stretch in stretches(seal.partition, seal.checkpoint.size, seal.checkpoint.root)
     ]
     done, total = 0, sum(stretch.end - stretch.start for stretch in parts)
-    with _workers(places, min(processes or cpu_count() or 1, PROCESSES_MAX, max(1, len(parts)))) as pool:
-        answers = pool.imap(_compare, parts)
-        for stretch in parts:
-            compared: Compared = await asyncio.to_thread(next, answers)
-            await work[stretch.partition].add(compared)
+    count = min(processes or cpu_count() or 1, PROCESSES_MAX, max(1, len(parts)))
+    with _workers(places, count) as workers:
+        answers = [workers.submit(_compare, stretch) for stretch in parts]
+        for stretch, answer in zip(parts, answers, strict=True):
+            await work[stretch.partition].add(await asyncio.wrap_future(answer))
             done += stretch.end - stretch.start
             on_progress(done, total)
     return list(work.values())
 
 
 @contextmanager
-def _workers(places: Places, count: int) -> Iterator[Pool]:
-    """Spawned: a forked one would have our loop, and our connections."""
-    with multiprocessing.get_context("spawn").Pool(count, _open, (places,)) as pool:
-        yield pool
+def _workers(places: Places, count: int) -> Iterator[ProcessPoolExecutor]:
+    """Spawned: a forked one would have our loop, and our connections. Raises WorkerLost."""
+    others = active_children()
+    workers = ProcessPoolExecutor(count, get_context("spawn"), _begin, (places,))
+    try:
+        yield workers
+    except BaseException as problem:
+        for process in active_children():
+            if process not in others:
+                process.terminate()  # Nobody waits for a database that does not answer.
+        if isinstance(problem, BrokenProcessPool):
+            raise WorkerLost from None
+        raise
+    finally:
+        workers.shutdown(cancel_futures=True)
 
 
 class _Worker:
-    """What each process keeps open between two stretches."""
+    """What each process keeps open between two stretches, from the first on."""
 
     runner: asyncio.Runner
-    open: AsyncExitStack
+    places: Places
+    open: AsyncExitStack | None = None
     """Held for as long as the process lives."""
     rows: EvidenceTables
     objects: ObjectStore
 
 
-def _open(places: Places) -> None:
+def _begin(places: Places) -> None:
+    """Nothing in here may fail: whoever waits for us would only hear that a process is gone, and not why."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # A Ctrl-C is for the process that ends us.
+    Thread(target=_end_with_parent, daemon=True).start()
     collect_rarely()
     _Worker.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    _Worker.runner.run(_connect(places))
+    _Worker.places = places
+
+
+def _end_with_parent() -> None:
+    """After a kill -9 of the other process nobody else would end us."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 async def _connect(places: Places) -> None:
-    stack = _Worker.open = AsyncExitStack()
+    stack = AsyncExitStack()
     _Worker.rows = EvidenceTables(await stack.enter_async_context(opened_log(places.database_url)))
     _Worker.objects = await stack.enter_async_context(open_object_store(places.object_store))
+    _Worker.open = stack
 
 
 def _compare(stretch: Stretch) -> Compared:
-    tiles = PublishedTiles(_Worker.objects, stretch.partition)
-    return _Worker.runner.run(Comparison(_Worker.rows, tiles, stretch).compare())
+    """Raises NotCompared, which finds its way to the other process whatever was the problem."""
+    try:
+        return _Worker.runner.run(_compared_here(stretch))
+    except Mendable as problem:
+        raise NotCompared(str(problem)) from None
+
+
+async def _compared_here(stretch: Stretch) -> Compared:
+    if _Worker.open is None:
+        await _connect(_Worker.places)
+    return await Comparison(
+        _Worker.rows, PublishedTiles(_Worker.objects, stretch.partition), stretch
+    ).compare()

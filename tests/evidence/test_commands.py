@@ -24,17 +24,21 @@ class Answer(Struct, frozen=True):
     said: str
 
 
-async def stenolog(log: SealedLog, folder: Path, *arguments: str) -> Answer:
+async def started(log: SealedLog, folder: Path, *arguments: str) -> asyncio.subprocess.Process:
     variables = {
         "PYTHONPATH": str(ROOT),
         "STENOLOG_DATABASE_URL": log.url,
         "STENOLOG_OBJECT_STORE": log.folder.as_uri(),
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STENOLOG_")}
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli", "events", *arguments, env=inherited | variables, cwd=folder,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
+
+
+async def stenolog(log: SealedLog, folder: Path, *arguments: str) -> Answer:
+    process = await started(log, folder, *arguments)
     async with asyncio.timeout(SECONDS):
         output, said = await process.communicate()
     assert process.returncode is not None
@@ -138,3 +142,36 @@ async def test_a_damaged_tile_gives_no_proof(log: SealedLog, tmp_path: Path) -> 
     assert answer.code == 1
     assert "`stenolog events verify` tells more" in answer.said
     assert KEY.key_id not in answer.output
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+async def test_a_file_without_a_key_is_not_taken_for_trust_in_the_databases_keys(
+    log: SealedLog, tmp_path: Path, content: str
+) -> None:
+    await log.append(3)
+    await log.seal()
+    (tmp_path / "keys").write_text(content)
+    for command in (["verify"], ["check-proof", "keys"]):
+        answer = await stenolog(log, tmp_path, *command, "--key", "keys")
+        assert (answer.code, answer.output) == (1, "")
+        assert (
+            answer.said == "stenolog: --key: keys has no key in it: fetch it again, one key on each line\n"
+        )
+
+
+@pytest.mark.parametrize("key", ["k" * 300, "/" + "k" * 300])
+async def test_a_key_that_is_too_long_for_the_name_of_a_file_is_refused_in_one_line(
+    log: SealedLog, tmp_path: Path, key: str
+) -> None:
+    answer = await stenolog(log, tmp_path, "verify", "--key", key)
+    assert (answer.code, len(answer.said.splitlines())) == (1, 1)
+
+
+async def test_a_proof_that_cannot_be_written_is_said_in_one_line(log: SealedLog, tmp_path: Path) -> None:
+    await log.append(3)
+    await log.seal()
+    answer = await stenolog(log, tmp_path, "prove", "0:1", "-o", "nowhere/proof")
+    assert (answer.code, answer.said) == (
+        1,
+        "stenolog: nowhere/proof cannot be written: No such file or directory\n",
+    )

@@ -207,9 +207,11 @@ async def coming_records(log: Connection, after: Heads) -> AsyncGenerator[LogRec
     seqs = dict(after)
     while True:
         heads = await heads_of(log)
-        grown = [partition for partition, head in heads.items() if head > seqs.get(partition, 0)]
+        for partition in heads.keys() - seqs.keys():
+            seqs[partition] = heads[partition]  # It was away, so that nothing can have been appended to it.
+        grown = [partition for partition, head in heads.items() if head > seqs[partition]]
         for partition in grown:
-            for record in await following(log, partition, seqs.get(partition, 0)):
+            for record in await following(log, partition, seqs[partition]):
                 seqs[partition] = record.seq
                 yield record
         if not grown:

@@ -74,11 +74,12 @@ async def question_of(
     named = {moment.address.partition for moment in (since, until) if moment and moment.address}
     if len(named) > 1:
         raise NothingToExport("--from and --until are in two partitions: give addresses of one, or times")
-    if not named:
-        await require_all(log)
-    wanted = named or set(heads)
+    count = await partition_count(log)
+    wanted = named or set(range(count))
     if asked.person is not None:
-        wanted &= {partition_of(asked.person, await partition_count(log))}
+        wanted &= {partition_of(asked.person, count)}
+    if wanted - heads.keys():
+        await require_all(log)
     stretches = [
         await _stretch(log, partition, heads[partition], since, until) for partition in sorted(wanted)
     ]

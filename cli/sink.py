@@ -69,7 +69,19 @@ def _as_text(found: Sequence[Compared], seconds: float) -> Sequence[str]:
     told = [f"compared {rows:,} rows in {seconds:.1f} s: {verdict}"]
     if waiting:
         told.append(f"{waiting:,} newer events of the log are not in the sink yet")
-    return [*differences, *told]
+    return [*differences, *told, *map(_nothing_of, filter(_has_nothing, found))]
+
+
+def _has_nothing(compared: Compared) -> bool:
+    return not (compared.rows or compared.difference or compared.detached) and compared.events > 0
+
+
+def _nothing_of(compared: Compared) -> str:
+    """Nobody can tell files that were removed from those that are not written yet: the sink knows from them how far it is."""
+    return (
+        f"of partition {compared.partition} it has none of {compared.events:,} events: not written yet, or its files were removed; "
+        "the next run of the sink writes them"
+    )
 
 
 def _as_json(found: Sequence[Compared]) -> Sequence[str]:

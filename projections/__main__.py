@@ -13,7 +13,7 @@ import asyncpg
 from infrastructure.kafka.feed import KafkaEventFeed
 from infrastructure.kafka.refusals import welcoming_brokers
 from infrastructure.object_store import open_object_store
-from infrastructure.postgres.errors import DatabaseNotMigrated
+from infrastructure.postgres.errors import DatabaseNotMigrated, rights_told
 from infrastructure.postgres.kafka_damage import PostgresKafkaDamage
 from infrastructure.postgres.kafka_substitute import PostgresSubstitute
 from infrastructure.postgres.leases import PROJECT, PostgresLeases
@@ -117,7 +117,8 @@ async def show_status(as_json: bool, settings: Settings) -> None:
         pool.acquire() as connection,
     ):
         try:
-            lags = await read_lags(connection, list(READ_MODELS))
+            with rights_told():
+                lags = await read_lags(connection, list(READ_MODELS))
         except asyncpg.UndefinedTableError as problem:
             raise DatabaseNotMigrated from problem
     print(as_json_lines(lags) if as_json else as_table(lags))  # noqa: T201  # what was asked for

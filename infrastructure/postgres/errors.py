@@ -5,11 +5,13 @@ DatabaseProblem
 ├── TableDetached              attach a partition of the log
 ├── DatabaseTurnedAway         a certificate is not accepted (certificates.py)
 ├── DatabaseNotMigrated        run the migrations
+├── NotAllowed                 take another user, or give this one rights
 ├── MigrationChanged           an applied file was edited
 └── PartitionCountMismatch     the log was started with another number of partitions
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import asyncpg
@@ -40,6 +42,23 @@ class TableDetached(PartitionDetached, DatabaseProblem):
 class DatabaseNotMigrated(DatabaseProblem):
     def __init__(self) -> None:
         super().__init__("the database does not have this version's tables yet: run `stenolog migrate`")
+
+
+class NotAllowed(DatabaseProblem):
+    def __init__(self, problem: asyncpg.InsufficientPrivilegeError) -> None:
+        super().__init__(
+            f"this user of the database may not do that ({problem}): take the one that owns the tables, or give this one the "
+            "rights that docs/partitions.md names"
+        )
+
+
+@contextmanager
+def rights_told() -> Iterator[None]:
+    """Raises NotAllowed."""
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError as problem:
+        raise NotAllowed(problem) from None
 
 
 class MigrationChanged(DatabaseProblem):

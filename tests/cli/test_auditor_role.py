@@ -1,5 +1,6 @@
 """The role of auditors reads the log and nothing else, and writes nothing."""
 
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +15,9 @@ from cli.migrations import migrate_database
 from cli.verifying import Places, verify
 from evidence.tables import EvidenceTables
 from infrastructure.settings import Settings
+from tests.cli.auditors import environment
 from tests.cli.stories import Teller
+from tests.examples.programs import run_to_its_end
 from tests.infrastructure.postgres.database import PARTITION_COUNT
 
 RELATIONS = """
@@ -31,6 +34,15 @@ async def auditor(auditor_url: str) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.close()
+
+
+async def test_an_auditor_who_asks_for_more_is_told_so_in_one_line(auditor_url: str) -> None:
+    variables = environment(auditor_url)
+    for command in ("migrate", "projections"):
+        answer = await run_to_its_end(sys.executable, "-m", "cli", command, environment=variables)
+        assert (answer.code, answer.output) == (1, "")
+        assert "this user of the database may not do that (permission denied for" in answer.said
+        assert "Traceback" not in answer.said
 
 
 async def test_an_auditor_reads_what_is_named_and_no_other_table(

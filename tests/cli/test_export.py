@@ -312,6 +312,11 @@ async def test_a_log_with_a_partition_away_is_not_exported_as_if_it_were_all(
     assert f"partition {away} is detached" in answer.said
     here = await export(auditor_url, tmp_path, "--from", f"{story.partition}:1")
     assert here.code == 0, here
+    person = await stenolog(
+        auditor_url, tmp_path, "export", "-o", "person", "--person", str(story.owner_id)
+    )
+    assert person.code == 0, person
+    assert addresses_in(tmp_path / "person") == addresses_in(tmp_path / "log")
 
 
 def test_two_at_once_do_not_write_into_one_file(tmp_path: Path) -> None:

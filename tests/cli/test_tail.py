@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from cli.audit import opened_log, stream_batches
+from cli.audit import coming_records, heads_of, opened_log, stream_batches
 from cli.moments import moment_of
 from cli.past import past_of, streams_to_replay
 from tests.cli.auditors import environment, stenolog
@@ -70,6 +70,46 @@ async def test_following_survives_the_end_of_its_connection_and_ends_cleanly(
         assert await tail.process.wait() == 0
         assert tail.process.stderr is not None
         assert await tail.process.stderr.read() == b""
+
+
+async def test_a_partition_that_is_attached_again_is_followed_from_its_end(
+    teller: Teller, migrated_url: str, auditor_url: str
+) -> None:
+    story = await teller.tell()
+    owner = await asyncpg.connect(migrated_url)
+    table = f"events_{story.partition}"
+    try:
+        await owner.execute(f"alter table events detach partition {table}")
+        async with opened_log(auditor_url) as log:
+            coming = coming_records(log, await heads_of(log))
+            next_one = asyncio.create_task(anext(coming))
+            await until_asked(owner, auditor_url)
+            await owner.execute(
+                f"alter table events attach partition {table} for values in ({story.partition})"
+            )
+            await until_asked(owner, auditor_url)
+            await teller.tell(story.owner_id)
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                assert (await next_one).seq > story.addresses["completed"].seq
+            await coming.aclose()
+    finally:
+        await owner.close()
+
+
+async def until_asked(owner: asyncpg.Connection, auditor_url: str) -> None:
+    """Until the auditor has begun, and ended, two queries from now on: so one of them saw what there is now."""
+    since = await owner.fetchval("select clock_timestamp()")
+    for _ in range(2):
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not (
+                began := await owner.fetchval(
+                    "select query_start from pg_stat_activity where usename = $1 and query_start > $2 and state = 'idle'",
+                    urlsplit(auditor_url).username,
+                    since,
+                )
+            ):
+                await asyncio.sleep(0.05)
+        since = began
 
 
 async def cut_off(owner_url: str, auditor_url: str) -> None:

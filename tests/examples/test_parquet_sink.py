@@ -244,6 +244,7 @@ async def test_newer_events_are_counted_and_are_no_difference(system: System, co
     assert answer.code == 0
     missing = await system.log.head(0)
     assert f"{missing} newer events of the log are not in the sink yet" in answer.output
+    assert answer.output.splitlines()[-1].startswith(f"of partition 0 it has none of {missing} events: ")
 
 
 @pytest.mark.slow

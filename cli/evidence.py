@@ -138,7 +138,10 @@ def _address(text: str) -> Address:
 
 async def _prove(address: Address, output: Path | None, data: Path) -> None:
     places = _places(data)
-    async with opened_log(places.database_url) as log, open_object_store(places.object_store) as objects:
+    async with (
+        opened_log(places.database_url) as log,
+        open_object_store(places.object_store, read_only=True) as objects,
+    ):
         await tell_access(log, "prove", str(address))
         tables, tiles = EvidenceTables(log), PublishedTiles(objects, address.partition)
         proof = await made_proof(address, tables, tiles)

@@ -85,7 +85,10 @@ async def verify(
     on_progress: Progress = lambda _done, _of: None,
 ) -> Sequence[Verified]:
     """Every partition of the log. Without `keys` those of the database are trusted. Raises UnusableCheckpoint."""
-    async with opened_log(places.database_url) as log, open_object_store(places.object_store) as objects:
+    async with (
+        opened_log(places.database_url) as log,
+        open_object_store(places.object_store, read_only=True) as objects,
+    ):
         await tell_access(log, "verify", "all")
         tables = EvidenceTables(log)
         before = [await _checkpoint_of(each, tables, keys) for each in kept]
@@ -135,9 +138,14 @@ async def _seals(
     seals = []
     for partition in range(await tables.partition_count()):
         trusted = keys or await tables.keys(partition)
-        latest, tiles = await tables.latest(partition), PublishedTiles(objects, partition)
+        tiles = PublishedTiles(objects, partition)
+        published = (
+            await tiles.checkpoint()
+        )  # Before the row, which comes first: so it is never the newer one.
+        latest = await tables.latest(partition)
+        origin = origin_of(installation_id, partition)
         seals.append(
-            await seal_of(partition, origin_of(installation_id, partition), latest, tiles, trusted)
+            await seal_of(partition, origin, latest, published=published, tiles=tiles, keys=trusted)
         )
     return seals
 
@@ -238,7 +246,9 @@ def _end_with_parent() -> None:
 async def _connect(places: Places) -> None:
     stack = AsyncExitStack()
     _Worker.rows = EvidenceTables(await stack.enter_async_context(opened_log(places.database_url)))
-    _Worker.objects = await stack.enter_async_context(open_object_store(places.object_store))
+    _Worker.objects = await stack.enter_async_context(
+        open_object_store(places.object_store, read_only=True)
+    )
     _Worker.open = stack
 
 

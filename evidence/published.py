@@ -4,9 +4,21 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from domain.ports import ObjectMissing, ObjectStore
 from evidence.merkle import HASH_BYTES
-from evidence.tiles import WIDTH, HashTile, MalformedTile, Place, TreeEdge, bundle, decode_bundle, edge_of
+from evidence.tiles import (
+    WIDTH,
+    HashTile,
+    MalformedTile,
+    Place,
+    TreeEdge,
+    bundle,
+    decode_bundle,
+    edge_of,
+    encode_bundle,
+)
 from schemas.objects import evidence_key
 
 CHECKPOINT: Final = "checkpoint"
@@ -33,7 +45,12 @@ class PublishedTiles:
 
     async def hashes(self, place: Place) -> bytes:
         """Raises MalformedTile."""
-        content = await self._get(place)
+        try:
+            content = await self._get(place)
+        except TileMissing:
+            if place.width == WIDTH:
+                raise
+            content = (await self._of_full(place))[: place.width * HASH_BYTES]
         if len(content) != place.width * HASH_BYTES:
             raise MalformedTile(f"{self._key(place.path)} is cut off, or is no tile")
         return content
@@ -51,8 +68,13 @@ class PublishedTiles:
         return found
 
     async def bundle(self, place: Place) -> bytes:
-        """As it lies there. Raises TileMissing."""
-        return await self._get(place)
+        """As it lies there, or as it lay before it was full. Raises MalformedTile."""
+        try:
+            return await self._get(place)
+        except TileMissing:
+            if place.width == WIDTH:
+                raise
+            return encode_bundle(decode_bundle(await self._of_full(place))[: place.width])
 
     async def edge(self, size: int) -> TreeEdge:
         """What it takes for a tree of `size` to grow. Raises MalformedTile."""
@@ -71,6 +93,13 @@ class PublishedTiles:
             return (await self._objects.get(self._key(CHECKPOINT))).decode(errors="replace")
         except ObjectMissing:
             return None
+
+    async def _of_full(self, partial: Place) -> bytes:
+        """What the sealer removes while somebody goes by an earlier checkpoint is the beginning of this. Raises TileMissing."""
+        try:
+            return await self._get(replace(partial, width=WIDTH))
+        except TileMissing:
+            raise TileMissing(f"{self._key(partial.path)} is missing") from None
 
     async def _get(self, place: Place) -> bytes:
         key = self._key(place.path)

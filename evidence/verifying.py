@@ -24,11 +24,16 @@ class Seal(Struct, frozen=True, kw_only=True):
 
 
 async def seal_of(
-    partition: int, origin: str, latest: Sealed | None, tiles: PublishedTiles, keys: Sequence[VerifierKey]
+    partition: int,
+    origin: str,
+    latest: Sealed | None,
+    *,
+    published: str | None,
+    tiles: PublishedTiles,
+    keys: Sequence[VerifierKey],
 ) -> Seal:
-    """What the table says, once its signature is found good, and held against what was published."""
+    """What the table says, once its signature is found good, and held against the note that was `published`."""
     try:
-        published = await _published_size(tiles)
         checkpoint = verified_checkpoint(latest.note, keys) if latest else None
     except (NotSigned, MalformedNote) as problem:
         return _unsealed(
@@ -43,17 +48,54 @@ async def seal_of(
             partition,
             f"the signed checkpoint is one of {checkpoint.origin} at {checkpoint.size}, another than its row says",
         )
-    size = checkpoint.size if checkpoint else 0
-    if published > size:
-        return Seal(
-            partition=partition, checkpoint=checkpoint, findings=[_gone_back(partition, published, size)]
-        )
-    return Seal(partition=partition, checkpoint=checkpoint)
+    found = await _published_findings(partition, origin, published, checkpoint, tiles=tiles, keys=keys)
+    return Seal(partition=partition, checkpoint=checkpoint, findings=found)
 
 
-async def _published_size(tiles: PublishedTiles) -> int:
-    note = await tiles.checkpoint()
-    return claimed_checkpoint(note).size if note else 0
+async def _published_findings(
+    partition: int,
+    origin: str,
+    note: str | None,
+    now: Checkpoint | None,
+    *,
+    tiles: PublishedTiles,
+    keys: Sequence[VerifierKey],
+) -> Sequence[Finding]:
+    """Whoever takes the object store's word for it must not be shown another log, or a text that nobody signed."""
+    size = now.size if now else 0
+    try:
+        shown = claimed_checkpoint(note) if note else None
+        if shown is None:
+            return []
+        if shown.size > size and shown.origin == origin:
+            return [_gone_back(partition, shown.size, size)]
+        if shown.origin != origin:
+            why = f"it is one of {shown.origin}"
+        elif shown == now:
+            verified_checkpoint(note or "", keys)
+            return []
+        elif now is None or await _is_beginning(shown, now, tiles):
+            return []
+        else:
+            why = f"its {shown.size} events are not the first of those that are sealed"
+    except (MalformedNote, NotSigned) as problem:
+        why = str(problem)
+    what = f"the object checkpoint is not one of this log: {why}; ask who can write there, and put it right with `stenolog seal --republish`"
+    return [Finding(partition=partition, kind="checkpoint", what=what)]
+
+
+async def _is_beginning(shown: Checkpoint, now: Checkpoint, tiles: PublishedTiles) -> bool:
+    """A damaged tile, which is told of by itself, says nothing about it."""
+    if shown.size == 0:
+        return True
+    try:
+        proof = await PublishedTree(tiles, now.size).consistency(shown.size)
+        require_consistency(shown.root, shown.size, now.root, now.size, proof)
+    except ProofRefused:
+        return False
+    except MalformedTile:
+        return shown.size < now.size
+    return True
 
 
 def _unsealed(partition: int, what: str) -> Seal:

@@ -15,17 +15,19 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_object_store(url: str, *, encrypted: bool = False) -> AsyncIterator[ObjectStore]:
+async def open_object_store(
+    url: str, *, encrypted: bool = False, read_only: bool = False
+) -> AsyncIterator[ObjectStore]:
     """`file:///folder`, or `s3://bucket?endpoint=http://host:port&region=…&create=yes`.
 
     S3 credentials come from the AWS_* variables; `create=yes` makes a missing bucket, later if its server is away.
-    Where it has to be `encrypted`, a bucket's endpoint has to begin with https://.
+    A folder that is `read_only` has to be there, and may be of somebody else. Where it has to be `encrypted`, a bucket's endpoint has to begin with https://.
     Raises InvalidSetting, or RefusedConnection when the bucket's server is there and is not trusted.
     """
     parts = urlsplit(url)
     match parts.scheme:
         case "file":
-            yield await _open_folder(_folder_of(parts))
+            yield _there(_folder_of(parts)) if read_only else await _open_folder(_folder_of(parts))
         case "s3":
             # Its client takes half a second of processor time to import, and whoever keeps a folder needs none.
             from infrastructure.object_store.bucket import open_bucket  # noqa: PLC0415
@@ -34,6 +36,12 @@ async def open_object_store(url: str, *, encrypted: bool = False) -> AsyncIterat
                 yield bucket
         case _:
             raise InvalidSetting("STENOLOG_OBJECT_STORE: begin it with file:// or s3://")
+
+
+def _there(folder: Path) -> ObjectStore:
+    if not folder.is_dir():
+        raise InvalidSetting(f"STENOLOG_OBJECT_STORE: there is no folder {folder}")
+    return FolderObjectStore(folder)
 
 
 async def _open_folder(folder: Path) -> ObjectStore:

@@ -61,6 +61,15 @@ async def test_a_verification_that_is_broken_off_is_no_good_answer(
     assert b"Traceback" not in said
 
 
+async def test_verifying_makes_no_folder_where_none_is(log: SealedLog, tmp_path: Path) -> None:
+    elsewhere = SealedLog(log.url, log.pool, log.store, log.objects, tmp_path / "none")
+    for command in (["verify"], ["prove", "0:1"]):
+        answer = await stenolog(elsewhere, tmp_path, *command)
+        assert (answer.code, answer.output) == (2, "")
+        assert "there is no folder" in answer.said
+    assert not (tmp_path / "none").exists()
+
+
 def worker_of(pid: int) -> psutil.Process:
     [worker] = [each for each in psutil.Process(pid).children() if "spawn_main" in str(each.cmdline())]
     return worker

@@ -339,7 +339,7 @@ async def test_events_and_tiles_that_agree_about_another_log_are_caught_by_the_r
     await log.tamper(
         "update evidence_checkpoints set note = $1, root = $2 where partition = 0", latest.note, latest.root
     )
-    assert [each.kind for each in await findings(log)] == ["rewritten"]
+    assert [each.kind for each in await findings(log)] == ["checkpoint", "rewritten"]
 
 
 @pytest.mark.parametrize("note", ["", "hello\n", "cut off"])

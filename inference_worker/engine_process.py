@@ -22,6 +22,8 @@ from inference_worker.windows import WindowStart
 TASKS_MAX: Final = 100
 RESIDENT_BYTES_MAX: Final = 6 << 30
 """Long-lived engines grow; after so many tasks, or so large, a fresh one takes over as soon as nothing is in work."""
+GROWTH_BYTES: Final = 2 << 30
+"""So much larger than when it was ready it may be in any case: a fresh one of a large model would be no smaller."""
 OVERDUE: Final = 2
 """So many times that, it takes over although something is in work, which loses a window of it."""
 
@@ -36,10 +38,14 @@ class EngineProcess:
         choice: EngineChoice,
         *,
         tasks_max: int = TASKS_MAX,
+        resident_bytes_max: int = RESIDENT_BYTES_MAX,
         deadlines: Deadlines = Deadlines(),  # noqa: B008  # frozen
     ) -> None:
         self._choice = choice
         self._tasks_max = tasks_max
+        self._resident_bytes_max = resident_bytes_max
+        self._ready_bytes = 0
+        """How large the process was when it was ready."""
         self._deadlines = deadlines
         self._child: EngineChild | None = None
         self._replacing = asyncio.Lock()
@@ -110,15 +116,14 @@ class EngineProcess:
         except BaseException:
             await child.stop()
             raise
+        self._ready_bytes = child.resident_bytes()
         self._child, self.name, self.abilities = child, ready.engine, ready.abilities
 
     def _is_spent(self, child: EngineChild) -> bool:
         """Those in work are not disturbed for it, unless it is overdue."""
         times = 1 if child.is_idle else OVERDUE
-        return (
-            child.task_count >= times * self._tasks_max
-            or child.resident_bytes() > times * RESIDENT_BYTES_MAX
-        )
+        bytes_max = max(self._resident_bytes_max, self._ready_bytes + GROWTH_BYTES)
+        return child.task_count >= times * self._tasks_max or child.resident_bytes() > times * bytes_max
 
 
 class _Part:

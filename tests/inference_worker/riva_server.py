@@ -91,6 +91,8 @@ class Riva(RivaSpeechRecognitionServicer):  # type: ignore[misc]  # mypy is not 
         self.script: deque[Step] = deque()
         self.glances: deque[Step] = deque()
         """The same for the list of models."""
+        self.early_ends: deque[int] = deque()
+        """The next streams are over, as if all were well, once the server has so many ms of sound."""
         self.calls: list[Call] = []
         self.cancelled = 0
         self._tls = tls
@@ -151,12 +153,15 @@ class Riva(RivaSpeechRecognitionServicer):  # type: ignore[misc]  # mypy is not 
     ) -> AsyncIterator[Any]:
         """A partial result for what is heard each second; at the end the final ones."""
         config, pcm, told_ms = None, b"", 0
+        end_ms = self.early_ends.popleft() if self.early_ends else None
         async for request in requests:
             config = config or request.streaming_config.config
             pcm += request.audio_content
             if len(pcm) // BYTES_PER_MS - told_ms >= 1_000:
                 told_ms = len(pcm) // BYTES_PER_MS
                 yield _heard(results_for(config, pcm), told_ms, final=False)
+            if end_ms is not None and len(pcm) // BYTES_PER_MS >= end_ms:
+                break
         self._note(config, pcm, context)
         yield _heard(list(results_for(config, pcm))[:1], told_ms, final=True)
         await self._step(self.script, context)

@@ -197,6 +197,18 @@ async def test_after_enough_tasks_a_fresh_process_takes_over(tone: Path) -> None
     assert pids[0] == pids[1] != pids[2]
 
 
+async def test_a_model_that_is_large_from_the_start_is_not_loaded_again_and_again(tone: Path) -> None:
+    engine = EngineProcess(QUICK, resident_bytes_max=1)
+    await engine.make_ready()
+    pids = [engine.pid]
+    for _ in range(2):
+        await run(engine, task(tone))
+        await engine.make_ready()
+        pids.append(engine.pid)
+    await engine.stop()
+    assert len(set(pids)) == 1
+
+
 async def test_unreadable_media_is_a_permanent_fault_and_the_engine_stays(
     quick: EngineProcess, tmp_path: Path
 ) -> None:

@@ -70,12 +70,14 @@ class Calls:
 
         def ask() -> Sequence[Any]:
             finals = []
-            call = self._stub.StreamingRecognize(
-                _chunks(config, pcm), **self._terms(self._server.deadline_seconds)
-            )
+            sound = _Sound(config, pcm)
+            call = self._stub.StreamingRecognize(iter(sound), **self._terms(self._server.deadline_seconds))
             for answer in _answers(call, alive):
                 finals += [each for each in answer.results if each.is_final]
                 heard(max((each.audio_processed for each in answer.results), default=0.0))
+            if not sound.is_sent:
+                # No word of what it never had is among these, and nothing else would say so.
+                raise EngineAway("it ended a stream before it had all the sound", unanswered=True)
             return finals
 
         def alive() -> None:
@@ -116,8 +118,8 @@ class Calls:
             alive()
             try:
                 answer = ask()
-            except grpc.RpcError as problem:
-                failure = failure_of(problem.code(), problem.details() or "", self._server, private)
+            except (grpc.RpcError, EngineAway) as problem:
+                failure = self._failure_of(problem, private)
                 until = min(until, time.monotonic() + patience_seconds)
                 if not isinstance(failure, EngineAway) or time.monotonic() + pause_seconds > until:
                     raise failure from None
@@ -127,6 +129,11 @@ class Calls:
                 return answer
             time.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, PAUSE_SECONDS_MAX)
+
+    def _failure_of(self, problem: Any, private: Sequence[str]) -> EngineAway | Misfit | Fault:
+        if isinstance(problem, EngineAway):
+            return problem
+        return failure_of(problem.code(), problem.details() or "", self._server, private)
 
     def _is_there(self) -> bool:
         try:
@@ -179,12 +186,22 @@ def _listen(call: Any, heard: "SimpleQueue[Any]") -> None:
         heard.put(END)
 
 
-def _chunks(config: Any, pcm: bytes) -> Iterator[Any]:
-    yield proto.StreamingRecognizeRequest(
-        streaming_config=proto.StreamingRecognitionConfig(config=config, interim_results=True)
-    )
-    for begin in range(0, len(pcm), CHUNK_BYTES):
-        yield proto.StreamingRecognizeRequest(audio_content=pcm[begin : begin + CHUNK_BYTES])
+class _Sound:
+    """The messages of a stream: the config, then the sound piece by piece."""
+
+    def __init__(self, config: Any, pcm: bytes) -> None:
+        self._config = config
+        self._pcm = pcm
+        self.is_sent = False
+        """Whether the last piece is on its way: gRPC asks for the next one when it has room for it."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield proto.StreamingRecognizeRequest(
+            streaming_config=proto.StreamingRecognitionConfig(config=self._config, interim_results=True)
+        )
+        for begin in range(0, len(self._pcm), CHUNK_BYTES):
+            yield proto.StreamingRecognizeRequest(audio_content=self._pcm[begin : begin + CHUNK_BYTES])
+        self.is_sent = True
 
 
 def _channel(server: RivaServer) -> Any:

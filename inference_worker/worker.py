@@ -62,6 +62,7 @@ class Worker:
         place: Workplace,
         ready_interval_seconds: float,
         killed: Collection[UUID] = (),
+        outcome_seconds_max: float = OUTCOME_SECONDS_MAX,
     ) -> None:
         self._worker_id = worker_id
         self._assignments = assignments
@@ -71,6 +72,7 @@ class Worker:
         self._place = place
         self._ready_interval_seconds = ready_interval_seconds
         self._killed = killed
+        self._outcome_seconds_max = outcome_seconds_max
         self._attempts = Attempts()
         self._turns = asyncio.Semaphore(slots)
         self._pace = Pace()
@@ -105,7 +107,11 @@ class Worker:
 
     async def leave(self) -> None:
         """After `run`: ends the engine and tells the dispatcher, so that others take over at once."""
-        await self._engine.stop()
+        try:
+            await self._engine.stop()
+        except TimeoutError:
+            # A process that hangs in a driver dies when it pleases; that is no reason to leave without a word.
+            log.warning("the engine of worker %s does not end", self._worker_id)
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._reports.send(WorkerLeaving(worker_id=self._worker_id))
@@ -210,8 +216,9 @@ class Worker:
             turn.ends()
         if attempt.outcome is None:
             log.info("%s was dropped", attempt)
-        else:
-            await self._tell_outcome(attempt.outcome)
+        elif not await self._tell_outcome(attempt.outcome):
+            log.warning("%s ended, and nobody could be told: its windows wait for the next one", attempt)
+            return
         if self._is_over(attempt):
             await self._clear(attempt)
 
@@ -264,12 +271,14 @@ class Worker:
             # The outcome is told, and what stays behind is only disk space.
             log.exception("the windows of %s were not cleared", attempt)
 
-    async def _tell_outcome(self, outcome: Report) -> None:
-        """An outcome that cannot be sent at all is made good by its lease, at the price of doing it again."""
+    async def _tell_outcome(self, outcome: Report) -> bool:
+        """One that cannot be sent at all is made good by its lease: the next attempt finds all windows done."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(OUTCOME_SECONDS_MAX):
+            async with asyncio.timeout(self._outcome_seconds_max):
                 while not await self._tell(outcome):  # noqa: ASYNC110  # it waits for Kafka, not for an event
                     await asyncio.sleep(PROGRESS_SECONDS)
+                return True
+        return False
 
     async def _tell(self, report: Report) -> bool:
         try:

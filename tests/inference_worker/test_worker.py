@@ -25,7 +25,7 @@ from inference_worker.engines.choice import EngineChoice
 from inference_worker.job import Workplace
 from inference_worker.ports import Assignment, RunningEngine
 from inference_worker.turns import AT_ONCE, Turn
-from inference_worker.worker import Worker
+from inference_worker.worker import OUTCOME_SECONDS_MAX, Worker
 from infrastructure.kafka.failures import KafkaUnreachable
 from schemas.messages import (
     AttemptFaulted,
@@ -124,7 +124,12 @@ class Running:
 
 @asynccontextmanager
 async def at_work(
-    place: Workplace, engine: RunningEngine, *, slots: int = 1, ready_interval_seconds: float = 60.0
+    place: Workplace,
+    engine: RunningEngine,
+    *,
+    slots: int = 1,
+    ready_interval_seconds: float = 60.0,
+    outcome_seconds_max: float = OUTCOME_SECONDS_MAX,
 ) -> AsyncIterator[Running]:
     """A worker with this engine, from its first WorkerReady on."""
     inbox, outbox = Inbox(), Outbox()
@@ -136,6 +141,7 @@ async def at_work(
         slots=slots,
         place=place,
         ready_interval_seconds=ready_interval_seconds,
+        outcome_seconds_max=outcome_seconds_max,
     )
     running = Running(worker, inbox, outbox)
     try:
@@ -412,6 +418,29 @@ async def test_an_outcome_that_was_lost_is_sent_again(place: Workplace, job: Job
         running.inbox.put(assigned(job))
         assert isinstance(await running.outcome(), AttemptSucceeded)
         assert running.outbox.losses == 0
+
+
+async def test_what_nobody_could_be_told_of_is_not_heard_a_second_time(place: Workplace, job: Job) -> None:
+    engine = FakeEngine()
+    async with at_work(place, engine, outcome_seconds_max=0.2) as running:
+        running.outbox.losses = 1_000_000
+        running.inbox.put(assigned(job))
+        await running.until(running.in_hand)
+        await running.until(lambda: running.in_hand() == ())
+        running.outbox.losses = 0
+        running.inbox.put(assigned(job, 2))
+        assert isinstance(await running.outcome(2), AttemptSucceeded)
+        assert engine.windows == list(range(6))
+
+
+async def test_a_worker_whose_engine_cannot_be_ended_says_goodbye_all_the_same(place: Workplace) -> None:
+    class Immortal(FakeEngine):
+        async def stop(self) -> None:
+            raise TimeoutError
+
+    async with at_work(place, Immortal()) as running:
+        assert running.outbox.of(WorkerReady)
+    assert [type(each) for each in running.outbox.sent[-2:]] == [WorkerLeaving, WorkerGone]
 
 
 async def test_a_worker_that_stops_hands_its_attempts_over_at_once(place: Workplace, job: Job) -> None:

@@ -4,6 +4,7 @@ with idle as (
     select w.worker_id, row_number() over (order by w.worker_id) as place
     from dispatch_workers w
     where w.aligns and w.aligning is null and w.seen_at > now() - make_interval(secs => $1)
+        and w.seen_at <= now() + interval '1 second'
         and not exists (select from dispatch_leases l where l.worker_id = w.worker_id)
         and not exists (select from dispatch_queue where status = 'queued')
     limit 64

@@ -154,6 +154,8 @@ class Dispatcher:
 
     async def _look_once(self, hearing: Hearing) -> None:
         there = await self._tables.outstanding()
+        if hearing.compare(there.clock_seconds):
+            logger.warning("the database's clock has jumped: workers are given time to be heard again")
         if there.held and self._monotonic() >= self._expire_at:
             self._expire_at = self._monotonic() + self._limits.look_seconds
             await self.expire(silence_counts=hearing.is_steady)

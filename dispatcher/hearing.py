@@ -8,7 +8,8 @@ class Hearing:
     """Workers that are alive report every few seconds, so whoever has heard anybody steadily would have heard all.
 
     While Kafka or this dispatcher was away, nobody could be heard, and no lease may be ended for it. When it is back
-    some are heard again later than others: each gets `return_seconds`.
+    some are heard again later than others: each gets `return_seconds`. So they do after the database's clock, by which
+    leases run out, has jumped: it was set, or the machine has slept.
     """
 
     def __init__(
@@ -21,6 +22,17 @@ class Hearing:
         self._return_seconds = max(return_seconds, pause_seconds_max)
         self._monotonic = monotonic
         self._since = self._last = float("-inf")
+        self._ahead: float | None = None
+        """How far the database's clock is ahead of this process's."""
+
+    def compare(self, clock_seconds: float) -> bool:
+        """Whether the database's clock, which shows this now, has jumped since it was last looked at."""
+        now = self._monotonic()
+        before, self._ahead = self._ahead, clock_seconds - now
+        if before is None or abs(self._ahead - before) <= self._pause_seconds_max:
+            return False
+        self._since = now
+        return True
 
     def hear(self) -> None:
         """Reports have arrived and are taken."""

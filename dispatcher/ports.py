@@ -30,11 +30,14 @@ class Lease(Struct, frozen=True, kw_only=True):
 
 
 class Outstanding(Struct, frozen=True):
-    """Whether there are attempts that somebody has in hand, jobs that wait, and attempts that wait at their workers."""
+    """Whether there are attempts that somebody has in hand, jobs that wait, and attempts that wait at their workers; and what
+    the database's clock says.
+    """
 
     held: bool
     queued: bool
     ahead: bool
+    clock_seconds: float
 
 
 class DispatchTables(Protocol):

@@ -37,12 +37,12 @@ create table if not exists report_offsets (
 ) with (fillfactor = 50);
 
 -- name: free_workers
--- What a worker said before it had its latest job in hand says nothing of how soon that one will be done.
+-- Seen later than now is who was last seen before the clock was set back. What a worker said before it had its latest job in hand says nothing of how soon that one will be done.
 with room as (
     select w.worker_id, w.slots - count(l.worker_id) as slots,
         case when count(l.waits) = count(l.worker_id) and count(l.worker_id) = w.in_hand then w.ahead else 0 end as ahead
     from dispatch_workers w left join dispatch_leases l using (worker_id)
-    where w.seen_at > now() - make_interval(secs => $1)
+    where w.seen_at > now() - make_interval(secs => $1) and w.seen_at <= now() + interval '1 second'
     group by w.worker_id
 )
 select worker_id, greatest(0, slots) as free_slots, greatest(0, least(ahead, slots + ahead)) as places_ahead
@@ -66,7 +66,8 @@ set local enable_sort = off;
 
 -- name: waiting_jobs
 -- Planned `by_index`, reads as many rows as jobs are asked for and as jobs run, however many wait. No joins, but
--- subqueries for each row: those are looked up, whatever PostgreSQL expects.
+-- subqueries for each row: those are looked up, whatever PostgreSQL expects. No pause takes a minute: what is due later was
+-- queued before the clock was set back.
 with running as (
     select user_id, count(*) as jobs from dispatch_leases group by user_id
 ), idle as (
@@ -76,7 +77,8 @@ with running as (
         and (select true from dispatch_leases l where l.user_id = u.user_id limit 1) is null
         and (
             select true from dispatch_queue q
-            where q.user_id = u.user_id and q.status = 'queued' and q.due_at <= now()
+            where q.user_id = u.user_id and q.status = 'queued'
+                and (q.due_at <= now() or q.due_at > now() + interval '1 minute')
                 and q.transcription_id <> all($2::uuid[])
             order by q.arrival
             limit 1
@@ -100,7 +102,8 @@ cross join lateral (
     select q.transcription_id, q.requested_at, q.arrival,
         case when q.attempt = 0 then q.duration_seconds else 0 end as charge_seconds
     from dispatch_queue q
-    where q.user_id = c.user_id and q.status = 'queued' and q.due_at <= now()
+    where q.user_id = c.user_id and q.status = 'queued'
+        and (q.due_at <= now() or q.due_at > now() + interval '1 minute')
         and q.transcription_id <> all($2::uuid[])
         and (select true from dispatch_leases l where l.transcription_id = q.transcription_id) is null
     order by q.arrival
@@ -114,17 +117,24 @@ select virtual_seconds from dispatch_virtual_clock;
 -- name: outstanding
 select exists (select from dispatch_leases) or exists (select from dispatch_queue where status = 'running') as held,
     exists (select from dispatch_queue where status = 'queued') as queued,
-    exists (select from dispatch_leases where waits) as ahead;
+    exists (select from dispatch_leases where waits) as ahead,
+    extract(epoch from clock_timestamp())::float8 as clock_seconds;
 
 -- name: overdue
--- Of a worker that is gone for certain: -infinity.
+-- Of a worker that is gone for certain: -infinity. What is further ahead than any lease is of before the clock was set back.
 select transcription_id, attempt from dispatch_leases
-where (expires_at = '-infinity' or $3::boolean and expires_at < now())
+where (
+        expires_at = '-infinity'
+        or $3::boolean and (expires_at < now() or expires_at > now() + make_interval(secs => 2 * $1))
+    )
     and transcription_id <> all($2::uuid[])
 union all
 -- Started, and the dispatcher died before it wrote the lease.
 select q.transcription_id, q.attempt from dispatch_queue q
-where $3::boolean and q.status = 'running' and q.started_at < now() - make_interval(secs => $1)
+where $3::boolean and q.status = 'running'
+    and (
+        q.started_at < now() - make_interval(secs => $1) or q.started_at > now() + make_interval(secs => $1)
+    )
     and q.transcription_id <> all($2::uuid[])
     and not exists (select from dispatch_leases l where l.transcription_id = q.transcription_id)
 limit 100;

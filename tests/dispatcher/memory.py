@@ -18,6 +18,8 @@ from schemas.sealing import BLIND
 from tests.builders import NOON
 
 SECONDS_A_BATCH = 0.1
+PAUSE_SECONDS_MAX = 60.0
+"""What is due later was queued before the clock was set back."""
 
 
 class MovedClock:
@@ -69,6 +71,12 @@ class MemoryDispatchTables:
         """A worker whose announcement no column can hold."""
         self.away = False
         """Nothing that is written arrives."""
+        self.jumped_seconds = 0.0
+        """So far the database's clock was set forward, or back."""
+
+    @property
+    def _seconds(self) -> float:
+        return self._clock.seconds + self.jumped_seconds
 
     def queue(self) -> dict[UUID, Folded]:
         if not self.lagging:
@@ -110,10 +118,11 @@ class MemoryDispatchTables:
             ahead=any(
                 each == (key, lease.attempt) for each in said for key, (lease, _) in self.leases.items()
             ),
+            clock_seconds=self._seconds,
         )
 
     async def free_workers(self, silence_seconds_max: float) -> Sequence[FreeWorker]:
-        since = self._clock.seconds - silence_seconds_max
+        since = self._seconds - silence_seconds_max
         rooms = [
             FreeWorker(
                 worker_id=worker_id,
@@ -121,7 +130,7 @@ class MemoryDispatchTables:
                 places_ahead=self._places_ahead(worker_id),
             )
             for worker_id, (slots, seen_at) in self.workers.items()
-            if seen_at > since
+            if since < seen_at <= self._seconds + 1
         ]
         return [room for room in rooms if room.free_slots or room.places_ahead]
 
@@ -148,7 +157,10 @@ class MemoryDispatchTables:
         jobs: dict[UUID, list[WaitingJob]] = {}
         for key, (row, since, _) in sorted(self.queue().items(), key=lambda item: item[1].arrival):
             due_at = since + timedelta(seconds=row.pause_seconds)
-            if row.status != QUEUED or due_at > self._clock.now() or key in self.leases or key in but:
+            pause_seconds = (due_at - self._clock.now()).total_seconds()
+            if row.status != QUEUED or key in self.leases or key in but:
+                continue
+            if 0 < pause_seconds <= PAUSE_SECONDS_MAX:
                 continue
             job = WaitingJob(
                 transcription_id=key,
@@ -176,15 +188,19 @@ class MemoryDispatchTables:
         expired = [
             AttemptKey(key, lease.attempt)
             for key, (lease, expires_at) in self.leases.items()
-            if expires_at < (self._clock.seconds if silence_counts else 0) and key not in but
+            if key not in but
+            and (
+                expires_at == float("-inf")
+                or (silence_counts and not 0 <= expires_at - self._seconds <= 2 * lease_seconds)
+            )
         ]
         if not silence_counts:
             return expired
-        long_ago = self._clock.now() - timedelta(seconds=lease_seconds)
+        now, lease = self._clock.now(), timedelta(seconds=lease_seconds)
         return expired + [
             AttemptKey(key, row.attempt)
             for key, (row, since, _) in self.queue().items()
-            if row.status == RUNNING and since < long_ago
+            if row.status == RUNNING and abs(now - since) > lease
             if key not in self.leases and key not in but
         ]
 
@@ -192,7 +208,7 @@ class MemoryDispatchTables:
         self._require_there()
         held = self.leases.get(lease.transcription_id)
         if held is None or held[0].attempt < lease.attempt:
-            self.leases[lease.transcription_id] = (lease, self._clock.seconds + lease_seconds)
+            self.leases[lease.transcription_id] = (lease, self._seconds + lease_seconds)
             self._charge(lease.user_id, charge_seconds)
 
     def _charge(self, user_id: UUID, charge_seconds: float) -> None:
@@ -218,7 +234,7 @@ class MemoryDispatchTables:
         if self.refused in {worker.worker_id for worker in workers}:
             raise OverflowError
         for worker in workers:
-            self.workers[worker.worker_id] = (worker.slots, self._clock.seconds)
+            self.workers[worker.worker_id] = (worker.slots, self._seconds)
             self.announced[worker.worker_id] = worker
             for transcription_id, attempt in worker.running:
                 self._renew(transcription_id, attempt, worker.worker_id, lease_seconds)
@@ -230,7 +246,7 @@ class MemoryDispatchTables:
         lease, _ = self.leases.get(transcription_id, (None, 0.0))
         if lease is None or (lease.attempt, lease.worker_id) != (attempt, worker_id):
             return False
-        self.leases[transcription_id] = (lease, self._clock.seconds + lease_seconds)
+        self.leases[transcription_id] = (lease, self._seconds + lease_seconds)
         return True
 
     def _adopt(self, transcription_id: UUID, attempt: int, worker_id: UUID, lease_seconds: float) -> None:
@@ -246,7 +262,7 @@ class MemoryDispatchTables:
                 user_id=row.user_id,
                 requested_at=row.requested_at,
             )
-            self.leases[transcription_id] = (lease, self._clock.seconds + lease_seconds)
+            self.leases[transcription_id] = (lease, self._seconds + lease_seconds)
 
     def _drop_if_ended(self, lease: Lease, worker: WorkerReady) -> None:
         folded = self.queue().get(lease.transcription_id)

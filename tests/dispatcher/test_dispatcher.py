@@ -386,6 +386,27 @@ async def test_a_dispatcher_that_was_away_gives_workers_time_to_report(rig: Rig)
     assert (state.status, state.attempt, state.failures) == ("processing", 1, 0)
 
 
+@pytest.mark.parametrize("jumped_seconds", [3600.0, -3600.0])
+async def test_a_jump_of_the_databases_clock_ends_no_attempt_of_a_worker_that_is_there(
+    rig: Rig, jumped_seconds: float
+) -> None:
+    """Nor does it when the machine has slept, which that clock counts and the dispatcher's own does not."""
+    rig.chatter.alive = [announcement()]
+    async with running(rig):
+        job = await rig.request("talk")
+        await until_processing(rig, job)
+        rig.chatter.alive = [announcement((job, 1))]
+        await until(lambda: rig.clock.seconds > 2 * LIMITS.lease_seconds)
+        rig.chatter.alive = []
+        rig.tables.jumped_seconds = jumped_seconds
+        jumped_at = rig.clock.seconds
+        await until(lambda: rig.clock.seconds > jumped_at + 1)
+        rig.chatter.alive = [announcement((job, 1))]
+        await until(lambda: rig.clock.seconds > jumped_at + 2 * LIMITS.lease_seconds)
+    state = await rig.state(job)
+    assert (state.status, state.attempt, state.failures) == ("processing", 1, 0)
+
+
 def announcement(*attempts: tuple[UUID, int], worker_id: UUID = WORKER, slots: int = 1) -> WorkerReady:
     return WorkerReady(worker_id=worker_id, engine="scripted", slots=slots, running=attempts)
 

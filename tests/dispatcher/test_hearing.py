@@ -37,6 +37,21 @@ def test_after_an_outage_everybody_has_time_to_be_heard_again() -> None:
     assert heard_at(0.0, 4.0, 8.0, 12.0, now=12.0, return_seconds=12.0)
 
 
+def test_after_a_jump_of_the_databases_clock_everybody_has_time_to_be_heard_again() -> None:
+    clock = MovedClock()
+    hearing = Hearing(6.0, 12.0, clock.monotonic)
+    for moment, shown, jumps in [(0, 100, False), (6, 107, False), (12, 113, False), (13, 3_000, True)]:
+        clock.seconds = float(moment)
+        hearing.hear()
+        assert hearing.compare(float(shown)) == jumps
+        assert hearing.is_steady == (moment == 12)
+    for moment in (18, 24, 25):
+        clock.seconds = float(moment)
+        hearing.hear()
+        assert not hearing.compare(float(moment) + 2_987)
+    assert hearing.is_steady
+
+
 def test_how_long_somebody_was_heard_begins_anew_after_a_long_silence() -> None:
     clock = MovedClock()
     hearing = Hearing(6.0, 0.0, clock.monotonic)

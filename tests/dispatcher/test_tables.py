@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from dispatcher.pick import WaitingJob
-from dispatcher.ports import AttemptKey, Lease, Outstanding
+from dispatcher.ports import AttemptKey, Lease
 from dispatcher.tables import percentage_of
 from schemas.messages import FinishedWindow, ProgressReported, WorkerReady
 from tests.builders import (
@@ -68,18 +68,22 @@ def progress(done_seconds: float, *, attempt: int = 1, worker_id: UUID = WORKER)
 
 
 async def test_what_there_is_to_look_after_is_told_apart(rig: Rig) -> None:
-    assert await rig.tables.outstanding() == Outstanding(held=False, queued=False, ahead=False)
+    async def told() -> tuple[bool, bool, bool]:
+        there = await rig.tables.outstanding()
+        return there.held, there.queued, there.ahead
+
+    assert await told() == (False, False, False)
     await rig.queue(requested())
-    assert await rig.tables.outstanding() == Outstanding(held=False, queued=True, ahead=False)
+    assert await told() == (False, True, False)
     await rig.queue(started())
-    assert await rig.tables.outstanding() == Outstanding(held=True, queued=False, ahead=False)
+    assert await told() == (True, False, False)
     await rig.tables.grant(lease(), LEASE_SECONDS)
     attempt = (TRANSCRIPTION_ID, 1)
     await rig.tables.announce([ready(attempt, waiting=(attempt,))], LEASE_SECONDS)
-    assert await rig.tables.outstanding() == Outstanding(held=True, queued=False, ahead=True)
+    assert await told() == (True, False, True)
     await rig.queue(cancelled())
     await rig.tables.announce([ready()], LEASE_SECONDS)
-    assert await rig.tables.outstanding() == Outstanding(held=False, queued=False, ahead=False)
+    assert await told() == (False, False, False)
 
 
 async def test_a_worker_has_room_for_what_it_holds_no_lease_of(rig: Rig) -> None:
@@ -220,6 +224,38 @@ async def test_an_attempt_without_a_lease_has_its_time_whatever_the_clock_of_the
     await rig.queue(requested(), replace(started(), started_at=(await rig.now()) + wrong_by))
     assert await rig.tables.overdue(LEASE_SECONDS, []) == []
     await rig.pass_seconds(LEASE_SECONDS + 1)
+    assert await rig.tables.overdue(LEASE_SECONDS, []) == [AttemptKey(TRANSCRIPTION_ID, 1)]
+
+
+async def test_a_worker_that_was_seen_before_the_clock_was_set_back_is_there_once_it_is_heard_again(
+    rig: Rig,
+) -> None:
+    await rig.tables.announce([ready()], LEASE_SECONDS)
+    await rig.pass_seconds(-3600)
+    assert await rig.tables.free_workers(SILENCE_SECONDS) == []
+    await rig.tables.announce([ready()], LEASE_SECONDS)
+    assert len(await rig.tables.free_workers(SILENCE_SECONDS)) == 1
+
+
+async def test_a_job_that_was_queued_before_the_clock_was_set_back_is_due(rig: Rig) -> None:
+    await rig.queue(requested())
+    await rig.pass_seconds(-3600)
+    assert len(await rig.tables.waiting_users(10, [])) == 1
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_holds_only_if_it_is_renewed(rig: Rig) -> None:
+    await rig.queue(requested(), started())
+    await rig.tables.grant(lease(), LEASE_SECONDS)
+    await rig.pass_seconds(-3600)
+    assert await rig.tables.overdue(LEASE_SECONDS, [], silence_counts=False) == []
+    assert await rig.tables.overdue(LEASE_SECONDS, []) == [AttemptKey(TRANSCRIPTION_ID, 1)]
+    await rig.tables.announce([ready((TRANSCRIPTION_ID, 1))], LEASE_SECONDS)
+    assert await rig.tables.overdue(LEASE_SECONDS, []) == []
+
+
+async def test_an_attempt_without_a_lease_from_before_the_clock_was_set_back_is_overdue(rig: Rig) -> None:
+    await rig.queue(requested(), started())
+    await rig.pass_seconds(-3600)
     assert await rig.tables.overdue(LEASE_SECONDS, []) == [AttemptKey(TRANSCRIPTION_ID, 1)]
 
 

@@ -58,7 +58,6 @@ async def open_worker(
         cpu_threads=settings.cpu_threads,
         slots=settings.worker_slots,
         batch=settings.batch,
-        digest=await asyncio.to_thread(known_digest, model),
         riva=await server_of(settings) if settings.engine == "riva" else RivaServer(),
     )
     brokers = await welcoming_brokers(settings)
@@ -71,7 +70,7 @@ async def open_worker(
             worker_id=worker_id,
             assignments=assignments,
             reports=reports,
-            engine=EngineProcess(choice),
+            engine=EngineProcess(choice, digest_of=known_digest),
             slots=settings.worker_slots,
             place=Workplace(store=store, scratch=scratch, window_seconds=_window_seconds(settings)),
             ready_interval_seconds=settings.ready_interval_seconds,

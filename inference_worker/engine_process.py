@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
 
@@ -40,13 +40,16 @@ class EngineProcess:
         tasks_max: int = TASKS_MAX,
         resident_bytes_max: int = RESIDENT_BYTES_MAX,
         deadlines: Deadlines = Deadlines(),  # noqa: B008  # frozen
+        digest_of: Callable[[str], str] | None = None,
     ) -> None:
+        """`digest_of` is asked for the hash of the model's weights before each start: they may be others by then."""
         self._choice = choice
         self._tasks_max = tasks_max
         self._resident_bytes_max = resident_bytes_max
         self._ready_bytes = 0
         """How large the process was when it was ready."""
         self._deadlines = deadlines
+        self._digest_of = digest_of
         self._child: EngineChild | None = None
         self._replacing = asyncio.Lock()
         self.name = ""
@@ -110,7 +113,7 @@ class EngineProcess:
         child, self._child = self._child, None
         if child is not None:
             await child.stop(to_blame=NOBODY)
-        child = EngineChild(await fork_engine(self._choice), self._deadlines)
+        child = EngineChild(await fork_engine(await self._choice_now()), self._deadlines)
         try:
             ready = await child.greeting()
         except BaseException:
@@ -118,6 +121,12 @@ class EngineProcess:
             raise
         self._ready_bytes = child.resident_bytes()
         self._child, self.name, self.abilities = child, ready.engine, ready.abilities
+
+    async def _choice_now(self) -> EngineChoice:
+        if self._digest_of is None:
+            return self._choice
+        digest = await asyncio.to_thread(self._digest_of, self._choice.model)
+        return replace(self._choice, digest=digest)
 
     def _is_spent(self, child: EngineChild) -> bool:
         """Those in work are not disturbed for it, unless it is overdue."""

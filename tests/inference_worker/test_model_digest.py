@@ -68,6 +68,17 @@ async def test_an_engine_is_named_by_the_hash_it_was_told_and_reads_no_weights_f
     assert "@abababababab/" in engine.name
 
 
+async def test_an_engine_that_finds_other_weights_at_its_next_start_is_named_by_them() -> None:
+    weights = iter(["ab" * 32, "cd" * 32])
+    choice = EngineChoice(kind="faster-whisper", model="tiny.en")
+    engine = EngineProcess(choice, tasks_max=0, digest_of=lambda _: next(weights))
+    await engine.make_ready()
+    assert "@abababababab/" in engine.name
+    await engine.make_ready()
+    await engine.stop()
+    assert "@cdcdcdcdcdcd/" in engine.name
+
+
 def test_a_worker_remembers_the_hash_in_the_cache_folder(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

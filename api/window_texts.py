@@ -19,8 +19,9 @@ FETCH_SECONDS_MAX: Final = 5.0
 
 _LOGGER: Final = logging.getLogger(__name__)
 
-Place: TypeAlias = tuple[str, int, int]
-"""A window of an attempt that has lost its lease may lie under the same key, and be cut otherwise."""
+Place: TypeAlias = tuple[str, int, int, int]
+"""A window of an attempt that has lost its lease may lie under the same key, and be cut otherwise. And one that is gone, since its
+request was cancelled, comes again under it when the same is asked for anew, with a later attempt."""
 
 
 class WindowTexts:
@@ -34,7 +35,7 @@ class WindowTexts:
 
     async def text(self, window: WindowRow) -> str | None:
         """None where it is gone, as it is soon after the transcription has ended. Raises ObjectStoreUnavailable."""
-        place = window.key, window.start_ms, window.end_ms
+        place = window.key, window.start_ms, window.end_ms, window.attempt
         if place in self._kept:
             self._kept.move_to_end(place)
             return self._kept[place]

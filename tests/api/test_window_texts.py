@@ -57,6 +57,15 @@ async def test_one_that_is_gone_has_no_text_and_is_not_looked_for_again(objects:
     assert objects.asked["gone"] == 1
 
 
+async def test_one_that_was_gone_and_is_made_again_by_a_later_attempt_has_its_text(
+    objects: Objects,
+) -> None:
+    texts = WindowTexts(objects)
+    assert await texts.text(WindowRow(1, 0, 0, 1, "a")) is None
+    await stored(objects, "a", "once more")
+    assert await texts.text(WindowRow(2, 0, 0, 1, "a")) == "once more"
+
+
 async def test_one_that_cannot_be_read_has_no_text_and_is_told_to_the_operator(
     objects: Objects, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -161,6 +161,10 @@ async def _leash(server: ForkServer, request: Request, streams: Streams) -> Leas
             async with asyncio.timeout(START_SECONDS_MAX):
                 if leash.take_pid(await _receive(leash.socket)):
                     return leash
+        except TimeoutError as problem:
+            leash.close()
+            server.retire()  # It hangs, and would keep the next one waiting as long.
+            raise TimeoutError(f"no process came within {START_SECONDS_MAX:g} s") from problem
         except BaseException:
             leash.close()
             raise

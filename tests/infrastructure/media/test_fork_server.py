@@ -54,6 +54,20 @@ async def complained(child: ForkedProcess) -> str:
     return (await child.stderr.read()).decode()
 
 
+async def test_a_server_that_hangs_is_said_to_and_the_next_child_gets_another_one(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.start()
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    monkeypatch.setattr("infrastructure.media.forked_streams.START_SECONDS_MAX", 0.3)
+    with pytest.raises(TimeoutError, match=r"no process came within 0\.3 s"):
+        await fork_process(server, SCRIPT, SLEEP)
+    monkeypatch.undo()
+    async with running(server, "print('here')") as child:
+        assert await said(child) == "here"
+
+
 async def until_it_is_there(child: ForkedProcess) -> None:
     assert child.stdout is not None
     assert await child.stdout.readline() == b"there\n"

@@ -19,7 +19,7 @@ from api.rejections import MalformedUpload, UploadTooLarge
 from api.upload_room import UploadShare
 from domain.errors import InvalidField
 from domain.personal import PersonalText
-from infrastructure.private_files import open_private
+from infrastructure.private_files import open_private, provide_private
 
 FILE_PART: Final = "file"
 PARTS_MAX: Final = 20
@@ -85,6 +85,8 @@ async def receive(
     boundary = _boundary_of(request)
     announced_bytes = _announced_size(request, bytes_max, form.overhead_bytes_max)
     share.grow_to(min(announced_bytes, bytes_max))
+    # Whatever clears temporary files away takes that of a process which nobody sent anything to.
+    await asyncio.to_thread(provide_private, spool)
     await asyncio.to_thread(share.require_disk, spool, announced_bytes)
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=_PREFIX, dir=spool))
     try:

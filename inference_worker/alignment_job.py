@@ -17,7 +17,7 @@ from inference_worker.child_messages import Aligned, AlignmentTask
 from inference_worker.faults import Fault
 from inference_worker.job import Workplace, fetch_media
 from inference_worker.ports import RunningEngine
-from infrastructure.private_files import make_private
+from infrastructure.private_files import make_private_below
 from schemas.objects import decode_transcript, encode_transcript
 
 
@@ -45,7 +45,7 @@ async def carry_out_alignment(
     stretches = tuple(stretches_of(before))
     folder = place.scratch / uuid4().hex
     try:
-        await asyncio.to_thread(make_private, folder)
+        await asyncio.to_thread(make_private_below, place.scratch, folder.name)
         media = folder / "media"
         await fetch_media(place.store, started.job, media)
         task = AlignmentTask(

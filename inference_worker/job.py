@@ -34,7 +34,7 @@ from inference_worker.windows import WindowStart
 from infrastructure.disk import is_full
 from infrastructure.media.timeline import tolerance_seconds
 from infrastructure.object_store.patient import Patience, PatientObjectStore
-from infrastructure.private_files import make_private
+from infrastructure.private_files import make_private_below
 from schemas.messages import FinishedWindow
 from schemas.objects import decode_instructions
 
@@ -91,7 +91,7 @@ async def carry_out(
     folder = place.scratch / uuid4().hex
     try:
         with _room_on_disk(place.scratch):
-            await asyncio.to_thread(make_private, folder)
+            await asyncio.to_thread(make_private_below, place.scratch, folder.name)
             media = folder / "media"
             await fetch_media(place.store, started.job, media)
             instructions = await _instructions(place.store, started.job)

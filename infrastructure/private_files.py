@@ -24,6 +24,11 @@ def provide_private(folder: Path) -> Path:
     return folder
 
 
+def make_private_below(scratch: Path, name: str) -> Path:
+    """A new folder for what is in work. Whatever clears temporary files away takes an idle process's scratch folder, too."""
+    return make_private(provide_private(scratch) / name)
+
+
 def open_private(file: Path, mode: Literal["xb", "wb", "ab"]) -> BinaryIO:
     """Opens a file to write; it is private before there is anything in it. The caller closes it."""
     return open(file, mode, opener=_create)  # a path's own `open` takes no opener

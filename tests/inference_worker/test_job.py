@@ -74,6 +74,12 @@ async def test_the_transcript_holds_the_words_of_every_window(place: Workplace, 
     assert result.processing_seconds > 0
 
 
+async def test_a_scratch_folder_that_was_cleared_away_is_made_again(place: Workplace, job: Job) -> None:
+    place.scratch.rmdir()
+    assert (await carry_out(assigned(job), FakeEngine(), place, Told())).word_count == 4
+    assert place.scratch.stat().st_mode & 0o777 == 0o700
+
+
 async def test_the_same_words_are_the_same_object(place: Workplace, job: Job) -> None:
     first = await carry_out(assigned(job, 1), FakeEngine(), place, Told())
     second = await carry_out(assigned(job, 2), FakeEngine(), place, Told())

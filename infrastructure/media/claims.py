@@ -10,7 +10,8 @@ from av.container import InputContainer
 
 from infrastructure.media.spans import id3_bytes
 from infrastructure.media.unsized import told_share
-from infrastructure.media.wav import STREAMING_SIZE_MIN, survey
+from infrastructure.media.wav import STREAMING_SIZE_MIN, Waves, survey
+from infrastructure.media.whole import missing_share
 
 MICROSECONDS: Final = 1_000_000
 _BY_STREAM: Final = frozenset(
@@ -81,14 +82,23 @@ def counted_seconds(container: InputContainer, stream: AudioStream, path: Path) 
     return claimed_stream_seconds(container, stream, path)
 
 
-def missing_wav_seconds(path: Path) -> float:
-    """What the `data` chunk of a WAV file says beyond the file's end."""
+def missing_seconds(container: InputContainer, path: Path, length: float) -> float:
+    """What the container says beyond the file's end, in bytes, by those that last so long."""
+    name = name_of(container)
+    waves = _waves(path) if name == "wav" else None
+    if waves is None:
+        return missing_share(path, name) * length
+    if waves.bytes_per_second:
+        return waves.missing_bytes / waves.bytes_per_second
+    return waves.missing_bytes / max(1, waves.bytes_there) * length
+
+
+def _waves(path: Path) -> Waves | None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        waves = survey(descriptor)
+        return survey(descriptor)
     finally:
         os.close(descriptor)
-    return waves.missing_seconds if waves is not None else 0.0
 
 
 class Mp3Tag(NamedTuple):

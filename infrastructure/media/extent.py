@@ -19,7 +19,7 @@ from infrastructure.media.claims import (
     claimed_longest_seconds,
     claimed_stream_seconds,
     crc16,
-    missing_wav_seconds,
+    missing_seconds,
     name_of,
 )
 from infrastructure.media.converter import Converter
@@ -237,15 +237,13 @@ def _require_short_claim(
     """A file whose header counts its own bytes is believed when that is too much; clocks that jump are not."""
     if name_of(container) != "wav" or stream.duration is None or stream.time_base is None:
         return
-    if stream.duration * stream.time_base > seconds_max and not missing_wav_seconds(path):
+    if stream.duration * stream.time_base > seconds_max and not missing_seconds(container, path, 1.0):
         raise MediaTooLong(seconds_max)
 
 
 def _require_claims_kept(container: InputContainer, measuring: Measuring, path: Path) -> None:
     """A header may claim too little; one that claims more than any stream reaches belongs to a longer file."""
     stream, length = measuring.stream, measuring.timeline.position
-    missing = missing_wav_seconds(path) if name_of(container) == "wav" else 0.0
-    _require_reached(length + missing, length)
     begin, end = measuring.reached.get(stream.index, (0.0, 0.0))
     claimed = claimed_stream_seconds(container, stream, path)
     if claimed is not None and not _is_spoiled(measuring, claimed - length):
@@ -256,6 +254,7 @@ def _require_claims_kept(container: InputContainer, measuring: Measuring, path: 
             zip(*measuring.reached.values(), strict=True) if measuring.reached else ((0.0,), (0.0,))
         )
         _require_reached(longest, max(length, max(ends) - min(0.0, *starts), max(ends) - min(starts)))
+    _require_reached(length + missing_seconds(container, path, length), length)
 
 
 def _is_spoiled(measuring: Measuring, missing_seconds: float) -> bool:

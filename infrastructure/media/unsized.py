@@ -157,6 +157,12 @@ def _caf_sound(descriptor: int) -> Chunk | None:
     return None
 
 
+def caf_bytes(descriptor: int) -> int | None:
+    """What a CAF file says of itself, up to the end of its sound."""
+    sound = _caf_sound(descriptor)
+    return sound.begin + sound.told if sound is not None and 0 < sound.told < _LONG_UNKNOWN_MIN else None
+
+
 def _caf(descriptor: int, size: int) -> Spans | None:
     """What follows the sound and is none would make FFmpeg think that there is more of it."""
     sound = _caf_sound(descriptor)

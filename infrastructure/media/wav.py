@@ -38,8 +38,8 @@ class Waves(Struct, kw_only=True):
         return int.from_bytes(self.form[8:12], "little")
 
     @property
-    def missing_seconds(self) -> float:
-        return self.missing_bytes / self.bytes_per_second if self.bytes_per_second else 0.0
+    def bytes_there(self) -> int:
+        return sum(end - begin for begin, end in self.spans)
 
 
 def survey(descriptor: int) -> Waves | None:
@@ -59,7 +59,7 @@ def survey(descriptor: int) -> Waves | None:
 
 def header_of(waves: Waves) -> bytes:
     """A header that is true of the spans joined."""
-    told = min(sum(end - begin for begin, end in waves.spans), 0xFFFF_FFFF)
+    told = min(waves.bytes_there, 0xFFFF_FFFF)
     form = waves.form + bytes(len(waves.form) & 1)
     body = b"WAVE" + _HEAD.pack(b"fmt ", len(waves.form)) + form + _HEAD.pack(b"data", told)
     return _HEAD.pack(b"RIFF", min(len(body) + told, 0xFFFF_FFFF)) + body

@@ -4,21 +4,39 @@ import os
 from pathlib import Path
 from typing import Final
 
+from infrastructure.media.spans import read_at
+from infrastructure.media.unsized import UNKNOWN_MIN, caf_bytes
+
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _SEGMENT: Final = b"\x18\x53\x80\x67"
 _ASF_FILE_PROPERTIES: Final = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_BROADCAST: Final = tuple(bytes((flags,)) for flags in range(1, 256, 2))
+_REAL_CHUNKS_MAX: Final = 1_000
+_REAL_SLACK_BYTES: Final = 16
+"""FFmpeg counts ten bytes too many."""
 _ASF_HEAD_BYTES: Final = 64 * 1024
 
 
 def is_whole(path: Path, container: str) -> bool:
     """False where the container does not say, or is open-ended."""
-    size = path.stat().st_size
+    told = _told(path, container)
+    return told is not None and told <= path.stat().st_size
+
+
+def missing_share(path: Path, container: str) -> float:
+    """How much more it says than there is, of what there is."""
+    told, size = _told(path, container), path.stat().st_size
+    if told is None or size < told >= UNKNOWN_MIN:
+        return 0.0
+    return max(0, told - size) / max(1, size)
+
+
+def _told(path: Path, container: str) -> int | None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        told = _told_bytes(descriptor, container)
+        return _told_bytes(descriptor, container)
     finally:
         os.close(descriptor)
-    return told is not None and told <= size
 
 
 def _told_bytes(descriptor: int, container: str) -> int | None:
@@ -29,6 +47,10 @@ def _told_bytes(descriptor: int, container: str) -> int | None:
             return riff + 8 if riff else None
         case "asf":
             return asf_bytes(descriptor)
+        case "caf":
+            return caf_bytes(descriptor)
+        case "rm":
+            return _real_bytes(descriptor)
         case "matroska":
             return _matroska_bytes(os.pread(descriptor, 4096, 0))
         case _:
@@ -36,10 +58,26 @@ def _told_bytes(descriptor: int, container: str) -> int | None:
 
 
 def asf_bytes(descriptor: int) -> int | None:
-    """ASF specification, section 3.2: its size, a file id, then this."""
+    """ASF specification, section 3.2: its size, a file id, then this; not in a broadcast, as its flags say."""
     head = os.pread(descriptor, _ASF_HEAD_BYTES, 0)
     at = head.find(_ASF_FILE_PROPERTIES)
-    return int.from_bytes(head[at + 40 : at + 48], "little") or None if at >= 0 else None
+    if at < 0 or head[at + 88 : at + 89] in (b"", *_ASF_BROADCAST):
+        return None
+    return int.from_bytes(head[at + 40 : at + 48], "little") or None
+
+
+def _real_bytes(descriptor: int) -> int | None:
+    """Chunks, each with its name and its size in front, up to the one with the sound."""
+    at = 0
+    for _ in range(_REAL_CHUNKS_MAX):
+        head = read_at(descriptor, 8, at)
+        length = int.from_bytes(head[4:], "big")
+        if length < len(head) or len(head) < 8:
+            return None
+        at += length
+        if head.startswith(b"DATA"):
+            return at - _REAL_SLACK_BYTES
+    return None
 
 
 def _matroska_bytes(head: bytes) -> int | None:

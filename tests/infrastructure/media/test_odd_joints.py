@@ -1,6 +1,7 @@
 """Nothing of a file is dropped without a word: what FFmpeg would pass over is heard, or refused for what it is."""
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -56,11 +57,31 @@ async def test_a_recording_in_what_is_neither_junk_nor_unused_is_not_looked_for(
         await probe(tmp_path / "media", LIMITS)
 
 
-@pytest.mark.parametrize("form", [CAF, W64], ids=["caf", "w64"])
+SIZED: Final = (
+    *(CAF, W64, Form("caf", "adpcm_ima_qt"), Form("avi", "libmp3lame"), Form("avi", "pcm_s16le")),
+    *(
+        Form("asf", "wmav2", bit_rate=64_000),
+        Form("rm", "real_144", 8_000),
+        Form("wav", "adpcm_ms", 16_000),
+    ),
+    *(Form("wav", "g722", 16_000), Form("wav", "libmp3lame", 16_000)),
+)
+"""Their heads say how many bytes there are, if not how many seconds."""
+
+
+@pytest.mark.parametrize("form", SIZED, ids=lambda form: f"{form.container}-{form.codec}")
 async def test_a_file_that_was_cut_off_is_refused_as_that(form: Form, tmp_path: Path) -> None:
     with pytest.raises(TruncatedMedia) as refused:
         await probe(cut_off(once(form, tmp_path / "media"), share=0.5), LIMITS)
-    assert refused.value.expected_seconds == pytest.approx(5.5, abs=0.1)
+    assert refused.value.expected_seconds == pytest.approx(5.5, abs=0.4)
+
+
+async def test_a_broadcast_whose_sizes_mean_nothing_is_not_cut_off(tmp_path: Path) -> None:
+    """A flag of ASF says so."""
+    content = bytearray(once(Form("asf", "wmav2", bit_rate=64_000), tmp_path / "media").read_bytes())
+    content[content.index(bytes.fromhex("a1dcab8c47a9cf11")) + 88] |= 1
+    (tmp_path / "media").write_bytes(content[: len(content) * 7 // 10])
+    assert (await probe(tmp_path / "media", LIMITS)).duration_seconds == pytest.approx(3.8, abs=0.3)
 
 
 async def test_a_stream_too_short_to_say_what_it_is_has_no_rate_of_0(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ SHOWING_GAPS: Final = frozenset({"matroska", "flv"})
 _NUMBERED: Final = frozenset({"flac", "mp3", "wv", "tta", "tak", "ape"})
 """Formats whose frames have no times of their own: a hole is one only as far as the header says more."""
 
+UNTIMED: Final = frozenset({"aac", "loas", "ac3", "eac3"})
+"""Streams of frames alone: FFmpeg makes times up, by the rate of the first frame."""
+
 
 class Times:
     """When the packets of a container begin and how long they last: asked of each, twice, so that it has to be quick."""
@@ -35,6 +38,7 @@ class Times:
     def __init__(self, container: InputContainer, track: int) -> None:
         self._scales = [float(stream.time_base or 0) for stream in container.streams]
         self._track = track
+        self._is_untimed = name_of(container) in UNTIMED
         self._packet: Packet | None = None
         self._answer: tuple[float | None, float] = (None, 0.0)
 
@@ -47,7 +51,7 @@ class Times:
     def _found(self, packet: Packet) -> tuple[float | None, float]:
         track = packet.stream_index
         scale, pts = self._scales[track], packet.pts
-        begin = None if pts is None else pts * scale
+        begin = None if pts is None or self._is_untimed else pts * scale
         if packet.is_discard:
             return begin, 0.0
         seconds = (packet.duration or 0) * scale
@@ -117,6 +121,7 @@ class Walk:
         name = name_of(container)
         self._frame_bytes_max = FRAME_BYTES_MAX.get(name, 1 << 30)
         self._tags = Tags()
+        self._is_untimed = name in UNTIMED
         self._follower = Follower(path) if name in SKIPPED else None
         self._shows_gaps = name in SHOWING_GAPS and len(container.streams) == 1
         self._bytes = self._count = self._end = 0
@@ -128,7 +133,7 @@ class Walk:
             return
         for frame in self._frames(packet):
             if isinstance(frame, AudioFrame) and frame.samples and frame.sample_rate >= SAMPLE_RATE_MIN:
-                yield _place(frame, self.timeline), frame
+                yield self._place(frame), frame
 
     def restart(self) -> None:
         """Makes the decoder take packets again after it has given all that it had."""
@@ -185,9 +190,8 @@ class Walk:
             self._decoder = fresh
         return frames
 
-
-def _place(frame: AudioFrame, timeline: Timeline) -> float:
-    begin = None
-    if frame.pts is not None and frame.time_base is not None:
-        begin = frame.pts * float(frame.time_base)
-    return timeline.place(begin, frame.samples / frame.sample_rate)
+    def _place(self, frame: AudioFrame) -> float:
+        begin = None
+        if frame.pts is not None and frame.time_base is not None and not self._is_untimed:
+            begin = frame.pts * float(frame.time_base)
+        return self.timeline.place(begin, frame.samples / frame.sample_rate)

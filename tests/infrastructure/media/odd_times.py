@@ -107,6 +107,12 @@ def mp3s_of_two_rates(path: Path) -> Path:
     return path
 
 
+def adts_of_two_rates(path: Path) -> Path:
+    parts = [once(Form("adts", "aac", rate), path).read_bytes() for rate in (24_000, 48_000)]
+    path.write_bytes(b"".join(parts))
+    return path
+
+
 def overcounted_mp3(path: Path) -> Path:
     content = bytearray(once(MP3, path).read_bytes())
     at = content.index(b"Xing" if b"Xing" in content else b"Info") + 8
@@ -198,6 +204,7 @@ TWICE: Final[Mapping[str, tuple[Make, float]]] = {
     "10-ogg-and-ogg": (doubled(OGG), 5.5),
     "10-mp3-and-mp3": (mp3s_of_two_rates, 5.53),
     "10-adts-and-adts": (doubled(ADTS), 5.53),
+    "10-adts-of-two-rates": (adts_of_two_rates, 5.53),
     "10-adts-and-adts-with-a-picture": (pictured_between(ADTS), 5.53),
     "10-mp3-and-mp3-with-a-picture": (pictured_between(mp3_without_length(64_000)), 5.53),
 }

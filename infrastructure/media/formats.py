@@ -119,6 +119,8 @@ _OPTIONS: Final = {
     "codec_whitelist": ",".join(sorted(DECODERS)),
 }
 _ARCHIVES: Final = (b"PK\x03\x04", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"%PDF")
+_TAR_AT: Final = 257
+_TAR: Final = b"ustar"
 """FFmpeg looks for sound anywhere, and finds the MP3 that was stored in an archive."""
 
 
@@ -127,7 +129,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     """The container, under a name that tells FFmpeg nothing. Raises NotMedia, or JoinedMedia."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        if os.pread(descriptor, 8, 0).startswith(_ARCHIVES):
+        if os.pread(descriptor, 8, 0).startswith(_ARCHIVES) or os.pread(descriptor, 5, _TAR_AT) == _TAR:
             raise NotMedia
         with av.open(
             _source(descriptor), "r", options=dict(_OPTIONS), metadata_errors="ignore"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from domain.media_errors import JoinedMedia
+from infrastructure.media.matroska import is_joined_of_kinds
 from infrastructure.media.spans import read_at
 from infrastructure.media.whole import asf_bytes
 
@@ -161,6 +162,7 @@ _KINDS: Final[Mapping[tuple[int, bytes], Callable[[int, int], bool]]] = {
     (0, _ASF): _asf,
     (0, b"FLV"): _flv,
     (0, b".RMF"): _real,
+    (0, b"\x1a\x45\xdf\xa3"): is_joined_of_kinds,
     (0, b"wvpk"): _wavpack,
     (0, b"TTA1"): _tta,
 }

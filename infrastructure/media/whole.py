@@ -52,7 +52,7 @@ def _told_bytes(descriptor: int, container: str) -> int | None:
         case "rm":
             return _real_bytes(descriptor)
         case "matroska":
-            return _matroska_bytes(os.pread(descriptor, 4096, 0))
+            return matroska_bytes(os.pread(descriptor, 4096, 0))
         case _:
             return None
 
@@ -80,7 +80,7 @@ def _real_bytes(descriptor: int) -> int | None:
     return None
 
 
-def _matroska_bytes(head: bytes) -> int | None:
+def matroska_bytes(head: bytes) -> int | None:
     """RFC 8794, section 4: an id and a size, each as long as its leading zeros say; all ones is unknown."""
     if not head.startswith(_EBML):
         return None

@@ -57,6 +57,25 @@ async def test_a_recording_in_what_is_neither_junk_nor_unused_is_not_looked_for(
         await probe(tmp_path / "media", LIMITS)
 
 
+@pytest.mark.parametrize("options", [{}, {"live": "1"}], ids=["sized", "live"])
+@pytest.mark.parametrize(
+    "forms",
+    [("pcm_s16le", 16_000, "pcm_s16le", 48_000), ("aac", 44_100, "flac", 44_100)],
+    ids=["rate", "codec"],
+)
+async def test_matroska_joined_of_two_kinds_of_sound_is_refused_as_joined(
+    forms: tuple[str, int, str, int], options: dict[str, str], tmp_path: Path
+) -> None:
+    """The second was played at the rate of the first, three times as slow."""
+    parts = [
+        once(Form("matroska", codec, rate, options), tmp_path / "media").read_bytes()
+        for codec, rate in (forms[:2], forms[2:])
+    ]
+    (tmp_path / "media").write_bytes(b"".join(parts))
+    with pytest.raises(JoinedMedia):
+        await probe(tmp_path / "media", LIMITS)
+
+
 SIZED: Final = (
     *(CAF, W64, Form("caf", "adpcm_ima_qt"), Form("avi", "libmp3lame"), Form("avi", "pcm_s16le")),
     *(

@@ -1,6 +1,7 @@
 """Too little, too slow, too long, or no recording at all."""
 
 import resource
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,12 @@ def _zip(path: Path) -> None:
         archive.write(path.with_name("talk.mp3"), "talk.mp3")
 
 
+def _tar(path: Path) -> None:
+    write_recording(path.with_name("talk.mp3"), MP3, seconds=2.0)
+    with tarfile.open(path, "w") as archive:
+        archive.add(path.with_name("talk.mp3"), "talk.mp3")
+
+
 def _init_segment(path: Path) -> None:
     content = write_recording(path, FRAGMENTED_MP4, seconds=2.0).read_bytes()
     path.write_bytes(content[: content.index(b"moof") - 4])
@@ -97,7 +104,7 @@ def _subtitles(path: Path) -> None:
     path.write_text("1\n00:00:00,000 --> 00:00:04,000\nHello there\n\n" * 50)
 
 
-@pytest.mark.parametrize("make", [_zip, _init_segment, _subtitles], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [_zip, _tar, _init_segment, _subtitles], ids=lambda make: make.__name__)
 async def test_what_only_looks_like_a_recording_is_refused(make: object, tmp_path: Path) -> None:
     """Row 30; playlists, pictures and text are in the tests of the probe."""
     assert callable(make)

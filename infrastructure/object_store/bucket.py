@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from math import inf
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
@@ -17,6 +18,8 @@ from infrastructure.object_store.patient import Patience, sit_out
 from infrastructure.object_store.s3 import CredentialsRefused, S3ObjectStore
 from infrastructure.settings import InvalidSetting
 
+_BUCKET: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_REGION: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _OPTIONS: Final = frozenset({"endpoint", "region", "create"})
 _CONFIG: Final = AioConfig(
     # Without s3v4 S3-compatible servers refuse signed URLs; path style needs no DNS name per bucket.
@@ -41,6 +44,7 @@ async def open_bucket(parts: SplitResult, *, encrypted: bool) -> AsyncIterator[O
     options = dict(parse_qsl(parts.query))
     if not parts.netloc or parts.path not in ("", "/") or not _OPTIONS.issuperset(options):
         raise InvalidSetting("STENOLOG_OBJECT_STORE: a bucket is given as s3://bucket?endpoint=…&region=…")
+    _require_usable(parts.netloc, options)
     session = get_session()
     await require_bundle(session)
     place = {"region_name": options.get("region", "us-east-1"), "endpoint_url": options.get("endpoint")}
@@ -56,6 +60,28 @@ async def open_bucket(parts: SplitResult, *, encrypted: bool) -> AsyncIterator[O
         async with created:
             await _require_credentials(store)
             yield store
+
+
+def _require_usable(bucket: str, options: Mapping[str, str]) -> None:
+    """Before the client says so in words of its own, at the first call perhaps. Raises InvalidSetting."""
+    if not _BUCKET.fullmatch(bucket):
+        raise InvalidSetting(
+            "STENOLOG_OBJECT_STORE: a bucket has a name of letters, digits, points and hyphens"
+        )
+    if not _REGION.fullmatch(options.get("region", "us-east-1")):
+        raise InvalidSetting("STENOLOG_OBJECT_STORE: a region is named as in region=eu-central-1")
+    if "endpoint" in options and not _is_endpoint(options["endpoint"]):
+        raise InvalidSetting(
+            "STENOLOG_OBJECT_STORE: the endpoint is a URL, as in endpoint=https://host:9000"
+        )
+
+
+def _is_endpoint(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 async def _require_credentials(store: S3ObjectStore) -> None:

@@ -24,7 +24,7 @@ async def open_object_store(
     A folder that is `read_only` has to be there, and may be of somebody else. Where it has to be `encrypted`, a bucket's endpoint has to begin with https://.
     Raises InvalidSetting, or RefusedConnection when the bucket's server is there and is not trusted.
     """
-    parts = urlsplit(url)
+    parts = _parts(url)
     match parts.scheme:
         case "file":
             yield _there(_folder_of(parts)) if read_only else await _open_folder(_folder_of(parts))
@@ -59,9 +59,17 @@ async def _open_folder(folder: Path) -> ObjectStore:
     return store
 
 
+def _parts(url: str) -> SplitResult:
+    """Raises InvalidSetting."""
+    try:
+        return urlsplit(url)
+    except ValueError as problem:
+        raise InvalidSetting(f"STENOLOG_OBJECT_STORE is no URL: {problem}") from problem
+
+
 def folder_of(url: str) -> Path | None:
     """The folder that `url` names; None where it is a bucket. Raises InvalidSetting."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     return _folder_of(parts) if parts.scheme == "file" else None
 
 

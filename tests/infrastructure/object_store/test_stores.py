@@ -28,6 +28,13 @@ BAD_URLS = [
     "file:relative",
     "s3://",
     "s3://bucket/prefix",
+    "s3://user@bucket",
+    "s3://bucket:80",
+    "s3://[::1",
+    "s3://bucket?endpoint=host",
+    "s3://bucket?endpoint=http://",
+    "s3://bucket?endpoint=http://host:99999",
+    "s3://bucket?region=a%20b",
     "s3://bucket?color=red",
 ]
 

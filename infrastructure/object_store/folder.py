@@ -33,9 +33,11 @@ _OUTAGES: Final = frozenset(
 class FolderObjectStore:
     """Any number of processes may share the folder; it must be one file system, so that renames are atomic."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
         self._root = root
         self._incoming = root / INCOMING
+        self._telltale = root if read_only else self._incoming
+        """What is there while the disk is; who only reads may have a copy of some objects and no more."""
 
     async def prepare(self) -> None:
         """Makes the folder, and clears away what killed processes left half-written.
@@ -148,8 +150,8 @@ class FolderObjectStore:
 
     def _require_folder(self) -> None:
         """A folder that was not mounted is empty."""
-        if not self._incoming.is_dir():
-            raise ObjectStoreUnavailable(f"{self._incoming} is gone")
+        if not self._telltale.is_dir():
+            raise ObjectStoreUnavailable(f"{self._telltale} is gone")
 
     def _path(self, key: str) -> Path:
         return self._root / require_valid_key(key)

@@ -41,7 +41,7 @@ async def open_object_store(
 def _there(folder: Path) -> ObjectStore:
     if not folder.is_dir():
         raise InvalidSetting(f"STENOLOG_OBJECT_STORE: there is no folder {folder}")
-    return FolderObjectStore(folder)
+    return FolderObjectStore(folder, read_only=True)
 
 
 async def _open_folder(folder: Path) -> ObjectStore:
